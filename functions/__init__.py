@@ -1,0 +1,31 @@
+"""The deployable functions: one module or package each, none imports a sibling.
+
+A module `functions/NAME.py` has `create(environ) -> Function`, which reads its settings (`pipeline.settings`) and raises
+`SettingsError` with every fault at once. `func.py` opens the one that `FUNCTION` names and turns its errors into statuses.
+What never belongs here: parliament, reading the environment, Kubernetes manifests.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from cloudevents.http import CloudEvent
+from flask import Blueprint
+
+Environ = Mapping[str, str]
+
+
+class Function(Protocol):
+    """What every function is: a plain object."""
+
+    blueprint: Blueprint | None
+    """More routes than `POST /` (a page, an API), or None. Its endpoint for `GET /`, if it has one, replaces the default."""
+
+    def handle(self, event: CloudEvent) -> CloudEvent | None:
+        """Handle one event; return a reply event, or None for none.
+
+        Called from many threads. *event* has its data parsed when it is JSON (`dict`), else as `bytes` or `str`.
+        Raises `TemporaryError` (503, so that the Broker retries) or `PermanentError` (400, to the dead-letter sink).
+        """
+
+    def close(self) -> None:
+        """Finish what is under way and release everything, within 10 s; end open streams. Called once, on SIGTERM."""

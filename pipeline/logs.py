@@ -1,0 +1,49 @@
+"""Logging, configured once by whoever owns the process: one line an event on stdout, JSON unless on a terminal.
+
+Everywhere else: `log = structlog.get_logger()` and `log.info("tick done", read=26, sent=26)`. Event ids always, payloads
+only at DEBUG, credentials never.
+"""
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+
+
+def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Send structlog's and the standard library's records to *stream* (stdout), at *level* (a `logging` name) and above."""
+    out = stream if stream is not None else sys.stdout
+    on_terminal = out.isatty()
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if on_terminal else "iso", utc=not on_terminal),
+        structlog.processors.format_exc_info,
+    ]
+    rendering: list[structlog.typing.Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if on_terminal
+        else [structlog.processors.EventRenamer("message"), structlog.processors.JSONRenderer(default=str)]
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+            foreign_pre_chain=shared,
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    # A library's chatter on every connection is for nobody; its warnings are for everybody.
+    for chatty in ("aiohttp.access", "apscheduler", "urllib3", "werkzeug"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
