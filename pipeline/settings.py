@@ -20,21 +20,26 @@ REQUIRED: Any = object()
 """The default of a setting that has none."""
 
 
-class Secret(str):
-    """A credential: prints as ***, so that it reaches no log and no error text; compare and send it as the string it is."""
+class Secret:
+    """A credential: prints as ***, so that it reaches no log and no error text."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The credential itself, for the one call that needs it."""
+        return self._value
 
     def __repr__(self) -> str:
         return "***"
 
-    def __str__(self) -> str:
-        return "***"
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
 
-    def __format__(self, _spec: str) -> str:
-        return "***"
-
-    def reveal(self) -> str:
-        """The credential itself, for the one call that needs it."""
-        return "".join(self)
+    def __hash__(self) -> int:
+        return hash(self._value)
 
 
 @dataclasses.dataclass(frozen=True)
