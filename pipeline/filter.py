@@ -1,0 +1,145 @@
+"""Which events a Trigger selects, decided as Knative's broker does (knative.dev/eventing v0.47, `pkg/eventfilter`).
+
+Pure, because two rooms need the one answer: the local broker, and the display's "which Trigger matches" tester. It differs
+from Knative in one thing on purpose: what cannot be read is an error here, where Knative skips the part and matches more.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from pipeline.errors import PermanentError
+
+Matches = Callable[[Mapping[str, str]], bool]
+"""Whether an event with these context attributes (extensions included, `data` never) is selected."""
+
+_ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9]*")
+_GO_ZERO_TIME = "0001-01-01T00:00:00Z"
+
+
+class FilterError(PermanentError):
+    """The filter is unusable. *faults* holds (field path, what is wrong) for each fault, all of them at once."""
+
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("the filter is not usable: " + "; ".join(f"{path}: {fault}" for path, fault in self.faults))
+
+
+def compile_filter(spec: Mapping[str, object]) -> Matches:
+    """What a Trigger's *spec* selects: by `filters` if that has any, else by `filter`, else everything.
+
+    Other fields of *spec* are not looked at. Raises `FilterError` with every fault, paths relative to *spec*.
+    """
+    faults: list[tuple[str, str]] = []
+    filters = spec.get("filters")
+    if filters is not None and not isinstance(filters, list):
+        faults.append(("filters", "is not a list"))
+    # Both are read even if only one counts: a fault in the other is a mistake, too.
+    by_attributes = _attributes_filter(spec.get("filter"), faults)
+    by_dialects = _all_of(filters, "filters", faults) if isinstance(filters, list) and filters else None
+    if faults:
+        raise FilterError(faults)
+    return by_dialects or by_attributes
+
+
+def _attributes_filter(value: object, faults: list[tuple[str, str]]) -> Matches:
+    """`filter.attributes`: all equal; the value "" asks only that the attribute is there."""
+    if value is None:
+        return _everything
+    if not isinstance(value, dict) or not set(value) <= {"attributes"}:
+        faults.append(("filter", "has something other than attributes"))
+        return _everything
+    wanted = _attribute_values(value.get("attributes") or {}, "filter.attributes", faults, empty_means_any=True)
+    return lambda event: all(
+        _attribute(event, name) == text if text else bool(_attribute(event, name)) for name, text in wanted.items()
+    )
+
+
+def _dialect(value: object, path: str, faults: list[tuple[str, str]]) -> Matches:
+    """One expression of `filters`: an object with exactly one dialect."""
+    if not isinstance(value, dict) or len(value) != 1:
+        faults.append((path, f"is not exactly one of {', '.join([*_COMPARISONS, *_COMBINATIONS])}"))
+        return _everything
+    [(name, operand)] = value.items()
+    path = f"{path}.{name}"
+    if name in _COMPARISONS:
+        return _comparison(_COMPARISONS[name], operand, path, faults)
+    if name in _COMBINATIONS:
+        return _COMBINATIONS[name](operand, path, faults)
+    faults.append((path, "the dialect cesql is not supported" if name == "cesql" else "is no dialect that Knative knows"))
+    return _everything
+
+
+def _comparison(
+    compare: Callable[[str, str], bool], operand: object, path: str, faults: list[tuple[str, str]]
+) -> Matches:
+    wanted = _attribute_values(operand, path, faults)
+    if not wanted:
+        faults.append((path, "names no attribute"))
+    return lambda event: all(compare(_attribute(event, name), text) for name, text in wanted.items())
+
+
+def _all_of(operand: object, path: str, faults: list[tuple[str, str]]) -> Matches:
+    parts = _dialects(operand, path, faults)
+    return lambda event: all(part(event) for part in parts)
+
+
+def _any_of(operand: object, path: str, faults: list[tuple[str, str]]) -> Matches:
+    parts = _dialects(operand, path, faults)
+    return lambda event: any(part(event) for part in parts)
+
+
+def _not(operand: object, path: str, faults: list[tuple[str, str]]) -> Matches:
+    part = _dialect(operand, path, faults)
+    return lambda event: not part(event)
+
+
+def _dialects(operand: object, path: str, faults: list[tuple[str, str]]) -> list[Matches]:
+    if not isinstance(operand, list) or not operand:
+        faults.append((path, "is not a list with at least one expression"))
+        return []
+    return [_dialect(value, f"{path}[{index}]", faults) for index, value in enumerate(operand)]
+
+
+_COMPARISONS: dict[str, Callable[[str, str], bool]] = {
+    "exact": str.__eq__,
+    "prefix": str.startswith,
+    "suffix": str.endswith,
+}
+_COMBINATIONS = {"all": _all_of, "any": _any_of, "not": _not}
+
+
+def _attribute_values(
+    value: object, path: str, faults: list[tuple[str, str]], *, empty_means_any: bool = False
+) -> dict[str, str]:
+    """Attribute names and the texts to compare with."""
+    if not isinstance(value, dict):
+        faults.append((path, "is not a set of attribute names and values"))
+        return {}
+    for name, text in value.items():
+        if not isinstance(name, str) or not _ATTRIBUTE_NAME.fullmatch(name):
+            faults.append((f"{path}.{name}", "is no attribute name: a lower-case letter, then letters and digits"))
+        elif not isinstance(text, str):
+            faults.append((f"{path}.{name}", f"is {text!r}, not a text; quote it"))
+        elif not text and not empty_means_any:
+            faults.append((f"{path}.{name}", "is empty"))
+    return value
+
+
+def _attribute(event: Mapping[str, str], name: str) -> str:
+    """An attribute by the names that Knative knows it under; "" if the event does not have it, which nothing matches."""
+    match name:
+        case "time":
+            # Go's zero time stands for a missing one, and a `not` or an any-value can tell the difference.
+            return event.get("time", _GO_ZERO_TIME)
+        case "schemaurl":
+            return event.get("dataschema", "")
+        case "datamediatype":
+            return event.get("datacontenttype", "").partition(";")[0].strip()
+        case "datacontentencoding":
+            return ""
+        case _:
+            return event.get(name, "")
+
+
+def _everything(event: Mapping[str, str]) -> bool:
+    return True

@@ -1,0 +1,141 @@
+"""Encoding is held to what the predecessor really sent, and to events that nobody expected."""
+
+import json
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from pipeline.event import JSON, XML, from_element, subject, to_cloudevent
+from tests.golden import Record, records, wire_element
+
+SOURCE = "https://vcenter.example/sdk"
+RECORDED_JSON = records("json")
+RECORDED_XML = records("xml")
+CHANGES_EACH_RUN = ("Key", "ChainId", "CreatedTime", "SessionId")
+"""The two encodings were recorded in two runs: the first login of each has its own session."""
+
+
+def event(xml: str) -> Any:
+    """The event in *xml*, children of an event element; the class is its tag."""
+    name = re.match(r"<(\w+)", xml).group(1)  # type: ignore[union-attr]  # a test's own text
+    xml = xml.replace(f"<{name}", f'<{name} xmlns="urn:vim25" xmlns:xsi="{XSI}" xsi:type="{name}"', 1)
+    return from_element(ElementTree.fromstring(xml))
+
+
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+HEAD = "<key>7</key><chainId>7</chainId><createdTime>2026-01-02T03:04:05.1Z</createdTime><userName>u</userName>"
+
+
+def payload(made: Any, encoding: str = JSON) -> Any:
+    data = to_cloudevent(made, SOURCE, "8.0.3.0", encoding).data
+    return json.loads(data) if encoding == JSON else data.decode()
+
+
+def pairs(value: Any) -> Any:
+    """JSON with its order kept: objects as lists of pairs."""
+    return json.loads(value, object_pairs_hook=list)
+
+
+def stable(value: Any) -> Any:
+    return [(name, inner) for name, inner in pairs(value) if name not in CHANGES_EACH_RUN]
+
+
+@pytest.mark.parametrize("number", range(len(RECORDED_JSON)), ids=[str(record) for record in RECORDED_JSON])
+def test_json_equals_the_predecessors(number: int) -> None:
+    """Every name, value and the order: only key, time and login session differ between the two recorded runs."""
+    made = to_cloudevent(from_element(wire_element(RECORDED_XML[number])), SOURCE, "6.5", JSON)
+    recorded: Record = RECORDED_JSON[number]
+    assert stable(made.data) == stable(recorded.body)
+    ours, theirs = json.loads(made.data), json.loads(recorded.body)
+    assert ours.keys() == theirs.keys()
+    assert (ours["Key"], ours["ChainId"]) == (theirs["Key"], theirs["ChainId"])
+
+
+@pytest.mark.parametrize("recorded", RECORDED_XML, ids=str)
+def test_xml_equals_the_predecessors(recorded: Record) -> None:
+    made = to_cloudevent(from_element(wire_element(recorded)), SOURCE, "6.5", XML)
+    assert made.data.decode() == recorded.body
+
+
+@pytest.mark.parametrize("recorded", RECORDED_XML, ids=str)
+def test_attributes_equal_the_predecessors(recorded: Record) -> None:
+    made = to_cloudevent(from_element(wire_element(recorded)), recorded.headers["ce-source"], "6.5", XML)
+    ours = {f"ce-{name}": value for name, value in made.get_attributes().items() if name != "subject"}
+    assert ours.pop("ce-datacontenttype") == recorded.headers["content-type"]
+    assert ours == {name: value for name, value in recorded.headers.items() if name != "content-type"}
+
+
+@pytest.mark.parametrize(
+    ("xml", "expected"),
+    [
+        (f"<VmPoweredOnEvent>{HEAD}<vm><name>n</name><vm type='VirtualMachine'>vm-1</vm></vm></VmPoweredOnEvent>", "VirtualMachine/vm-1"),
+        (
+            f"<AlarmStatusChangedEvent>{HEAD}<host><name>h</name><host type='HostSystem'>host-1</host></host>"
+            "<entity><name>d</name><entity type='Datastore'>datastore-1</entity></entity></AlarmStatusChangedEvent>",
+            "Datastore/datastore-1",
+        ),
+        (f"<TaskEvent>{HEAD}<info><key>k</key><entity type='HostSystem'>host-9</entity></info></TaskEvent>", "HostSystem/host-9"),
+        (f"<EventEx>{HEAD}<eventTypeId>a.b</eventTypeId><objectId>vm-3</objectId><objectType>VirtualMachine</objectType></EventEx>", "VirtualMachine/vm-3"),
+        (f"<ExtendedEvent>{HEAD}<managedObject type='Folder'>group-1</managedObject></ExtendedEvent>", "Folder/group-1"),
+        (f"<UserLoginSessionEvent>{HEAD}<ipAddress>10.0.0.1</ipAddress></UserLoginSessionEvent>", ""),
+    ],
+    ids=["vm", "alarm", "task", "eventex", "extended", "no entity"],
+)  # fmt: skip
+def test_subject_is_the_managed_entity_that_the_event_concerns(xml: str, expected: str) -> None:
+    assert subject(event(xml)) == expected
+
+
+def test_event_of_a_class_newer_than_the_schema_keeps_what_it_has() -> None:
+    made = event(f"<QuantumVmEntangledEvent>{HEAD}<partner type='VirtualMachine'>vm-2</partner><spin>up</spin><spin>down</spin></QuantumVmEntangledEvent>")
+    assert to_cloudevent(made, SOURCE, "99.0")["type"] == "com.vmware.vsphere.QuantumVmEntangledEvent.v0"
+    data = payload(made)
+    assert (data["Key"], data["UserName"], data["Vm"]) == (7, "u", None)
+    assert data["Partner"] == {"Type": "VirtualMachine", "Value": "vm-2"}
+    assert data["Spin"] == ["up", "down"]
+    assert '<partner type="VirtualMachine">vm-2</partner><spin>up</spin><spin>down</spin>' in payload(made, XML)
+
+
+def test_property_newer_than_the_predecessor_is_written_only_when_set() -> None:
+    without = payload(event(f"<VmPoweredOnEvent>{HEAD}</VmPoweredOnEvent>"))
+    assert "AuditId" not in without
+    assert "ChangeTag" in without
+    assert payload(event(f"<VmPoweredOnEvent>{HEAD}<auditId>a-1</auditId></VmPoweredOnEvent>"))["AuditId"] == "a-1"
+
+
+def test_fault_of_a_subtype_keeps_its_own_fields() -> None:
+    fault = "<fault><fault xsi:type='NoPermission'><object type='Folder'>group-1</object><privilegeId>p</privilegeId></fault><localizedMessage>no</localizedMessage></fault>"
+    data = payload(event(f"<EventEx>{HEAD}<eventTypeId>x</eventTypeId>{fault}</EventEx>"))
+    assert data["Fault"]["LocalizedMessage"] == "no"
+    assert data["Fault"]["Fault"]["PrivilegeId"] == "p"
+    assert data["Fault"]["Fault"]["Object"] == {"Type": "Folder", "Value": "group-1"}
+
+
+def test_event_arguments_keep_their_own_types() -> None:
+    arguments = "".join(
+        f"<arguments><key>{kind}</key><value xsi:type='{kind}'>{value}</value></arguments>"
+        for kind, value in [("xsd:int", "3"), ("xsd:boolean", "true"), ("xsd:string", "3"), ("xsd:double", "1.5")]
+    )
+    data = payload(event(f"<EventEx>{HEAD}<eventTypeId>x</eventTypeId>{arguments}</EventEx>"))
+    assert [argument["Value"] for argument in data["Arguments"]] == [3, True, "3", 1.5]
+
+
+@pytest.mark.parametrize(
+    ("property_xml", "name", "expected"),
+    [
+        ("<template>perhaps</template>", "Template", "perhaps"),
+        ("<template></template>", "Template", ""),
+        ("<userName>second</userName>", "UserName", "second"),
+        ("<host><name>only a name</name></host>", "Host", {"Name": "only a name", "Host": {"Type": "", "Value": ""}}),
+        ("<host>a text</host>", "Host", {"Name": "", "Host": {"Type": "", "Value": ""}}),
+        ("<fullFormattedMessage><b>deep</b></fullFormattedMessage>", "FullFormattedMessage", {"B": "deep"}),
+    ],
+)
+def test_odd_values_are_delivered_as_they_are(property_xml: str, name: str, expected: Any) -> None:
+    assert payload(event(f"<VmPoweredOnEvent>{HEAD}{property_xml}</VmPoweredOnEvent>"))[name] == expected
+
+
+def test_time_with_an_offset_becomes_utc() -> None:
+    made = event("<VmPoweredOnEvent><key>1</key><createdTime>2026-01-02T03:04:05.123456789+02:00</createdTime></VmPoweredOnEvent>")
+    assert to_cloudevent(made, SOURCE, "8.0")["time"] == "2026-01-02T01:04:05.123456Z"
