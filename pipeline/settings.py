@@ -6,8 +6,11 @@ these classes by a test.
 """
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -63,7 +66,9 @@ def setting(name: str, parse: Callable[[str], Any], meaning: str, *, example: st
     variable = Variable(name, parse, meaning, example, text)
     if default is REQUIRED:
         return dataclasses.field(metadata={"variable": variable})
-    return dataclasses.field(default=None if default is None else parse(default), metadata={"variable": variable})
+    return dataclasses.field(
+        default_factory=lambda: None if default is None else parse(default), metadata={"variable": variable}
+    )
 
 
 def variables(settings: type) -> list[Variable]:
@@ -101,8 +106,10 @@ def _read(settings: type[T], environ: Environ, faults: list[str]) -> T | None:
             continue
         text = environ.get(variable.name, "").strip()
         if not text:
-            if field.default is dataclasses.MISSING:
-                faults.append(f"{variable.name} is not set ({variable.meaning}); for example {variable.name}={variable.example}")
+            if field.default_factory is dataclasses.MISSING:
+                faults.append(
+                    f"{variable.name} is not set ({variable.meaning}); for example {variable.name}={variable.example}"
+                )
             continue
         try:
             values[field.name] = variable.parse(text)
@@ -181,6 +188,38 @@ def http_url(value: str) -> str:
     return value
 
 
+def existing_file(value: str) -> str:
+    """The path of a file that can be read."""
+    try:
+        with open(value, "rb"):
+            return value
+    except OSError as error:
+        raise ValueError(f"is {value!r}, which cannot be read: {error.strerror}") from error
+
+
+def ce_overrides(value: str) -> Mapping[str, str]:
+    """Extension name → value, from SinkBinding's JSON `{"extensions": {"name": "value"}}`."""
+    try:
+        extensions = json.loads(value).get("extensions") or {}
+        names = {name: str(extensions[name]) for name in extensions}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError('is not JSON of the form {"extensions": {"name": "value"}}') from error
+    bad = [name for name in names if not re.fullmatch(r"[a-z0-9]+", name)]
+    if bad:
+        raise ValueError(
+            f"names {', '.join(map(repr, bad))}: CloudEvents attribute names are lower-case letters and digits"
+        )
+    return MappingProxyType(names)
+
+
+def checkpoint_address(value: str) -> str:
+    """`configmap:NAME`, `file:PATH` or `memory:`."""
+    kind, colon, name = value.partition(":")
+    if not colon or kind not in ("configmap", "file", "memory") or bool(name) == (kind == "memory"):
+        raise ValueError(f"is {value!r}, not configmap:NAME, file:PATH or memory:")
+    return value
+
+
 # ── the process ──
 
 
@@ -188,11 +227,198 @@ def http_url(value: str) -> str:
 class ServerSettings:
     """What every function's process needs, whatever the function."""
 
-    function: str = setting("FUNCTION", text, "which function of functions/ this process runs", example="display", default="poller")
-    host: str = setting("HOST", text, "address to listen on; 127.0.0.1 when run locally", example="127.0.0.1", default="0.0.0.0")  # noqa: S104 - a pod's own network
-    port: int = setting("PORT", whole_number(0, 65535), "port to listen on; 0 picks a free one", example="8080", default="8080")
-    threads: int = setting("THREADS", whole_number(1, 2000), "requests served at once; an open stream holds one", example="64", default="64")
-    log_level: str = setting("LOG_LEVEL", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "least severity that is logged", example="DEBUG", default="INFO")
+    function: str = setting(
+        "FUNCTION", text, "which function of functions/ this process runs", example="display", default="poller"
+    )
+    host: str = setting(
+        "HOST", text, "address to listen on; 127.0.0.1 when run locally", example="127.0.0.1", default="0.0.0.0"
+    )  # noqa: S104 - a pod's own network
+    port: int = setting(
+        "PORT", whole_number(0, 65535), "port to listen on; 0 picks a free one", example="8080", default="8080"
+    )
+    threads: int = setting(
+        "THREADS",
+        whole_number(1, 2000),
+        "requests served at once; an open stream holds one",
+        example="64",
+        default="64",
+    )
+    log_level: str = setting(
+        "LOG_LEVEL",
+        one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+        "least severity that is logged",
+        example="DEBUG",
+        default="INFO",
+    )
+
+
+# ── poller ──
+
+
+@dataclasses.dataclass(frozen=True)
+class VCenterSettings:
+    """Which vCenter, and how to log in. The names are those that VSphereBinding injected."""
+
+    url: str = setting("VC_URL", http_url, "the vCenter's address", example="https://vcenter.example")
+    insecure: bool = setting(
+        "VC_INSECURE", flag, "accept any certificate: only for tests", example="true", default="false"
+    )
+    ca_bundle: str | None = setting(
+        "VC_CA_BUNDLE",
+        existing_file,
+        "file of the authorities that signed vCenter's certificate, in PEM; unset: the system's",
+        example="/etc/vcenter/ca.pem",
+        default=None,
+    )
+    username: str | None = setting(
+        "VC_USERNAME", text, "user name, unless a secret is mounted", example="events@vsphere.local", default=None
+    )
+    password: Secret | None = setting(
+        "VC_PASSWORD", Secret, "password, unless a secret is mounted", example="'…'", default=None
+    )
+    secret_path: Path = setting(
+        "VC_SECRET_PATH",
+        Path,
+        "folder of a mounted secret with the files username and password; read again at every login",
+        example="/var/bindings/vsphere",
+        default="/var/bindings/vsphere",
+    )
+
+    @property
+    def sdk_url(self) -> str:
+        """The SDK's address, `https://host[:port]/sdk`, which is every event's `source`."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/sdk'}"
+
+    def login(self) -> tuple[str, Secret]:
+        """User name and password as they are now: of the variables, else of the mounted files.
+
+        Raises `SettingsError` where there are neither.
+        """
+        if self.username and self.password:
+            return self.username, self.password
+        try:
+            name, password = (
+                (self.secret_path / file).read_text(encoding="utf-8") for file in ("username", "password")
+            )
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                [
+                    f"VC_USERNAME and VC_PASSWORD are not both set, and the secret's files in {self.secret_path} (VC_SECRET_PATH) cannot be read: {error}"
+                ]
+            ) from error
+        return name.rstrip("\r\n"), Secret(password.rstrip("\r\n"))
+
+    def faults(self) -> list[str]:
+        """What is wrong with the values together."""
+        try:
+            self.login()
+        except SettingsError as error:
+            return list(error.faults)
+        return []
+
+
+@dataclasses.dataclass(frozen=True)
+class SinkSettings:
+    """Where events go, and how patiently. `K_SINK` and `K_CE_OVERRIDES` are what SinkBinding injects."""
+
+    url: str = setting(
+        "K_SINK",
+        http_url,
+        "where events are sent",
+        example="http://broker-ingress.knative-eventing.svc/vcenter-events/default",
+    )
+    overrides: Mapping[str, str] = setting(
+        "K_CE_OVERRIDES",
+        ce_overrides,
+        "attributes to add to every event",
+        example='{"extensions":{"site":"berlin"}}',
+        default='{"extensions":{}}',
+    )
+    dead_letter_url: str | None = setting(
+        "DEAD_LETTER_SINK",
+        http_url,
+        "where an event goes that the sink refuses for good; unset: it is logged whole",
+        example="http://deadletter.vcenter-events.svc",
+        default=None,
+    )
+    timeout_seconds: float = setting(
+        "SINK_TIMEOUT", duration, "longest wait for one answer", example="10s", default="10s"
+    )
+    backoff_seconds: float = setting(
+        "SINK_BACKOFF",
+        duration,
+        "wait before the second try; it doubles with each further one",
+        example="200ms",
+        default="200ms",
+    )
+    backoff_most_seconds: float = setting(
+        "SINK_BACKOFF_MAX", duration, "longest wait between two tries", example="30s", default="30s"
+    )
+    tries: int = setting(
+        "SINK_TRIES",
+        whole_number(1, 1000),
+        "tries before an event that the sink keeps answering with an error goes to the dead-letter sink; without one it is tried for ever",
+        example="10",
+        default="10",
+    )
+    lanes: int = setting(
+        "SINK_LANES",
+        whole_number(1, 256),
+        "events under way to the sink at once; those of one entity never overtake each other",
+        example="16",
+        default="16",
+    )
+    window: int = setting(
+        "SINK_WINDOW",
+        whole_number(1, 100_000),
+        "events read and not yet acknowledged, at most",
+        example="2000",
+        default="2000",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class PollerSettings:
+    """The poller: vCenter's history to the sink."""
+
+    vcenter: VCenterSettings
+    sink: SinkSettings
+    encoding: str = setting(
+        "PAYLOAD_ENCODING",
+        one_of("application/json", "application/xml"),
+        "how an event's data are written",
+        example="application/xml",
+        default="application/json",
+    )
+    checkpoint: str = setting(
+        "CHECKPOINT",
+        checkpoint_address,
+        "where the position is kept: configmap:NAME, file:PATH or memory:",
+        example="configmap:vcenter-poller-configmap",
+        default="memory:",
+    )
+    replay_window_seconds: float = setting(
+        "CHECKPOINT_MAX_AGE",
+        duration,
+        "how far back a start may go; 0: never back, so that an event is sent at most once",
+        example="5m",
+        default="5m",
+    )
+    checkpoint_period_seconds: float = setting(
+        "CHECKPOINT_PERIOD",
+        duration,
+        "longest time an acknowledged position stays unsaved",
+        example="10s",
+        default="10s",
+    )
+    follow_seconds: float = setting(
+        "FOLLOW_SECONDS",
+        duration,
+        "how long a tick keeps following new events; 0: read what is there and return",
+        example="15s",
+        default="15s",
+    )
 
 
 # ── display ──
@@ -202,7 +428,13 @@ class ServerSettings:
 class DisplaySettings:
     """The display's page."""
 
-    events: int = setting("DISPLAY_EVENTS", whole_number(1, 1_000_000), "events held at most; the oldest goes first", example="10000", default="10000")
+    events: int = setting(
+        "DISPLAY_EVENTS",
+        whole_number(1, 1_000_000),
+        "events held at most; the oldest goes first",
+        example="10000",
+        default="10000",
+    )
 
 
 # ── notify ──
@@ -212,4 +444,6 @@ class DisplaySettings:
 class NotifySettings:
     """The notify reaction."""
 
-    urls: Secret = setting("NOTIFY_URLS", Secret, "apprise URLs to notify, separated by white space", example="ntfy://ntfy.example/vcenter")
+    urls: Secret = setting(
+        "NOTIFY_URLS", Secret, "apprise URLs to notify, separated by white space", example="ntfy://ntfy.example/vcenter"
+    )
