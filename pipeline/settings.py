@@ -440,6 +440,30 @@ class DisplaySettings:
 # ── notify ──
 
 
+def apprise_urls(value: str) -> tuple[Secret, ...]:
+    """The URLs in *value*, each one that apprise can notify; a fault names the position only, for URLs hold passwords."""
+    import apprise  # noqa: PLC0415 - 0.2 s, which only notify is to pay
+
+    # apprise logs the URLs that it refuses.
+    logging.getLogger("apprise").disabled = True
+    urls = value.split()
+    unknown = [str(number) for number, url in enumerate(urls, 1) if apprise.Apprise.instantiate(url) is None]
+    if unknown:
+        raise ValueError(f"holds {len(urls)} URLs, of which apprise does not understand number {', '.join(unknown)}")
+    return tuple(Secret(url) for url in urls)
+
+
+def jinja_template(value: str) -> str:
+    """The text of a Jinja2 template without syntax faults."""
+    import jinja2  # noqa: PLC0415 - only who has a template is to pay
+
+    try:
+        jinja2.Environment(autoescape=False).parse(value)  # noqa: S701 - a notification is text; each service escapes its own
+    except jinja2.TemplateSyntaxError as error:
+        raise ValueError(f"is not a template: line {error.lineno}: {error.message}") from error
+    return value
+
+
 @dataclasses.dataclass(frozen=True)
 class NotifySettings:
     """The notify reaction."""

@@ -1,0 +1,148 @@
+"""What people want to know of an event, read from its payload: message, object, user, a title.
+
+Pure, and never raises: an event of unexpected shape reads as less, not as an error. vCenter's JSON and XML payloads read
+the same, because XML is turned into the names and shapes of the JSON; Kubernetes' and PingSource's read sensibly.
+"""
+
+import json
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+from cloudevents.http import CloudEvent
+
+from pipeline.errors import cut
+
+_TARGETS = ("Vm", "Host", "Ds", "ComputeResource", "Dvs", "Net", "Datacenter", "Entity")
+"""The properties that name an object, the most telling first."""
+
+_WORDS = {"Vm": "VM", "Das": "HA", "Drs": "DRS", "Dvs": "DVS", "Id": "ID", "Uuid": "UUID", "Ip": "IP", "Ssh": "SSH"}
+
+
+def fields(event: CloudEvent) -> dict[str, Any]:
+    """The payload as a dict of PascalCase properties, also when it came as XML; empty when it is neither."""
+    data = event.get_data()
+    if isinstance(data, dict):
+        return data
+    if isinstance(data, bytes | str) and "xml" in str(event.get("datacontenttype") or ""):
+        element = parse_xml(data)
+        if element is not None and len(element):
+            value = _value(element)
+            return value if isinstance(value, dict) else {}
+    return {}
+
+
+def parse_xml(data: bytes | str) -> ElementTree.Element | None:
+    """The root element, or None when *data* is not XML or brings a document type, whose entities could grow without end."""
+    marker: Any = b"<!DOCTYPE" if isinstance(data, bytes) else "<!DOCTYPE"
+    if marker in data:
+        return None
+    try:
+        return ElementTree.fromstring(data)  # noqa: S314 - without a document type there is nothing to expand
+    except (ElementTree.ParseError, ValueError, LookupError, RecursionError):
+        return None
+
+
+def _value(element: ElementTree.Element) -> Any:
+    """Text, a reference `{"Type", "Value"}`, or a dict of the children; a name that repeats holds a list."""
+    if not len(element):
+        text = element.text or ""
+        return {"Type": element.attrib["type"], "Value": text} if "type" in element.attrib else text
+    found: dict[str, Any] = {}
+    for child in element:
+        local = child.tag.rpartition("}")[2]
+        name, value = local[:1].upper() + local[1:], _value(child)
+        if name not in found:
+            found[name] = value
+        elif isinstance(found[name], list):
+            found[name].append(value)
+        else:
+            found[name] = [found[name], value]
+    return found
+
+
+def message(event: CloudEvent, limit: int = 300) -> str:
+    """What happened, in one line of at most *limit* characters: the event's own words, else the beginning of its data."""
+    properties = fields(event)
+    for name in ("FullFormattedMessage", "Message", "message", "reason"):
+        words = properties.get(name)
+        if isinstance(words, str) and words.strip():
+            return cut(words, limit)
+    if "FullFormattedMessage" in properties:  # vCenter had no words: the type and the object say it
+        return cut(title(event), limit)
+    return cut(beginning(event.get_data(), limit), limit)
+
+
+def beginning(data: Any, limit: int) -> str:
+    """At least the first *limit* characters of *data* as text; "" for none."""
+    if data is None:
+        return ""
+    if isinstance(data, bytes):
+        return data[: limit * 4].decode("utf-8", "replace")
+    return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, default=str)
+
+
+def target(event: CloudEvent) -> str:
+    """The name of the object that the event is about (VM, host, datastore …), else its subject, else ""."""
+    properties = fields(event)
+    for name in _TARGETS:
+        held = properties.get(name)
+        words = held.get("Name") if isinstance(held, dict) else None
+        if isinstance(words, str) and words.strip():
+            return cut(words, 200)
+    return cut(str(event.get("subject") or ""), 200)
+
+
+def user(event: CloudEvent) -> str:
+    """Who did it, as vCenter names the user, or ""."""
+    words = fields(event).get("UserName")
+    return cut(words, 200) if isinstance(words, str) else ""
+
+
+def short_type(event: CloudEvent) -> str:
+    """The type without what every event of this source shares: "VmPoweredOffEvent", "esx.problem.vmfs.heartbeat.timedout"."""
+    return re.sub(r"^com\.vmware\.vsphere\.|\.v\d+$", "", str(event.get("type") or ""))
+
+
+def type_in_words(event: CloudEvent) -> str:
+    """The type as a person would say it: "VM powered off"; a type that is no class name stays as it is."""
+    name = short_type(event).removesuffix("Event")
+    if not re.fullmatch(r"[A-Za-z0-9]+", name) or not name[0].isupper():
+        return short_type(event)
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[0-9]+", name)
+    spoken = [_WORDS.get(word, word if word.isupper() else word.lower()) for word in words]
+    return " ".join([spoken[0][:1].upper() + spoken[0][1:], *spoken[1:]])
+
+
+def title(event: CloudEvent) -> str:
+    """One short line: "VM powered off: DC0_H0_VM0"."""
+    about = target(event)
+    return f"{type_in_words(event)}: {about}" if about else type_in_words(event)
+
+
+def pretty(event: CloudEvent) -> str:
+    """The payload to be read by a person: JSON and XML indented, other text as it is, anything else as a hex dump."""
+    data = event.get_data()
+    if data is None:
+        return ""
+    if isinstance(data, bytes | str):
+        if "xml" in str(event.get("datacontenttype") or "") and (element := parse_xml(data)) is not None:
+            ElementTree.indent(element)
+            return ElementTree.tostring(element, encoding="unicode")
+        if isinstance(data, str):
+            return data
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return _hex(data)
+    return json.dumps(data, indent=2, ensure_ascii=False, default=str)
+
+
+def _hex(data: bytes, limit: int = 4096) -> str:
+    rows = [data[start : start + 16] for start in range(0, min(len(data), limit), 16)]
+    lines = [f"{number * 16:06x}  {row.hex(' '):<47}  {_printable(row)}" for number, row in enumerate(rows)]
+    return "\n".join([*lines, f"… {len(data) - limit} bytes more"] if len(data) > limit else lines)
+
+
+def _printable(row: bytes) -> str:
+    return "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
