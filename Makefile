@@ -1,0 +1,59 @@
+# `make` lists the targets. Needs bash, Python 3.11 or newer with venv, and nothing else: the rest is fetched.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+LOCKED := requirements.txt requirements-dev.txt
+
+.PHONY: help demo run test lint lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## a simulated vCenter, its events on a page: DEMO_PORT picks the port
+	@exec $(BIN)/python -m demo
+
+run: $(STAMP) ## the same with your vCenter: VC_URL, VC_USERNAME, VC_PASSWORD, VC_INSECURE
+	@exec $(BIN)/python -m demo --vcenter
+
+test: $(STAMP) ## all tests that need no cluster: ARGS="-k checkpoint" picks some
+	@$(BIN)/python -m demo.vcsim
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) ## ruff, mypy strict, and that imports go one way
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports --no-logo
+
+lock: ## pin requirements*.in anew into requirements*.txt, with hashes
+	$(PYTHON) -m venv .cache/lock
+	.cache/lock/bin/pip install --quiet --upgrade uv
+	for name in requirements requirements-dev; do \
+	    .cache/lock/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 \
+	        --custom-compile-command "make lock" $$name.in -o $$name.txt; \
+	done
+
+clean: ## remove what these targets made: .venv, .cache and caches of tools
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# The count shows that something moves: with an empty cache this takes a minute or two.
+$(STAMP): $(LOCKED)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "vcenter-events needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another: make PYTHON=python3.12" >&2; \
+	    exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
+	    echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: sudo apt install python3-venv" >&2; \
+	    exit 2; }
+	@echo "Making .venv"; \
+	$(PYTHON) -m venv .venv; \
+	echo "Installing $$(cat $(LOCKED) | grep -oE '^[A-Za-z0-9_.-]+==' | sort -u | wc -l) packages into .venv"; \
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes \
+	    $(addprefix -r ,$(LOCKED)) \
+	    | awk '/^Collecting/ && ++n % 10 == 0 {print "  " n " fetched"; fflush()} /^Installing/ {print "  unpacking"; fflush()}'; \
+	touch $@; \
+	echo "Installed in $$SECONDS s"
