@@ -39,6 +39,17 @@ _SUBJECT_ARGUMENTS = (
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Position:
+    """A place in vCenter's history: an event, by what a checkpoint keeps of it."""
+
+    key: int
+    created_time: datetime.datetime
+    """vCenter's clock, UTC."""
+    event_type: str = ""
+    """The event's class, `VmPoweredOnEvent`."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class VCenterEvent:
     """One event of vCenter's history, as it came."""
 
@@ -50,6 +61,11 @@ class VCenterEvent:
     """vCenter's clock, UTC."""
     element: Element
     """The element that vCenter sent, of type `class_name`."""
+
+    @property
+    def position(self) -> Position:
+        """Where this event stands."""
+        return Position(self.key, self.created_time, self.class_name)
 
 
 def from_element(element: Element) -> VCenterEvent:

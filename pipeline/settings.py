@@ -7,6 +7,7 @@ these classes by a test.
 
 import dataclasses
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -104,24 +105,24 @@ def _read(settings: type[T], environ: Environ, faults: list[str]) -> T | None:
             if isinstance(field.type, type) and dataclasses.is_dataclass(field.type):
                 values[field.name] = _read(field.type, environ, faults)
             continue
-        text = environ.get(variable.name, "").strip()
-        if not text:
-            if field.default_factory is dataclasses.MISSING:
-                faults.append(
-                    f"{variable.name} is not set ({variable.meaning}); for example {variable.name}={variable.example}"
-                )
-            continue
-        try:
-            values[field.name] = variable.parse(text)
-        except ValueError as error:
-            faults.append(f"{variable.name} {error}; for example {variable.name}={variable.example}")
-    if len(faults) > before:
-        return None
+        given = environ.get(variable.name, "").strip()
+        if given:
+            values[field.name] = _parse(variable, given, faults)
+        elif field.default_factory is dataclasses.MISSING:
+            values[field.name] = None
+            faults.append(f"{variable.name} is not set ({variable.meaning}); for example {variable.name}={variable.example}")
     made = settings(**values)
-    check = getattr(made, "faults", None)
-    if check is not None:
-        faults.extend(check())
-    return made
+    # What is wrong with values together is said along with the rest, so that one start shows every fault.
+    faults.extend(getattr(made, "faults", list)())
+    return made if len(faults) == before else None
+
+
+def _parse(variable: Variable, given: str, faults: list[str]) -> Any:
+    try:
+        return variable.parse(given)
+    except ValueError as error:
+        faults.append(f"{variable.name} {error}; for example {variable.name}={variable.example}")
+        return None
 
 
 # ── parsers: text → value, ValueError says what is wrong and never repeats a secret ──
@@ -435,6 +436,13 @@ class DisplaySettings:
         example="10000",
         default="10000",
     )
+    megabytes: int = setting(
+        "DISPLAY_MEGABYTES",
+        whole_number(1, 100_000),
+        "memory that held events may take, in MB; the oldest goes first",
+        example="64",
+        default="64",
+    )
 
 
 # ── notify ──
@@ -468,6 +476,30 @@ def jinja_template(value: str) -> str:
 class NotifySettings:
     """The notify reaction."""
 
-    urls: Secret = setting(
-        "NOTIFY_URLS", Secret, "apprise URLs to notify, separated by white space", example="ntfy://ntfy.example/vcenter"
+    urls: tuple[Secret, ...] = setting(
+        "NOTIFY_URLS",
+        apprise_urls,
+        "apprise URLs to notify, separated by white space",
+        example="ntfy://ntfy.example/vcenter",
+    )
+    title: str | None = setting(
+        "NOTIFY_TITLE",
+        jinja_template,
+        "Jinja2 template of the title; unset: what happened and where, as VM powered off: web-01",
+        example="{{ target }}: {{ message }}",
+        default=None,
+    )
+    body: str | None = setting(
+        "NOTIFY_BODY",
+        jinja_template,
+        "Jinja2 template of the body; unset: message, user, time, source and event id",
+        example="{{ message }} (by {{ data.UserName }})",
+        default=None,
+    )
+    remembered: int = setting(
+        "NOTIFY_REMEMBERED",
+        whole_number(1, 1_000_000),
+        "events remembered, so that one delivered again is not notified again",
+        example="10000",
+        default="10000",
     )

@@ -88,7 +88,9 @@ def test_subject_is_the_managed_entity_that_the_event_concerns(xml: str, expecte
 
 
 def test_event_of_a_class_newer_than_the_schema_keeps_what_it_has() -> None:
-    made = event(f"<QuantumVmEntangledEvent>{HEAD}<partner type='VirtualMachine'>vm-2</partner><spin>up</spin><spin>down</spin></QuantumVmEntangledEvent>")
+    made = event(
+        f"<QuantumVmEntangledEvent>{HEAD}<partner type='VirtualMachine'>vm-2</partner><spin>up</spin><spin>down</spin></QuantumVmEntangledEvent>"
+    )
     assert to_cloudevent(made, SOURCE, "99.0")["type"] == "com.vmware.vsphere.QuantumVmEntangledEvent.v0"
     data = payload(made)
     assert (data["Key"], data["UserName"], data["Vm"]) == (7, "u", None)
@@ -137,5 +139,7 @@ def test_odd_values_are_delivered_as_they_are(property_xml: str, name: str, expe
 
 
 def test_time_with_an_offset_becomes_utc() -> None:
-    made = event("<VmPoweredOnEvent><key>1</key><createdTime>2026-01-02T03:04:05.123456789+02:00</createdTime></VmPoweredOnEvent>")
+    made = event(
+        "<VmPoweredOnEvent><key>1</key><createdTime>2026-01-02T03:04:05.123456789+02:00</createdTime></VmPoweredOnEvent>"
+    )
     assert to_cloudevent(made, SOURCE, "8.0")["time"] == "2026-01-02T01:04:05.123456Z"

@@ -1,0 +1,310 @@
+"""Deliver CloudEvents over HTTP, in order for every entity, and know what was acknowledged.
+
+Delivery runs in a thread of its own (an asyncio loop with aiohttp). An event's entity picks its lane; a lane sends one
+event at a time, so events of one entity arrive in order, and lanes overlap. What the sink cannot take now is tried again,
+with exponential backoff and jitter; what it refuses for good goes to the dead-letter sink. A bounded window holds back the
+reader, so memory is bounded however slow the sink is.
+"""
+
+import asyncio
+import dataclasses
+import datetime
+import email.utils
+import random
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, TypeVar
+from urllib.parse import quote
+
+import aiohttp
+import structlog
+from cloudevents.http import CloudEvent
+
+from pipeline.errors import TemporaryError, cut
+from pipeline.prefix import AcknowledgedPrefix
+from pipeline.settings import SinkSettings
+
+log = structlog.get_logger()
+
+P = TypeVar("P")
+
+TEMPORARY_STATUSES = frozenset({401, 403, 404, 407, 408, 409, 425, 429})
+"""Besides 5xx: not this event's fault. 404 is what Knative answers while a pod starts; 401 and 403 are a closed gate."""
+RETRY_AFTER_MOST_SECONDS = 300.0
+"""A sink that asks for more patience is asked again nevertheless."""
+ERROR_BODY_BYTES = 1024
+"""What of an error's body is kept, as Knative does for `knativeerrordata`."""
+
+
+class SinkClosed(TemporaryError):
+    """The sink takes no more events, because it is being closed."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Delivery(Generic[P]):
+    """One event on its way."""
+
+    event: CloudEvent
+    """Its data are bytes."""
+    entity: str
+    """What it is about; events of one entity keep their order."""
+    position: P
+    """Where the reader is once this event and all before it are acknowledged."""
+
+
+@dataclasses.dataclass
+class Counts:
+    """What happened since the start, in events."""
+
+    sent: int = 0
+    """Acknowledged by the sink."""
+    retried: int = 0
+    """Tries after the first."""
+    dead_lettered: int = 0
+    """Acknowledged by the dead-letter sink."""
+    refused: int = 0
+    """Refused for good with no dead-letter sink set: logged whole."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Failure:
+    """Why an event was not taken."""
+
+    reason: str
+    code: int = 0
+    """The HTTP status; 0 if there was no answer."""
+    data: str = ""
+    retry_after_seconds: float = 0.0
+
+    @property
+    def for_good(self) -> bool:
+        return 300 <= self.code < 500 and self.code not in TEMPORARY_STATUSES
+
+
+class Sink(Generic[P]):
+    """Where events go. `send` and the waiting methods are called by the reader's thread."""
+
+    def __init__(self, settings: SinkSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Condition()
+        self._prefix: AcknowledgedPrefix[P] = AcknowledgedPrefix()
+        self._closing = False
+        self._lanes: list[deque[tuple[int, Delivery[P]]]] = [deque() for _ in range(settings.lanes)]
+        self._wake: list[asyncio.Event] = []
+        self._ready = threading.Event()
+        self.counts = Counts()
+        self.failing = ""
+        """Why the sink does not take events at the moment, in words; "" while it does."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="sink", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+
+    @property
+    def acknowledged(self) -> P | None:
+        """The last position up to which every event was acknowledged."""
+        with self._lock:
+            return self._prefix.position
+
+    @property
+    def pending(self) -> int:
+        """Events that were given to `send` and lie beyond the acknowledged position."""
+        with self._lock:
+            return len(self._prefix)
+
+    def send(self, deliveries: Sequence[Delivery[P]]) -> None:
+        """Take *deliveries* in the history's order; waits while the window is full.
+
+        Raises `SinkClosed` when the sink is closed meanwhile; events that it did not take are then not acknowledged.
+        """
+        chunk = max(1, min(100, self._settings.window // 4))
+        for start in range(0, len(deliveries), chunk):
+            part = deliveries[start : start + chunk]
+            with self._lock:
+                self._lock.wait_for(lambda: self._closing or len(self._prefix) + len(part) <= self._settings.window)  # noqa: B023 - called at once
+                if self._closing:
+                    raise SinkClosed("send events: the sink is being closed")
+                tickets = [self._prefix.add(delivery.position) for delivery in part]
+            self._loop.call_soon_threadsafe(self._enqueue, list(zip(tickets, part, strict=True)))
+
+    def wait_idle(self, seconds: float) -> bool:
+        """Wait until everything is acknowledged, at most *seconds*; whether it is."""
+        with self._lock:
+            return self._lock.wait_for(lambda: self._closing or not len(self._prefix), seconds) and not len(
+                self._prefix
+            )
+
+    def wait_beyond(self, position: P | None, seconds: float) -> P | None:
+        """Wait until the acknowledged position is another than *position*, at most *seconds*; returns it."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._closing or self._prefix.position is not position, seconds)
+            return self._prefix.position
+
+    def close(self, seconds: float) -> None:
+        """Let what is under way arrive, for at most *seconds*, and stop. What did not arrive stays unacknowledged."""
+        self.wait_idle(seconds)
+        with self._lock:
+            self._closing = True
+            self._lock.notify_all()
+        self._loop.call_soon_threadsafe(self._stop)
+        self._thread.join()
+
+    # ── the loop's thread ──
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        connector = aiohttp.TCPConnector(limit=self._settings.lanes, keepalive_timeout=30)
+        timeout = aiohttp.ClientTimeout(total=self._settings.timeout_seconds)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
+            self._wake = [asyncio.Event() for _ in self._lanes]
+            self._stopped = asyncio.Event()
+            workers = [asyncio.create_task(self._serve_lane(session, lane)) for lane in range(len(self._lanes))]
+            self._ready.set()
+            await self._stopped.wait()
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    def _stop(self) -> None:
+        self._stopped.set()
+
+    def _enqueue(self, entries: list[tuple[int, Delivery[P]]]) -> None:
+        for ticket, delivery in entries:
+            lane = zlib.crc32(delivery.entity.encode("utf-8", "replace")) % len(self._lanes)
+            self._lanes[lane].append((ticket, delivery))
+            self._wake[lane].set()
+
+    async def _serve_lane(self, session: aiohttp.ClientSession, number: int) -> None:
+        lane, wake = self._lanes[number], self._wake[number]
+        while True:
+            while not lane:
+                wake.clear()
+                await wake.wait()
+            ticket, delivery = lane.popleft()
+            await self._deliver(session, delivery.event)
+            with self._lock:
+                if self._prefix.acknowledge(ticket):
+                    self._lock.notify_all()
+
+    async def _deliver(self, session: aiohttp.ClientSession, event: CloudEvent) -> None:
+        """Return once *event* is settled: taken by the sink, or by the dead-letter sink, or refused and logged."""
+        failure = await self._insist(session, self._settings.url, event, self._settings.overrides, self._is_hopeless)
+        if failure is None:
+            self.counts.sent += 1
+            return
+        if self._settings.dead_letter_url is None:
+            self.counts.refused += 1
+            log.error(
+                "event refused for good and no dead-letter sink is set",
+                id=event["id"],
+                type=event["type"],
+                error=failure.reason,
+                attributes=dict(event.get_attributes()),
+                data=event.data.decode("utf-8", "replace"),
+            )
+            return
+        log.warning("event goes to the dead-letter sink", id=event["id"], type=event["type"], error=failure.reason)
+        extensions = {
+            **self._settings.overrides,
+            "knativeerrordest": self._settings.url,
+            "knativeerrorcode": str(failure.code or 500),
+            "knativeerrordata": failure.data or failure.reason,
+        }
+        await self._insist(session, self._settings.dead_letter_url, event, extensions, lambda *_: False)
+        self.counts.dead_lettered += 1
+
+    def _is_hopeless(self, failure: _Failure, tries: int) -> bool:
+        """Whether the sink will not take the event: it said so, or, with a dead-letter sink, said an error too often.
+
+        A sink that does not answer at all is down for every event, and is waited for.
+        """
+        tried_enough = self._settings.dead_letter_url is not None and tries >= self._settings.tries
+        return failure.for_good or (failure.code != 0 and tried_enough)
+
+    async def _insist(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        event: CloudEvent,
+        extensions: Mapping[str, str],
+        hopeless: Callable[[_Failure, int], bool],
+    ) -> _Failure | None:
+        """Post *event* until it is taken (None) or *hopeless*."""
+        headers = binary_headers(event, extensions)
+        tries = 0
+        while True:
+            failure = await _post(session, url, headers, event.data)
+            tries += 1
+            if failure is None:
+                if self.failing and url == self._settings.url:
+                    log.info("sink takes events again", url=url)
+                    self.failing = ""
+                return None
+            if hopeless(failure, tries):
+                return failure
+            if not self.failing:
+                log.warning("sink does not take events, trying on", url=url, id=event["id"], error=failure.reason)
+            self.failing = failure.reason
+            self.counts.retried += 1
+            await asyncio.sleep(max(failure.retry_after_seconds, self._backoff_seconds(tries)))
+
+    def _backoff_seconds(self, tries: int) -> float:
+        longest = min(self._settings.backoff_most_seconds, self._settings.backoff_seconds * 2.0 ** min(tries - 1, 30))
+        return longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
+
+
+def binary_headers(event: CloudEvent, extensions: Mapping[str, str]) -> dict[str, str]:
+    """The headers of *event*, with *extensions* added, in the HTTP binding's binary mode."""
+    headers: dict[str, str] = {}
+    for name, value in (*event.get_attributes().items(), *extensions.items()):
+        if name == "datacontenttype":
+            headers["content-type"] = value
+        else:
+            headers[f"ce-{name}"] = header_value(value)
+    return headers
+
+
+def header_value(value: object) -> str:
+    """An attribute's value in a header: all but printable ASCII, and `"`, `%` and space, percent-encoded (HTTP binding 3.1.3.2)."""
+    return quote(str(value), safe="!#$&'()*+,-./:;<=>?@[\\]^_`{|}~", errors="replace")
+
+
+async def _post(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str], body: bytes) -> _Failure | None:
+    try:
+        async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+            if 200 <= response.status < 300:
+                await response.read()
+                return None
+            data = (await response.content.read(ERROR_BODY_BYTES)).decode("utf-8", "replace")
+            return _Failure(
+                f"POST {url}: {response.status} {cut(data, 200)}".rstrip(),
+                response.status,
+                " ".join(data.split()),
+                _retry_after_seconds(response.headers.get("Retry-After", "")),
+            )
+    except TimeoutError:
+        return _Failure(f"POST {url}: no answer in {session.timeout.total:g} s")
+    except (aiohttp.ClientError, OSError) as error:
+        return _Failure(f"POST {url}: {cut(str(error)) or type(error).__name__}")
+
+
+def _retry_after_seconds(value: str) -> float:
+    """Seconds to wait by a `Retry-After` header: a number of seconds or a date; 0 for anything else."""
+    if value.isdigit():
+        return min(float(value), RETRY_AFTER_MOST_SECONDS)
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return 0.0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    return min(max(0.0, moment.timestamp() - time.time()), RETRY_AFTER_MOST_SECONDS)

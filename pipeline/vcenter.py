@@ -1,0 +1,349 @@
+"""vCenter's session and event history; the only module that speaks pyVmomi's protocol.
+
+pyVmomi logs in and makes collectors. The two calls that return events, `ReadNextEvents` and `WaitForUpdatesEx`, are sent
+through its stub but not through its parser: that parser fails a whole batch for one event it does not know, when the
+server's position is already past the batch. `pipeline.event` decodes what these calls return.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import gzip
+import hashlib
+import http.client
+import ssl
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
+from xml.parsers.expat import ExpatError
+
+import structlog
+from pyVmomi import SoapAdapter, SoapStubAdapter, VmomiSupport, vim, vmodl
+
+from pipeline.errors import PermanentError, TemporaryError, cut
+from pipeline.event import Position, VCenterEvent, from_element
+from pipeline.settings import VCenterSettings
+
+log = structlog.get_logger()
+
+PAGE_SIZE = 1000
+"""Events a read returns at most: vCenter's own limit for a collector's page."""
+REQUEST_TIMEOUT_SECONDS = 60.0
+"""An answer that takes longer is not coming. A wait for updates asks the server for less (`EventHistory.wait`)."""
+REFUSED_LOGIN_PAUSE_SECONDS = 60.0
+"""After a refused login the same credentials are not tried again for so long: vCenter locks an account, by default, after
+five refusals within 180 s."""
+_OLDEST_API = "vim.version.version9"
+_NS = "{urn:vim25}"
+
+
+class VCenterUnavailable(TemporaryError):
+    """vCenter cannot be reached, is restarting, or has ended the session."""
+
+
+class VCenterRefused(PermanentError):
+    """vCenter does not accept the login, or its certificate is not trusted, or a privilege is missing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Gap:
+    """Events that vCenter no longer holds and that were never read: keys *first* to *last*, both included."""
+
+    first: int
+    last: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """What one read returned: at most `PAGE_SIZE` events, oldest first, and what is missing before them."""
+
+    events: list[VCenterEvent]
+    gap: Gap | None = None
+
+
+class VCenter:
+    """A session. It is used by one thread at a time, but for `close`, which may interrupt a wait."""
+
+    def __init__(self, settings: VCenterSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._stub: Any = None
+        self._content: Any = None
+        self._refused: tuple[str, float] | None = None
+        self.api_version = ""
+        """The API's version, `8.0.3.0`; known once connected."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a session, as far as is known here."""
+        return self._content is not None
+
+    def connect(self) -> None:
+        """Log in, with the credentials as they are now. Does nothing while there is a session.
+
+        Raises `VCenterUnavailable` or `VCenterRefused`.
+        """
+        if self.connected:
+            return
+        username, password = self._settings.login()
+        fingerprint = hashlib.sha256(f"{username}\0{password.reveal()}".encode()).hexdigest()
+        if self._refused and self._refused[0] == fingerprint and self._clock() < self._refused[1]:
+            wait = self._refused[1] - self._clock()
+            raise VCenterRefused(
+                f"log in to {self._settings.sdk_url} as {username}: refused before; "
+                f"the same password is tried again in {wait:.0f} s, another one at once"
+            )
+        with _speaking(f"log in to {self._settings.sdk_url} as {username}"):
+            stub = self._make_stub(_OLDEST_API)
+            content = vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
+            version = _newest_common(content.about.apiVersion)
+            if version != _OLDEST_API:
+                stub = self._make_stub(version)
+                content = vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
+            try:
+                content.sessionManager.Login(username, password.reveal())
+            except vim.fault.InvalidLogin:
+                self._refused = fingerprint, self._clock() + REFUSED_LOGIN_PAUSE_SECONDS
+                raise
+        self._refused = None
+        self._stub, self._content = stub, content
+        self.api_version = content.about.apiVersion
+        log.info("vcenter connected", url=self._settings.sdk_url, user=username, api=self.api_version)
+
+    def close(self) -> None:
+        """Log out, quietly, and drop every connection."""
+        content, stub = self._content, self._stub
+        self._content = self._stub = None
+        if content is not None:
+            # A server that is gone needs no logout.
+            with contextlib.suppress(Exception):
+                content.sessionManager.Logout()
+            stub.DropConnections()
+
+    def server_time(self) -> datetime.datetime:
+        """vCenter's clock, UTC; positions and filters are in its time, not ours."""
+        with _speaking(f"ask {self._settings.sdk_url} for its time"):
+            now: datetime.datetime = vim.ServiceInstance("ServiceInstance", self._stub).CurrentTime()
+        return now.replace(tzinfo=datetime.UTC) if now.tzinfo is None else now.astimezone(datetime.UTC)
+
+    def make_collector(self, since: datetime.datetime, page_size: int) -> Any:
+        """A collector of the events created at *since* (vCenter's clock) or later."""
+        with _speaking("make an event collector"):
+            spec = vim.event.EventFilterSpec(time=vim.event.EventFilterSpec.ByTime(beginTime=since))
+            collector = self._content.eventManager.CreateCollectorForEvents(spec)
+            collector.SetCollectorPageSize(page_size)
+        return collector
+
+    def watch(self, collector: Any) -> Any:
+        """A property filter that reports changes of *collector*'s latest page to `wait_for_updates`."""
+        spec = vmodl.query.PropertyCollector.FilterSpec(
+            objectSet=[vmodl.query.PropertyCollector.ObjectSpec(obj=collector)],
+            propSet=[
+                vmodl.query.PropertyCollector.PropertySpec(type=vim.event.EventHistoryCollector, pathSet=["latestPage"])
+            ],
+        )
+        with _speaking("watch an event collector"):
+            return self._content.propertyCollector.CreateFilter(spec, False)
+
+    def wait_for_updates(self, version: str, seconds: int) -> ElementTree.Element:
+        """The answer to `WaitForUpdatesEx`, which the server holds for at most *seconds*."""
+        options = vmodl.query.PropertyCollector.WaitOptions(maxWaitSeconds=seconds)
+        return self._call(self._content.propertyCollector, "WaitForUpdatesEx", version, options)
+
+    def read_next(self, collector: Any, most: int) -> ElementTree.Element:
+        """The answer to `ReadNextEvents`: the collector's next *most* events, oldest first."""
+        return self._call(collector, "ReadNextEvents", most)
+
+    def interrupt(self) -> None:
+        """End a `wait_for_updates` that another thread is in."""
+        content = self._content
+        if content is not None:
+            with contextlib.suppress(Exception):
+                content.propertyCollector.CancelWaitForUpdates()
+
+    def _make_stub(self, version: str) -> Any:
+        parts = urlsplit(self._settings.sdk_url)
+        context = None
+        if parts.scheme == "https":
+            context = ssl.create_default_context(cafile=self._settings.ca_bundle)
+            if self._settings.insecure:
+                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return SoapStubAdapter(
+            url=self._settings.sdk_url,
+            path=parts.path,
+            version=version,
+            sslContext=context,
+            httpConnectionTimeout=REQUEST_TIMEOUT_SECONDS,
+        )
+
+    def _call(self, target: Any, method: str, *arguments: Any) -> ElementTree.Element:
+        """Call *method* of the managed object *target*; the answer's XML, whatever is in it."""
+        with _speaking(f"call {method} at {self._settings.sdk_url}"):
+            stub = self._stub
+            if stub is None:
+                raise vim.fault.NotAuthenticated()
+            info = getattr(type(target), method).info
+            request = stub.SerializeRequest(target, info, arguments)
+            headers = {
+                "Cookie": stub.cookie,
+                "SOAPAction": stub.versionId,
+                "Content-Type": "text/xml; charset=UTF-8",
+                "Accept-Encoding": "gzip, deflate",
+            }
+            connection = stub.GetConnection()
+            try:
+                connection.request("POST", stub.path, request, headers)
+                response = connection.getresponse()
+                body = response.read()
+            except BaseException:
+                connection.close()
+                stub.DropConnections()
+                raise
+            stub.ReturnConnection(connection)
+            body = _decompress(body, response.getheader("Content-Encoding", "identity").lower())
+            if response.status == 500:
+                raise SoapAdapter.SoapResponseDeserializer(stub).Deserialize(body, info.result)
+            if response.status != 200:
+                raise http.client.HTTPException(f"{response.status} {response.reason}")
+            return _parse(body)
+
+
+class EventHistory:
+    """The events of one vCenter since a position, read in order and never skipped in silence.
+
+    Two collectors: one of page size 1 is watched, so that a wake-up costs one event however many came; the other is read
+    until it is empty. Where the watched one knows of an event that reading does not give, the reading one is stuck (a
+    server that has pruned its page does that) and is made anew from the last position.
+    """
+
+    def __init__(self, vcenter: VCenter, since: datetime.datetime, after: Position | None) -> None:
+        """Events created at *since* or later whose key is beyond that of *after*. Raises as `VCenter` does."""
+        self._vcenter = vcenter
+        self._after = after
+        self._since = since
+        self._version = ""
+        self._watched_key: int | None = None
+        sentinel = vcenter.make_collector(since, 1)
+        vcenter.watch(sentinel)
+        self._reader = vcenter.make_collector(since, PAGE_SIZE)
+        self._resuming = after is not None
+        self.wait(0)
+        if after is not None and self._watched_key is not None and self._watched_key < after.key:
+            log.warning(
+                "vcenter's event keys went back: it was restored or made anew",
+                last_key=after.key,
+                newest_key=self._watched_key,
+            )
+            self._after, self._resuming = None, False
+
+    def read(self) -> Page:
+        """The next events, none if there are no more for now."""
+        page = self._read()
+        if not page.events and self._is_behind():
+            log.warning("event collector is stuck, made anew", last_key=self._after.key if self._after else None)
+            self._reader = self._vcenter.make_collector(self._since, PAGE_SIZE)
+            self._resuming = self._after is not None
+            page = self._read()
+            if not page.events:
+                self._watched_key = None  # what was watched is gone again: pruned, or filtered out
+        return page
+
+    def wait(self, seconds: int) -> bool:
+        """Wait for a new event, at most *seconds* (the server's); whether there is one."""
+        answer = self._vcenter.wait_for_updates(self._version, seconds)
+        update = answer.find(f".//{_NS}returnval")
+        if update is None:
+            return False
+        self._version = update.findtext(f"{_NS}version", self._version)
+        keys = [int(key.text or 0) for key in update.iterfind(f".//{_NS}Event/{_NS}key")]
+        if keys:
+            self._watched_key = max(keys)
+        return True
+
+    def _is_behind(self) -> bool:
+        return self._watched_key is not None and (self._after is None or self._after.key < self._watched_key)
+
+    def _read(self) -> Page:
+        answer = self._vcenter.read_next(self._reader, PAGE_SIZE)
+        events: list[VCenterEvent] = []
+        for element in answer.iter(f"{_NS}returnval"):
+            try:
+                events.append(from_element(element))
+            except ValueError as error:
+                log.error(
+                    "event without a readable key or time",
+                    error=str(error),
+                    event=cut(ElementTree.tostring(element, "unicode"), 2000),
+                )
+        gap = None
+        if self._resuming and self._after is not None and events:
+            known = self._after.key
+            seen = any(event.key <= known for event in events)
+            events = [event for event in events if event.key > known]
+            if events:
+                self._resuming = False
+                if not seen and events[0].key > known + 1:
+                    gap = Gap(known + 1, events[0].key - 1)
+        if events:
+            self._after = events[-1].position
+            self._since = events[-1].created_time
+        return Page(events, gap)
+
+
+@contextlib.contextmanager
+def _speaking(what: str) -> Iterator[None]:
+    """Turn what pyVmomi, the network and the parser raise into this module's two errors, in words."""
+    try:
+        yield
+    except vim.fault.InvalidLogin as fault:
+        raise VCenterRefused(f"{what}: vCenter refuses user name and password") from fault
+    except vim.fault.NoPermission as fault:
+        raise VCenterRefused(f"{what}: the privilege {fault.privilegeId} is missing") from fault
+    except vim.fault.NotAuthenticated as fault:
+        raise VCenterUnavailable(f"{what}: the session has ended") from fault
+    except vmodl.MethodFault as fault:
+        raise VCenterUnavailable(f"{what}: {type(fault).__name__}: {cut(str(fault.msg or ''))}") from fault
+    except ssl.SSLCertVerificationError as error:
+        raise VCenterRefused(
+            f"{what}: its certificate is not trusted ({error.verify_message}); set VC_CA_BUNDLE to a file with the "
+            "authority that signed it, or VC_INSECURE=true for a test"
+        ) from error
+    except (OSError, http.client.HTTPException, ExpatError, ElementTree.ParseError, EOFError, zlib.error) as error:
+        raise VCenterUnavailable(f"{what}: {cut(str(error)) or type(error).__name__}") from error
+
+
+def _newest_common(api_version: str) -> str:
+    """pyVmomi's name of the newest API version that both it and a server of *api_version* (`8.0.3.0`) know."""
+    server = _numbers(api_version)
+    for name in VmomiSupport.GetServiceVersions("vim25"):
+        identity = VmomiSupport.versionIdMap.get(name, "")
+        if name.startswith("vim.version.") and identity[:1].isdigit() and _numbers(identity) <= server:
+            return str(name)
+    return _OLDEST_API
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) if part.isdigit() else 0 for part in version.split(".")]
+
+
+def _decompress(body: bytes, encoding: str) -> bytes:
+    if encoding == "gzip":
+        return gzip.decompress(body)
+    if encoding == "deflate":
+        return zlib.decompress(body, -zlib.MAX_WBITS if body[:1] != b"\x78" else zlib.MAX_WBITS)
+    return body
+
+
+def _parse(body: bytes) -> ElementTree.Element:
+    """The answer as an element tree; what is not XML in an otherwise sound answer (a control character) is replaced."""
+    try:
+        return ElementTree.fromstring(body)
+    except ElementTree.ParseError:
+        legal = body.decode("utf-8", "replace").translate(_NOT_XML)
+        return ElementTree.fromstring(legal)
+
+
+_NOT_XML = dict.fromkeys([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0xFFFE, 0xFFFF], "�")
