@@ -1,7 +1,8 @@
 """Which events a Trigger selects, decided as Knative's broker does (knative.dev/eventing v0.47, `pkg/eventfilter`).
 
-Pure, because two rooms need the one answer: the local broker, and the display's "which Trigger matches" tester. It differs
-from Knative in one thing on purpose: what cannot be read is an error here, where Knative skips the part and matches more.
+Pure, because two rooms need the one answer: the local broker, and the display's "which Trigger matches" tester. It
+differs from Knative in one thing on purpose: what cannot be read is an error here, where Knative skips the part and
+matches more.
 """
 
 import re
@@ -65,7 +66,9 @@ def _dialect(value: object, path: str, faults: list[tuple[str, str]]) -> Matches
         return _comparison(_COMPARISONS[name], operand, path, faults)
     if name in _COMBINATIONS:
         return _COMBINATIONS[name](operand, path, faults)
-    faults.append((path, "the dialect cesql is not supported" if name == "cesql" else "is no dialect that Knative knows"))
+    faults.append(
+        (path, "the dialect cesql is not supported" if name == "cesql" else "is no dialect that Knative knows")
+    )
     return _everything
 
 
@@ -126,10 +129,10 @@ def _attribute_values(
 
 
 def _attribute(event: Mapping[str, str], name: str) -> str:
-    """An attribute by the names that Knative knows it under; "" if the event does not have it, which nothing matches."""
+    """An attribute, by any name that Knative knows it under; "" if the event lacks it, which nothing matches."""
     match name:
         case "time":
-            # Go's zero time stands for a missing one, and a `not` or an any-value can tell the difference.
+            # As in Knative, Go's zero time stands for a missing one: a `not` or an any-value can tell.
             return event.get("time", _GO_ZERO_TIME)
         case "schemaurl":
             return event.get("dataschema", "")
@@ -141,5 +144,5 @@ def _attribute(event: Mapping[str, str], name: str) -> str:
             return event.get(name, "")
 
 
-def _everything(event: Mapping[str, str]) -> bool:
+def _everything(_: Mapping[str, str]) -> bool:
     return True

@@ -1,0 +1,195 @@
+"""Knative Services as processes: each runs the Procfile's `web:` line, and is started again when it ends."""
+
+import collections
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import structlog
+
+from local import leash
+from pipeline.errors import PermanentError
+
+log = structlog.get_logger()
+
+SETTINGS_FAULT = 2
+"""The exit code of a process whose settings are unusable: starting it again would not help."""
+
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 30.0
+_GOOD_RUN_SECONDS = 60.0
+_LAST_LINES = 20
+_LAST_WORDS_SECONDS = 1.0
+
+
+class ServiceNotReady(PermanentError):
+    """A service did not become ready; the message has its last log lines."""
+
+
+class ServiceProcess:
+    """One Knative Service's process, on its own port of 127.0.0.1."""
+
+    def __init__(
+        self,
+        name: str,
+        command: str,
+        root: Path,
+        environ: Mapping[str, str],
+        port: int,
+        log_path: Path,
+        readiness_path: str,
+        echo: Callable[[str, str], None] | None = None,
+    ) -> None:
+        """*command* is a line for the shell, run in *root*; *echo* gets the name and each line that it prints."""
+        self.name = name
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.log_path = log_path
+        self._command = command
+        self._root = root
+        self._environ = {**environ, "HOST": "127.0.0.1", "PORT": str(port)}
+        self._readiness_path = readiness_path
+        self._echo = echo
+        self._last_lines: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
+        self._process: subprocess.Popen[str] | None = None
+        self._exit_code: int | None = None
+        self._was_ready = False
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        # The kernel ties a child to the thread that started it: this one lives as long as the child.
+        self._watch = threading.Thread(target=self._keep_running, name=f"service {name}", daemon=True)
+
+    def start(self) -> None:
+        """Start the process and keep it running until `terminate`."""
+        self._watch.start()
+
+    def is_alive(self) -> bool:
+        """Whether its process runs at this moment."""
+        return self._process is not None
+
+    def is_ready(self) -> bool:
+        """Whether it says that it is ready. Raises `ServiceNotReady` if it never will be."""
+        if not self._watch.is_alive() and not self._stopping.is_set():
+            raise ServiceNotReady(self.complaint())
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
+        try:
+            connection.request("GET", self._readiness_path)
+            ready = 200 <= connection.getresponse().status < 300
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+        self._was_ready = self._was_ready or ready
+        return ready
+
+    def complaint(self) -> str:
+        """What to tell a person about a service that is not ready."""
+        state = "runs, and is not ready" if self.is_alive() else f"ended with exit code {self._exit_code}"
+        lines = "".join(f"\n    {line}" for line in self._last_lines) or " nothing"
+        return f"service {self.name} {state}; it said:{lines}\n  all of it: {self.log_path}"
+
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM to the process and its children), and do not start it again."""
+        self._stopping.set()
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self._signal(signal.SIGKILL)
+
+    def join(self, deadline: float) -> bool:
+        """Wait until it is gone, at most until *deadline* (of `time.monotonic`); whether it is."""
+        if self._watch.ident is not None:
+            self._watch.join(max(0.0, deadline - time.monotonic()))
+        return not self._watch.is_alive()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with self._lock:
+            if self._process is not None:
+                os.killpg(self._process.pid, number)
+
+    def _keep_running(self) -> None:
+        pause = _FIRST_PAUSE_SECONDS
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            self._run()
+            if self._stopping.is_set():
+                return
+            if self._exit_code == SETTINGS_FAULT and not self._was_ready:
+                return
+            if time.monotonic() - started > _GOOD_RUN_SECONDS:
+                pause = _FIRST_PAUSE_SECONDS
+            ended = {"service": self.name, "code": self._exit_code, "last_lines": list(self._last_lines)[-3:]}
+            log.warning("service ended", **ended, again_in_seconds=pause)
+            self._stopping.wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _run(self) -> None:
+        """Run the process once, to its end, and leave none of its children behind."""
+        with self._lock:
+            if self._stopping.is_set():
+                return
+            process = self._process = self._open()
+        copying = threading.Thread(target=self._copy_output, args=(process,), name=f"log of {self.name}", daemon=True)
+        copying.start()
+        # Not collected yet, the ended process keeps its number, so that no stranger's group can be signalled.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        with self._lock:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            self._exit_code = process.wait()
+            self._process = None
+        copying.join(_LAST_WORDS_SECONDS)
+
+    def _open(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), "/bin/sh", "-c", self._command],
+            cwd=self._root,
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+
+    def _copy_output(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        with process.stdout as output, self.log_path.open("a", encoding="utf-8") as file:
+            for line in output:
+                file.write(line)
+                file.flush()
+                self._last_lines.append(line.rstrip("\n"))
+                if self._echo is not None:
+                    self._echo(self.name, line.rstrip("\n"))
+
+
+def web_command(root: Path) -> str:
+    """The Procfile's `web:` line. Raises `PermanentError` if there is none."""
+    procfile = root / "Procfile"
+    try:
+        lines = procfile.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise PermanentError(f"read {procfile}: {error.strerror}; it says how a function is started") from error
+    for line in lines:
+        kind, _, command = line.partition(":")
+        if kind.strip() == "web" and command.strip():
+            return command.strip()
+    raise PermanentError(f"{procfile} has no line web:, which says how a function is started")
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
