@@ -1,7 +1,7 @@
 """The door: `FUNCTION` → function object; request → event; error → HTTP status.
 
-Here and in the launcher, and nowhere else, parliament is known: functions are plain objects, and another function runtime
-would change this file only. The builders recognise the project by this file's `main` and its import of parliament.
+Here and in the launcher, and nowhere else, parliament is known: functions are plain objects, and another function
+runtime would change this file only. The builders recognise the project by its `main` and its import of parliament.
 """
 
 import importlib
@@ -12,9 +12,10 @@ import time
 import uuid
 
 import structlog
+from cloudevents.conversion import to_binary
 from cloudevents.http import CloudEvent, from_http
 from flask import Flask, Request, Response, current_app
-from parliament import Context, server  # type: ignore[import-untyped]  # parliament 0.1.0 ships no types
+from parliament import Context, server
 from werkzeug.exceptions import HTTPException
 
 from functions import Environ, Function
@@ -61,7 +62,7 @@ class Door:
         self._name = name
         self._function = function
 
-    def main(self, context: Context) -> Response | CloudEvent:
+    def main(self, context: Context) -> Response:
         """Answer `GET /` with the function's page, and `POST /` with what came of handling its event."""
         return self._page() if context.request.method == "GET" else self._receive(context)
 
@@ -73,7 +74,7 @@ class Door:
             return current_app.make_response(current_app.ensure_sync(index)())
         return _text(f"This is the function {self._name} of vcenter-events: POST a CloudEvent to this address.", 200)
 
-    def _receive(self, context: Context) -> Response | CloudEvent:
+    def _receive(self, context: Context) -> Response:
         """202 without a body, or 200 with the reply event; 400, 503 or 500 with the reason in one line."""
         started = time.perf_counter()
         event: CloudEvent | None = context.cloud_event
@@ -102,15 +103,16 @@ class Door:
             **({name: event.get(name) for name in ("id", "type", "source")} if event is not None else {}),
         )
         if reply is not None:
-            return reply
+            headers, body = to_binary(reply)
+            return Response(body, status, headers)
         return _text(reason, status) if reason else Response(status=status)
 
 
 def well_formed(request: Request, event: CloudEvent | None) -> CloudEvent:
     """*event*, which parliament read from *request*, or None when it could not.
 
-    Raises `PermanentError` with what the request lacks: parliament says only that there is no event, so the request is read
-    again to learn why; and it lets pass attributes that are empty or no text.
+    Raises `PermanentError` with what the request lacks: parliament says only that there is no event, so the request is
+    read again to learn why; and it lets pass attributes that are empty or no text.
     """
     if event is None:
         raise PermanentError(f"not a CloudEvent: {_why_no_event(request)}")
@@ -142,7 +144,7 @@ def _why_no_event(request: Request) -> str:
             return f"the attribute {' and '.join(missing)} is missing"
     try:
         from_http(request.headers, body)
-    except Exception as error:  # whatever the SDK raises is the reason: it has no common base
+    except Exception as error:  # noqa: BLE001 - whatever the SDK raises is the reason; its errors have no common base
         return str(error) or type(error).__name__
     return "the CloudEvents SDK could not read it"
 
@@ -157,7 +159,7 @@ _opening = threading.Lock()
 _door: Door | None = None
 
 
-def main(context: Context) -> Response | CloudEvent:
+def main(context: Context) -> Response:
     """parliament's contract, for the function that the environment names; opened at the first request."""
     global _door  # noqa: PLW0603 - parliament calls a module, so the module keeps what it opened
     with _opening:

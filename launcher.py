@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import structlog
 from cheroot import wsgi
@@ -48,7 +49,7 @@ class Server:
         self._draining = False
         app = func.application(name, function)
         app.view_functions["readiness"] = self._readiness
-        self._http = wsgi.Server(
+        self._http: Any = wsgi.Server(  # Any: cheroot's stubs know neither None for its limits nor error_log as a value
             (host, port),
             app,
             numthreads=threads,
@@ -78,7 +79,7 @@ class Server:
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
     def drain(self) -> bool:
-        """Accept nothing more, let requests under way and the function finish; False if they took over `DRAIN_SECONDS`."""
+        """Accept nothing more, let requests under way and the function finish; False if `DRAIN_SECONDS` end first."""
         self._draining = True
         deadline = time.monotonic() + DRAIN_SECONDS
         # At the same time: cheroot waits for open streams, and the function's close() is what ends them.
@@ -130,7 +131,8 @@ def run(environ: Environ) -> int:
     why = wakes.get()
     started = time.monotonic()
     drained = server.drain()
-    log.info("stopped", function=wanted.function, why=why, drained=drained, ms=round((time.monotonic() - started) * 1000))
+    ms = round((time.monotonic() - started) * 1000)
+    log.info("stopped", function=wanted.function, why=why, drained=drained, ms=ms)
     if not drained:
         os._exit(1)  # a thread that does not end would keep the process
     return 0 if received else 1
@@ -140,8 +142,8 @@ def main(arguments: list[str], environ: Environ) -> int:
     """The command line: no arguments, everything is a setting. Returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="launcher.py",
-        description="Serves one function of vcenter-events over HTTP, until SIGTERM. It is set up by environment variables.",
-        epilog=f"FUNCTION is one of: {', '.join(func.FUNCTIONS)}. PORT is 8080 when unset. README has the table of settings.",
+        description="Serves one function of vcenter-events over HTTP until SIGTERM; environment variables set it up.",
+        epilog=f"FUNCTION is one of {', '.join(func.FUNCTIONS)}; PORT is 8080 when unset. README lists all settings.",
     )
     parser.add_argument("--version", action="version", version=VERSION)
     parser.parse_args(arguments)
@@ -154,7 +156,7 @@ def main(arguments: list[str], environ: Environ) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"launcher: {message}", file=sys.stderr)
+    sys.stderr.write(f"launcher: {message}\n")
     return code
 
 

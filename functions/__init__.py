@@ -1,7 +1,8 @@
 """The deployable functions: one module or package each, none imports a sibling.
 
-A module `functions/NAME.py` has `create(environ) -> Function`, which reads its settings (`pipeline.settings`) and raises
-`SettingsError` with every fault at once. `func.py` opens the one that `FUNCTION` names and turns its errors into statuses.
+A module `functions/NAME.py` has `create(environ) -> Function`, which reads its settings (`pipeline.settings`) and
+raises `SettingsError` with every fault at once. `func.py` opens the one that `FUNCTION` names and turns its errors into
+statuses.
 What never belongs here: parliament, reading the environment, Kubernetes manifests.
 """
 
@@ -18,7 +19,7 @@ class Function(Protocol):
     """What every function is: a plain object."""
 
     blueprint: Blueprint | None
-    """More routes than `POST /` (a page, an API), or None. Its endpoint for `GET /`, if it has one, replaces the default."""
+    """More routes than `POST /` (a page, an API), or None. Its endpoint named `index`, if any, answers `GET /`."""
 
     def handle(self, event: CloudEvent) -> CloudEvent | None:
         """Handle one event; return a reply event, or None for none.

@@ -42,7 +42,7 @@ class Words:
 
     def __init__(self, title: str | None, body: str | None) -> None:
         # Chainable: `data.Vm.Name` of an event without a VM is empty, not a fault.
-        environment = SandboxedEnvironment(undefined=ChainableUndefined, autoescape=False)  # noqa: S701 - plain text
+        environment = SandboxedEnvironment(undefined=ChainableUndefined, autoescape=False)
         default_title, default_body = environment.from_string(DEFAULT_TITLE), environment.from_string(DEFAULT_BODY)
         self._title = (environment.from_string(title) if title else default_title, default_title)
         self._body = (environment.from_string(body) if body else default_body, default_body)
@@ -71,7 +71,7 @@ def _rendered(setting: str, templates: tuple[Template, Template], known: Mapping
     chosen, default = templates
     try:
         text = chosen.render(known).strip()
-    except Exception as error:  # a template is the user's program: it may raise anything
+    except Exception as error:  # noqa: BLE001 - a template is the user's program: it may raise anything
         log.warning("template failed, the default is used", setting=setting, id=known["id"], fault=cut(repr(error)))
         text = ""
     return text or default.render(known).strip()
@@ -92,7 +92,7 @@ class Service:
 
 @dataclass
 class Sent:
-    """Where one event was notified; whoever notifies it holds the lock, so that a duplicate waits and then finds it done."""
+    """Where one event was notified. Who notifies it holds the lock: a duplicate waits, and then finds it done."""
 
     services: set[Service] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -111,7 +111,7 @@ class Notify:
         self._lock = threading.Lock()
 
     def handle(self, event: CloudEvent) -> None:
-        """Notify of *event* the services that were not yet. Raises `TemporaryError` naming those that did not take it."""
+        """Notify the services that do not know of *event*. Raises `TemporaryError` naming those that failed."""
         sent = self._recall((event["source"], event["id"]))
         with sent.lock:
             waiting = [service for service in self._services if service not in sent.services]

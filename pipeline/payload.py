@@ -1,7 +1,7 @@
 """What people want to know of an event, read from its payload: message, object, user, a title.
 
-Pure, and never raises: an event of unexpected shape reads as less, not as an error. vCenter's JSON and XML payloads read
-the same, because XML is turned into the names and shapes of the JSON; Kubernetes' and PingSource's read sensibly.
+Pure, and never raises: an event of unexpected shape reads as less, not as an error. vCenter's JSON and XML payloads
+read the same, because XML is turned into the names and shapes of the JSON; Kubernetes' and PingSource's read sensibly.
 """
 
 import json
@@ -33,7 +33,7 @@ def fields(event: CloudEvent) -> dict[str, Any]:
 
 
 def parse_xml(data: bytes | str) -> ElementTree.Element | None:
-    """The root element, or None when *data* is not XML or brings a document type, whose entities could grow without end."""
+    """The root element; None when *data* is not XML, or brings a document type (entities grow without end)."""
     marker: Any = b"<!DOCTYPE" if isinstance(data, bytes) else "<!DOCTYPE"
     if marker in data:
         return None
@@ -62,7 +62,7 @@ def _value(element: ElementTree.Element) -> Any:
 
 
 def message(event: CloudEvent, limit: int = 300) -> str:
-    """What happened, in one line of at most *limit* characters: the event's own words, else the beginning of its data."""
+    """What happened, in one line of at most *limit* characters: the event's own words, else how its data begin."""
     properties = fields(event)
     for name in ("FullFormattedMessage", "Message", "message", "reason"):
         words = properties.get(name)
@@ -100,7 +100,7 @@ def user(event: CloudEvent) -> str:
 
 
 def short_type(event: CloudEvent) -> str:
-    """The type without what every event of this source shares: "VmPoweredOffEvent", "esx.problem.vmfs.heartbeat.timedout"."""
+    """The type without what all of ours share: "VmPoweredOffEvent", "esx.problem.vmfs.heartbeat.timedout"."""
     return re.sub(r"^com\.vmware\.vsphere\.|\.v\d+$", "", str(event.get("type") or ""))
 
 

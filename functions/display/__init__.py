@@ -1,7 +1,8 @@
 """The display: the page that shows events as they arrive.
 
-`history.py` holds the events, `page.py` serves them, `static/` is the page itself: files as the browser takes them, no build
-step and nothing from outside. What never belongs here: choosing which events arrive (a Trigger does), acting on them.
+`history.py` holds the events, `page.py` serves them, `static/` is the page itself: files as the browser takes them, no
+build step and nothing from outside. What never belongs here: choosing which events arrive (a Trigger does), acting on
+them.
 """
 
 from cloudevents.conversion import to_json

@@ -1,8 +1,8 @@
 """The events that the display holds: a ring in memory, and how any number of viewers follow it.
 
-Nothing here knows HTTP. Every change (an event arrived, an event arrived again) gets the next revision. A viewer asks for
-what changed since the revision it has, in its own thread and at its own pace: there is no queue per viewer, so a slow one
-holds up nobody; when the ring has moved past it, it learns how far.
+Nothing here knows HTTP. Every change (an event arrived, an event arrived again) gets the next revision. A viewer asks
+for what changed since the revision it has, in its own thread and at its own pace: there is no queue per viewer, so a
+slow one holds up nobody; when the ring has moved past it, it learns how far.
 """
 
 import json
@@ -56,7 +56,7 @@ class Changes:
 
 
 class History:
-    """The last events: at most *events* of them, in at most about *size_bytes*; the one that changed longest ago goes first."""
+    """The last events, at most *events* and about *size_bytes* of them; the one that changed longest ago goes first."""
 
     def __init__(self, events: int, size_bytes: int) -> None:
         self.capacity = events
@@ -99,7 +99,7 @@ class History:
         self._gone = oldest.revision
 
     def changes(self, since: int, wait_seconds: float) -> Changes | None:
-        """What changed after revision *since*; waits for it, and is empty if nothing came. None once the ring is closed."""
+        """What changed after revision *since*; waits for it, and is empty if nothing came. None once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._revision > since, wait_seconds)
             if self._closed:
@@ -127,11 +127,13 @@ class History:
 
 def _row(held: Held) -> bytes:
     summary = held.summary
-    row = {
+    row: dict[str, str | int] = {
         "seq": held.seq,
         "time": summary.time,
         "type": summary.type,
         "subject": summary.subject,
         "message": summary.message,
     }
-    return json.dumps(row | ({"repeats": held.repeats} if held.repeats else {}), ensure_ascii=False).encode("utf-8", "replace")
+    if held.repeats:
+        row["repeats"] = held.repeats
+    return json.dumps(row, ensure_ascii=False).encode("utf-8", "replace")

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from cloudevents.http import CloudEvent, from_json
+from cloudevents.http import from_json
 from flask import Blueprint, Response, request
 
 from functions.display.history import History
@@ -52,7 +52,8 @@ def blueprint(history: History, viewers: int) -> Blueprint:
     def events() -> Response:
         """The stream. `?after=` stands in for Last-Event-ID where a page opens a new stream itself."""
         if not seats.acquire(blocking=False):
-            return Response("every place for a viewer is taken; THREADS makes more\n", 503, {"Retry-After": "5"}, mimetype="text/plain")
+            full = "every place for a viewer is taken; THREADS makes more\n"
+            return Response(full, 503, {"Retry-After": "5"}, mimetype="text/plain")
         last_id = request.headers.get("Last-Event-ID") or request.args.get("after", "")
         response = Response(
             stream(history, epoch, last_id),
@@ -69,7 +70,7 @@ def blueprint(history: History, viewers: int) -> Blueprint:
         if found is None:
             return Response("this event is no longer held\n", 404, mimetype="text/plain")
         document, repeats = found
-        event = from_json(CloudEvent, document)
+        event = from_json(document)
         body = {"attributes": dict(event.get_attributes()), "payload": payload.pretty(event), "repeats": repeats}
         return Response(json.dumps(body), mimetype="application/json", headers={"Cache-Control": "no-store"})
 
@@ -84,8 +85,8 @@ def blueprint(history: History, viewers: int) -> Blueprint:
 def stream(history: History, epoch: str, last_id: str) -> Iterator[bytes]:
     """Server-sent events for one viewer: `reset` where the page has to start afresh, then rows as JSON lists.
 
-    A page starts afresh when it is new, when *last_id* is of another process, or when the ring has moved past it; `reset`
-    carries `{"capacity", "missed"}`, and every event held follows.
+    A page starts afresh when it is new, when *last_id* is of another process, or when the ring has moved past it;
+    `reset` carries `{"capacity", "missed"}`, and every event held follows.
     """
     known_epoch, _, revision = last_id.partition(".")
     resumed = known_epoch == epoch and revision.isdecimal() and len(revision) < 19
