@@ -77,7 +77,7 @@ class VCSim:
             raise RuntimeError(f"vcsim runs already, as process {self.pid}")
         deadline = time.monotonic() + timeout_seconds
         command = [
-            build(),
+            str(build()),
             *("-l", f"127.0.0.1:{self._port}"),
             *("-username", self.username, "-password", self.password),
             *("-vm", str(self._machines)),

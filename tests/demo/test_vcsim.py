@@ -1,0 +1,82 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from demo.vcsim import VCSim, VCSimStuck, answers
+
+pytestmark = pytest.mark.usefixtures("_vcsim_binary")
+
+HOLD_A_VCSIM = """
+import time
+from demo.vcsim import VCSim
+with VCSim() as vcsim:
+    print(vcsim.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def runs(pid: int | None) -> bool:
+    try:
+        os.kill(pid or 0, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def until(happened: Callable[[], bool], seconds: float = 5) -> bool:
+    end = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+@pytest.mark.parametrize("end", [VCSim.stop, VCSim.kill])
+def test_nothing_is_left_of_it(end: Callable[[VCSim], None]) -> None:
+    vcsim = VCSim()
+    vcsim.start()
+    pid = vcsim.pid
+    assert runs(pid)
+
+    end(vcsim)
+
+    assert not runs(pid)
+    assert vcsim.pid is None
+    assert not answers(vcsim.url)
+
+
+def test_a_restart_keeps_the_address(vcsim: VCSim) -> None:
+    before = vcsim.url, vcsim.pid
+
+    vcsim.restart()
+
+    assert vcsim.url == before[0]
+    assert vcsim.pid != before[1]
+    assert answers(vcsim.url)
+
+
+def test_it_never_outlives_its_parent() -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLD_A_VCSIM], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert runs(pid)
+
+        parent.send_signal(signal.SIGKILL)
+
+    assert until(lambda: not runs(pid))
+
+
+def test_a_port_in_use_is_said_and_leaves_no_process(vcsim: VCSim, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = VCSim()
+    monkeypatch.setattr(late, "_port", vcsim.port)
+
+    with pytest.raises(VCSimStuck, match="address already in use"):
+        late.start()
+
+    assert late.pid is None
