@@ -60,10 +60,10 @@ class Life:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, after the operation under way, or within 2 s."""
+        """End, after the operation under way, or within half a second."""
         self._ended.set()
         if self._thread.is_alive():
-            self._thread.join(2)
+            self._thread.join(0.5)
         else:
             self._leave()
 

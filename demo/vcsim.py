@@ -85,7 +85,12 @@ class VCSim:
         ]
         with tempfile.TemporaryFile("w+") as complaints:  # a file, since nobody would empty a pipe
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, text=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                text=True,
+                process_group=0,  # a Ctrl-C at the terminal is for whoever started it, who then stops it
             )
             self._process = process
             assert process.stdout is not None  # noqa: S101 - it is a pipe
