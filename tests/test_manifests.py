@@ -1,0 +1,296 @@
+"""What installs (config/, triggers/, func.yaml) agrees with itself, with `kn func`, and with the encoder."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pyVmomi import VmomiSupport, vim
+
+ROOT = Path(__file__).parent.parent
+
+Object = dict[str, Any]
+
+
+def objects_in(*folders: str) -> list[Object]:
+    """The objects of the folders' files, in order of their names."""
+    files = [file for folder in folders for file in sorted((ROOT / folder).glob("*.yaml"))]
+    found = [each for file in files for each in yaml.safe_load_all(file.read_text())]
+    return [each for each in found if each["kind"] != "Kustomization"]
+
+
+def identity(found: Object) -> str:
+    return f"{found['kind']} {found['metadata']['name']}"
+
+
+EVERYTHING = objects_in("config", "triggers")
+SERVICES = [each for each in EVERYTHING if each["kind"] == "Service"]
+TRIGGERS = [each for each in EVERYTHING if each["kind"] == "Trigger"]
+FUNC: Object = yaml.safe_load((ROOT / "func.yaml").read_text())
+
+
+def only(kind: str, name: str) -> Object:
+    """The one object of that kind and name."""
+    (found,) = (each for each in EVERYTHING if identity(each) == f"{kind} {name}")
+    return found
+
+
+def container(service: Object) -> Object:
+    """The Service's only container."""
+    (found,) = service["spec"]["template"]["spec"]["containers"]
+    return dict(found)
+
+
+def environment(variables: list[Object]) -> dict[str, str]:
+    """Name → value of those that have both."""
+    return {each["name"]: each["value"] for each in variables if "name" in each}
+
+
+# ── all of it ──
+
+
+def test_kustomize_renders_the_objects_of_the_files_and_sets_the_image() -> None:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl is not on PATH")
+    done = subprocess.run([kubectl, "kustomize", "config"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (image,) = yaml.safe_load((ROOT / "config/kustomization.yaml").read_text())["images"]
+
+    rendered = {identity(each): each for each in yaml.safe_load_all(done.stdout)}
+    for service in (each for each in rendered.values() if each["kind"] == "Service"):
+        (its,) = service["spec"]["template"]["spec"]["containers"]
+        assert its["image"] == f"{image['newName']}:{image['newTag']}"
+        its["image"] = image["name"]
+
+    assert rendered == {identity(each): each for each in EVERYTHING}
+
+
+@pytest.mark.parametrize("folder", ["config", "triggers"])
+def test_kustomize_takes_every_file_in_the_order_of_names(folder: str) -> None:
+    resources = yaml.safe_load((ROOT / folder / "kustomization.yaml").read_text())["resources"]
+
+    files = sorted(file.name for file in (ROOT / folder).glob("*.yaml") if file.name != "kustomization.yaml")
+
+    assert [each for each in resources if each.endswith(".yaml")] == files
+
+
+@pytest.mark.parametrize("found", EVERYTHING, ids=identity)
+def test_every_object_is_labelled_and_in_the_namespace(found: Object) -> None:
+    metadata = found["metadata"]
+
+    assert {"app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/component"} <= set(
+        metadata["labels"]
+    )
+    if found["kind"] != "Namespace":
+        assert metadata["namespace"] == only("Namespace", "vcenter-events")["metadata"]["name"]
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+def test_templates_hold_nothing_that_applying_again_would_reset(kind: str) -> None:
+    holding = [identity(each) for each in EVERYTHING if each["kind"] == kind and {"data", "stringData"} & each.keys()]
+
+    assert holding == []
+
+
+# ── Knative Services ──
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=identity)
+def test_every_service_runs_the_one_image_restricted_probed_and_limited(service: Object) -> None:
+    its = container(service)
+
+    assert its["image"] == "vcenter-events"
+    assert its["securityContext"] == {
+        "runAsNonRoot": True,
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert its["readinessProbe"]["httpGet"]["path"] == "/health/readiness"
+    assert its["livenessProbe"]["httpGet"]["path"] == "/health/liveness"
+    for bound in ("requests", "limits"):
+        assert its["resources"][bound].keys() == {"cpu", "memory"}
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=identity)
+def test_every_service_names_a_function_that_exists(service: Object) -> None:
+    name = environment(container(service)["env"])["FUNCTION"]
+
+    assert (ROOT / "functions" / f"{name}.py").exists() or (ROOT / "functions" / name / "__init__.py").exists()
+
+
+def test_the_role_allows_the_checkpoint_and_nothing_else() -> None:
+    poller = only("Service", "vcenter-poller")
+    store, _, name = environment(container(poller)["env"])["CHECKPOINT"].partition(":")
+
+    assert store == "configmap"
+    assert only("ConfigMap", name)
+    assert only("Role", "vcenter-poller")["rules"] == [
+        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [name], "verbs": ["get", "update", "patch"]}
+    ]
+    assert only("RoleBinding", "vcenter-poller")["subjects"][0]["name"] == (
+        poller["spec"]["template"]["spec"]["serviceAccountName"]
+    )
+
+
+def test_the_follow_outlasts_the_pause_between_ticks() -> None:
+    every = re.fullmatch(r"\*/(\d+)( \*){5}", only("PingSource", "vcenter-poller")["spec"]["schedule"])
+
+    assert every
+    assert float(environment(container(only("Service", "vcenter-poller"))["env"])["FOLLOW_SECONDS"]) > int(every[1])
+
+
+# ── Triggers ──
+
+
+def test_every_trigger_has_a_file_named_after_its_subscriber() -> None:
+    for trigger in TRIGGERS:
+        name = trigger["metadata"]["name"]
+        (in_file,) = yaml.safe_load_all((ROOT / "triggers" / f"{name}.yaml").read_text())
+        assert in_file == trigger
+        assert trigger["spec"]["subscriber"]["ref"]["name"] == name
+        assert only("Service", name)
+        assert only("Broker", trigger["spec"]["broker"])
+
+
+def event_types(filter_: object) -> Iterator[str]:
+    """Every exact `type` anywhere in a Trigger's filter or filters."""
+    if isinstance(filter_, dict):
+        for key, value in filter_.items():
+            if key == "type" and isinstance(value, str):
+                yield value
+            else:
+                yield from event_types(value)
+    elif isinstance(filter_, list):
+        for each in filter_:
+            yield from event_types(each)
+
+
+def can_be_produced(event_type: str) -> bool:
+    """Whether the encoder has such a type: the class of an event that pyVmomi knows, in the contract's spelling."""
+    spelled = re.fullmatch(r"com\.vmware\.vsphere\.(\w+)\.v0", event_type)
+    if spelled is None:
+        return False
+    try:
+        known = VmomiSupport.GetVmodlType(f"vim.event.{spelled[1]}")
+    except KeyError:
+        return False
+    return issubclass(known, vim.event.Event)
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS, ids=identity)
+def test_every_trigger_asks_for_a_type_that_the_encoder_can_produce(trigger: Object) -> None:
+    wanted = [each for field in ("filter", "filters") for each in event_types(trigger["spec"].get(field))]
+
+    assert [each for each in wanted if not can_be_produced(each)] == []
+
+
+@pytest.mark.parametrize(
+    "event_type",
+    [
+        "com.vmware.vsphere.VmPoweredDownEvent.v0",  # no such class
+        "com.vmware.vsphere.VmEventArgument.v0",  # a class, and no event
+        "com.vmware.vsphere.vmPoweredOffEvent.v0",
+        "com.vmware.vsphere.VmPoweredOffEvent",
+        "VmPoweredOffEvent",
+    ],
+)
+def test_a_misspelled_type_is_noticed(event_type: str) -> None:
+    assert not can_be_produced(event_type)
+
+
+# ── func.yaml ──
+
+ENV = [{"name": str, "value": str}]
+RESOURCES = {"cpu": str, "memory": str}
+KN_FUNC = {
+    "specVersion": str, "name": str, "domain": str, "runtime": str, "registry": str, "image": str, "namespace": str,
+    "created": object, "invoke": str,
+    "build": {
+        "git": {"url": str, "revision": str, "contextDir": str}, "builder": str, "buildpacks": [str], "pvcSize": str,
+        "builderImages": {"pack": str, "s2i": str}, "buildEnvs": ENV, "remoteStorageClass": str,
+    },
+    "run": {
+        "volumes": [{"secret": str, "configMap": str, "path": str}], "envs": ENV, "startTimeout": int,
+    },
+    "deploy": {
+        "namespace": str, "image": str, "annotations": dict, "labels": [{"key": str, "value": str}],
+        "healthEndpoints": {"liveness": str, "readiness": str}, "serviceAccountName": str,
+        "subscriptions": [{"source": str, "filters": dict}],
+        "options": {
+            "scale": {"min": int, "max": int, "metric": str, "target": float, "utilization": float},
+            "resources": {"requests": RESOURCES, "limits": {**RESOURCES, "concurrency": int}},
+        },
+    },
+}  # fmt: skip
+"""The fields of func.yaml and their types at specVersion 0.36.0 (knative/func, schema/func_yaml-schema.json)."""
+
+
+def faults(value: object, schema: Any, path: str = "func.yaml") -> Iterator[str]:
+    if isinstance(schema, dict) and isinstance(value, dict):
+        for key, each in value.items():
+            if key in schema:
+                yield from faults(each, schema[key], f"{path}.{key}")
+            else:
+                yield f"{path}.{key} is no field of kn func"
+    elif isinstance(schema, list) and isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from faults(each, schema[0], f"{path}[{index}]")
+    elif not isinstance(schema, type) or not isinstance(value, schema):
+        yield f"{path} is {value!r}"
+
+
+def test_func_yaml_has_only_fields_that_kn_func_knows() -> None:
+    assert list(faults(FUNC, KN_FUNC)) == []
+    assert FUNC["specVersion"] == "0.36.0"
+    assert FUNC["created"]
+
+
+def test_func_yaml_deploys_the_same_poller_as_the_manifests() -> None:
+    poller = only("Service", "vcenter-poller")
+    spec = poller["spec"]["template"]["spec"]
+    annotations = poller["spec"]["template"]["metadata"]["annotations"]
+    its = container(poller)
+    deploy, run = FUNC["deploy"], FUNC["run"]
+
+    assert (FUNC["name"], FUNC["namespace"]) == (poller["metadata"]["name"], poller["metadata"]["namespace"])
+    assert environment(run["envs"]) == environment(its["env"])
+    assert [each["value"] for each in run["envs"] if "name" not in each] == [
+        f"{{{{ configMap:{each['configMapRef']['name']} }}}}" for each in its["envFrom"]
+    ]
+    assert [(each["secret"], each["path"]) for each in run["volumes"]] == [
+        (volume["secret"]["secretName"], mount["mountPath"])
+        for volume in spec["volumes"]
+        for mount in its["volumeMounts"]
+        if "secret" in volume and volume["name"] == mount["name"]
+    ]
+    assert deploy["serviceAccountName"] == spec["serviceAccountName"]
+    assert deploy["options"]["resources"] == its["resources"]
+    assert deploy["options"]["scale"] == {
+        bound: int(annotations[f"autoscaling.knative.dev/{bound}-scale"]) for bound in ("min", "max")
+    }
+    assert {each["key"]: each["value"] for each in deploy["labels"]} == poller["metadata"]["labels"]
+    assert deploy["healthEndpoints"] == {
+        probe: its[f"{probe}Probe"]["httpGet"]["path"] for probe in ("liveness", "readiness")
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "line"), [("Procfile", "web: python launcher.py"), ("app.sh", "exec python launcher.py")]
+)
+def test_either_builder_starts_the_launcher(file: str, line: str) -> None:
+    assert line in (ROOT / file).read_text().splitlines()
+    assert (ROOT / "launcher.py").exists()
+
+
+def test_the_image_lacks_nothing_that_it_imports() -> None:
+    ignored = (ROOT / ".funcignore").read_text().split()
+
+    assert not {"func.py", "launcher.py", "functions", "pipeline", "requirements.txt", "Procfile"} & set(ignored)
+    assert "pyproject.toml" in ignored  # the s2i builder would `pip install` it
