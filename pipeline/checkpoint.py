@@ -77,6 +77,9 @@ def decode(record: str) -> Checkpoint:
 class Store(Protocol):
     """Where a record is kept. Every method raises `StoreUnavailable` when it cannot be done now."""
 
+    pause_seconds: float
+    """Least time between two saves: what a write costs its server."""
+
     def claim(self) -> None:
         """Take the claim, or renew it. Raises `ClaimHeld` if another poller has it."""
 
@@ -106,6 +109,8 @@ def open_store(address: str, holder: str | None = None) -> Store:
 class MemoryStore:
     """Forgets with the process: for trials."""
 
+    pause_seconds = 0.0
+
     def __init__(self) -> None:
         self._record: str | None = None
 
@@ -131,6 +136,8 @@ class MemoryStore:
 
 class FileStore:
     """A file that holds the record; the claim is a lock that the system drops when the process ends, however it ends."""
+
+    pause_seconds = 0.05
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -190,6 +197,8 @@ class ConfigMapStore:
     The claim is a key beside the record; every write carries the `resourceVersion` that was read, so that of two pollers
     which believe they hold the claim only one can write, and the other learns it.
     """
+
+    pause_seconds = 1.0
 
     def __init__(
         self,

@@ -87,8 +87,10 @@ class _Failure:
 class Sink(Generic[P]):
     """Where events go. `send` and the waiting methods are called by the reader's thread."""
 
-    def __init__(self, settings: SinkSettings) -> None:
+    def __init__(self, settings: SinkSettings, at_most_once: bool = False) -> None:
+        """*at_most_once*: an event is tried once, and counts as settled whatever comes back."""
         self._settings = settings
+        self._at_most_once = at_most_once
         self._lock = threading.Condition()
         self._prefix: AcknowledgedPrefix[P] = AcknowledgedPrefix()
         self._closing = False
@@ -227,6 +229,8 @@ class Sink(Generic[P]):
 
         A sink that does not answer at all is down for every event, and is waited for.
         """
+        if self._at_most_once:
+            return True
         tried_enough = self._settings.dead_letter_url is not None and tries >= self._settings.tries
         return failure.for_good or (failure.code != 0 and tried_enough)
 

@@ -1,0 +1,274 @@
+"""The poller against a real simulator and a real HTTP sink: what arrives, once, in order, through what goes wrong."""
+
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cloudevents.http import CloudEvent
+
+from demo.vcsim import VCSim
+from functions.poller import Poller, create
+from pipeline.errors import PermanentError, SettingsError, TemporaryError
+from tests.administrator import Administrator
+from tests.receiver import OK, Answer, Receiver
+
+TICK = CloudEvent({"type": "dev.knative.sources.ping", "source": "/test"}, None)
+
+
+@pytest.fixture
+def sink() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def administrator(vcsim: VCSim) -> Iterator[Administrator]:
+    with Administrator(vcsim.port) as person:
+        yield person
+
+
+@pytest.fixture
+def environ(vcsim: VCSim, sink: Receiver, tmp_path: Path) -> dict[str, str]:
+    return {
+        "VC_URL": vcsim.url,
+        "VC_INSECURE": "true",
+        "VC_USERNAME": vcsim.username,
+        "VC_PASSWORD": vcsim.password,
+        "K_SINK": sink.url,
+        "CHECKPOINT": f"file:{tmp_path / 'checkpoint.json'}",
+        "FOLLOW_SECONDS": "0",
+        "SINK_BACKOFF": "10ms",
+        "SINK_BACKOFF_MAX": "100ms",
+    }
+
+
+@pytest.fixture
+def pollers(vcsim: VCSim, sink: Receiver) -> Iterator[Any]:
+    """Makes pollers, and closes them before what they work with."""
+    made: list[Poller] = []
+
+    def make(environ: dict[str, str], **more: str) -> Poller:
+        made.append(create({**environ, **more}))
+        return made[-1]
+
+    yield make
+    for poller in made:
+        poller.close()
+
+
+def saved_key(environ: dict[str, str]) -> int:
+    record = Path(environ["CHECKPOINT"].removeprefix("file:")).read_text()
+    return int(json.loads(record)["lastEventKey"])
+
+
+def test_tick_delivers_all_that_vcenter_has_and_saves_the_position(
+    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    pollers(environ).handle(TICK)
+    keys = administrator.keys()
+    assert sorted(sink.ids) == keys[: len(sink.ids)]
+    assert saved_key(environ) == max(sink.ids)
+    first = sink.accepted[0]
+    assert first.headers["ce-source"] == environ["VC_URL"]
+    assert first.headers["ce-type"].startswith("com.vmware.vsphere.")
+    assert json.loads(first.body)["Key"] == int(first.id)
+
+
+def test_second_tick_delivers_only_what_is_new(
+    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    poller = pollers(environ)
+    poller.handle(TICK)
+    before = len(sink.ids)
+    administrator.post("one more")
+    newest = administrator.newest_key
+    poller.handle(TICK)
+    assert sink.ids[before:] == [newest]
+
+
+def test_restart_neither_loses_nor_repeats_events_posted_while_it_was_down(
+    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    first = pollers(environ)
+    first.handle(TICK)
+    first.close()
+    machines = administrator.machines
+    for number in range(100):
+        administrator.post(f"while down {number}", machines[number % len(machines)])
+    pollers(environ).handle(TICK)
+    assert len(sink.ids) == len(set(sink.ids))
+    assert sorted(sink.ids) == [key for key in administrator.keys() if key <= max(sink.ids)]
+    assert sum(b"while down" in request.body for request in sink.accepted) == 100
+
+
+def test_backlog_arrives_in_order_for_every_entity(
+    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    machines = administrator.machines
+    for number in range(900):
+        administrator.post(f"backlog {number}", machines[number % len(machines)])
+    pollers(environ).handle(TICK)
+    by_entity: dict[str, list[int]] = defaultdict(list)
+    for request in sink.accepted:
+        by_entity[request.headers.get("ce-subject", "")].append(int(request.id))
+    assert sum(b"backlog" in request.body for request in sink.accepted) == 900
+    assert all(keys == sorted(keys) for keys in by_entity.values())
+    assert len(by_entity) > len(machines)
+
+
+def test_followed_event_reaches_the_sink_while_the_tick_is_long_answered(
+    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    poller = pollers(environ, FOLLOW_SECONDS="30")
+    poller.handle(TICK)
+    administrator.post("followed")
+    newest = administrator.newest_key
+    assert sink.wait_for(lambda: newest in sink.ids, 5)
+
+
+def test_one_refused_answer_loses_nothing_and_repeats_nothing(
+    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    for number in range(50):
+        administrator.post(f"event {number}")
+    refused: list[str] = []
+
+    def seventh_fails_once(headers: dict[str, str]) -> Answer:
+        if len(sink.requests) == 6 and not refused:
+            refused.append(headers["ce-id"])
+            return Answer(503)
+        return OK
+
+    sink.answer = seventh_fails_once
+    pollers(environ).handle(TICK)
+    assert refused
+    assert sorted(sink.ids) == [key for key in administrator.keys() if key <= max(sink.ids)]
+
+
+def test_checkpoint_stays_before_an_event_that_the_sink_does_not_take(
+    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    poller = pollers(environ)
+    poller.handle(TICK)
+    before = saved_key(environ)
+    administrator.post("refused for now")
+    blocked = administrator.newest_key
+    administrator.post("behind it", administrator.machines[0])
+    sink.answer = lambda headers: Answer(503) if headers["ce-id"] == str(blocked) else OK
+    tick = threading.Thread(target=poller.handle, args=(TICK,))
+    tick.start()
+    assert sink.wait_for(lambda: sum(request.id == str(blocked) for request in sink.requests) >= 3)
+    assert before <= saved_key(environ) < blocked
+    sink.answer = lambda headers: OK
+    tick.join()
+    assert saved_key(environ) >= blocked
+    assert sink.ids.count(blocked) == 1
+
+
+def test_event_that_the_sink_refuses_for_good_goes_to_the_dead_letter_sink(
+    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    administrator.post("unwanted")
+    refused = administrator.newest_key
+    sink.answer = lambda headers: Answer(400, body="no such thing\n here") if headers["ce-id"] == str(refused) else OK
+    with Receiver() as dead_letters:
+        pollers(environ, DEAD_LETTER_SINK=dead_letters.url).handle(TICK)
+        [letter] = dead_letters.accepted
+    assert letter.id == str(refused)
+    assert letter.headers["ce-knativeerrordest"] == sink.url
+    assert letter.headers["ce-knativeerrorcode"] == "400"
+    assert letter.headers["ce-knativeerrordata"] == "no%20such%20thing%20here"
+    assert refused not in sink.ids
+    assert saved_key(environ) >= refused
+
+
+def test_overlapping_tick_is_answered_at_once(pollers: Any, environ: dict[str, str], sink: Receiver) -> None:
+    held = threading.Event()
+    sink.answer = lambda headers: OK if held.is_set() else Answer(503)
+    poller = pollers(environ, FOLLOW_SECONDS="30")
+    tick = threading.Thread(target=poller.handle, args=(TICK,))
+    tick.start()
+    assert sink.wait_for(lambda: len(sink.requests) > 3)
+    started = time.monotonic()
+    poller.handle(TICK)
+    assert time.monotonic() - started < 1
+    held.set()
+    tick.join()
+
+
+def test_wrong_password_is_said_and_not_tried_again_at_once(
+    pollers: Any, environ: dict[str, str], sink: Receiver
+) -> None:
+    poller = pollers(environ, VC_PASSWORD="wrong")
+    with pytest.raises(PermanentError, match="refuses user name and password") as raised:
+        poller.handle(TICK)
+    assert "wrong" not in str(raised.value)
+    poller._poll.join()  # type: ignore[union-attr]
+    with pytest.raises(PermanentError, match="tried again in"):
+        poller.handle(TICK)
+    assert sink.requests == []
+
+
+def test_unreachable_vcenter_is_said_and_found_again(
+    pollers: Any, environ: dict[str, str], sink: Receiver, vcsim: VCSim
+) -> None:
+    vcsim.kill()
+    poller = pollers(environ, FOLLOW_SECONDS="30")
+    with pytest.raises(TemporaryError, match="refused"):
+        poller.handle(TICK)
+    vcsim.start()
+    assert sink.wait_for(lambda: bool(sink.ids), 10)
+
+
+def test_certificate_is_verified_by_default(pollers: Any, environ: dict[str, str], sink: Receiver) -> None:
+    with pytest.raises(PermanentError, match="VC_CA_BUNDLE"):
+        pollers(environ, VC_INSECURE="false").handle(TICK)
+    assert sink.requests == []
+
+
+def test_unreadable_checkpoint_is_kept_aside_and_the_window_replayed(
+    pollers: Any, environ: dict[str, str], sink: Receiver
+) -> None:
+    path = Path(environ["CHECKPOINT"].removeprefix("file:"))
+    path.write_text('{"lastEventKey": "soon"}')
+    pollers(environ).handle(TICK)
+    assert path.with_name(path.name + ".unreadable").read_text().strip() == '{"lastEventKey": "soon"}'
+    assert sink.ids
+    assert saved_key(environ) == max(sink.ids)
+
+
+def test_xml_is_sent_when_asked_for(pollers: Any, environ: dict[str, str], sink: Receiver) -> None:
+    pollers(environ, PAYLOAD_ENCODING="application/xml").handle(TICK)
+    assert {request.headers["content-type"] for request in sink.accepted} == {"application/xml"}
+    assert sink.accepted[0].body.startswith(b"<")
+
+
+def test_overrides_are_added_to_every_event(pollers: Any, environ: dict[str, str], sink: Receiver) -> None:
+    pollers(environ, K_CE_OVERRIDES='{"extensions":{"site":"berlin"}}').handle(TICK)
+    assert {request.headers["ce-site"] for request in sink.accepted} == {"berlin"}
+
+
+def test_settings_faults_are_all_said_at_once() -> None:
+    with pytest.raises(SettingsError) as raised:
+        create({"VC_SECRET_PATH": "/nowhere", "CHECKPOINT": "etcd:x"})
+    said = str(raised.value)
+    assert all(name in said for name in ("VC_URL", "VC_PASSWORD", "/nowhere", "K_SINK", "CHECKPOINT"))
+
+
+def test_close_delivers_what_was_read_and_leaves_no_thread(
+    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    before = {thread for thread in threading.enumerate()}
+    poller = pollers(environ, FOLLOW_SECONDS="300")
+    poller.handle(TICK)
+    for number in range(200):
+        administrator.post(f"event {number}")
+    poller.close()
+    assert saved_key(environ) == max(sink.ids)
+    assert len(sink.ids) == len(set(sink.ids))
+    assert set(threading.enumerate()) <= before
