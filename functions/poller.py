@@ -220,6 +220,8 @@ class Poll:
                     self._follow()
                     break
                 except VCenterEventsError as error:
+                    if self._stopping.is_set():  # `close` interrupted it
+                        break
                     self._vcenter.close()
                     if old_session:
                         # Sessions end between ticks: that is no trouble until a new one fails, too.

@@ -36,6 +36,8 @@ REQUEST_TIMEOUT_SECONDS = 60.0
 REFUSED_LOGIN_PAUSE_SECONDS = 60.0
 """After a refused login the same credentials are not tried again for so long: vCenter locks an account, by default,
 after five refusals within 180 s."""
+SESSION_PRIVILEGES = frozenset({"System.Anonymous", "System.View", "System.Read"})
+"""Every session has these on the event history: where one is missing, the session is gone."""
 _OLDEST_API = "vim.version.version9"
 _NS = "{urn:vim25}"
 
@@ -320,10 +322,10 @@ def _speaking(what: str) -> Iterator[None]:
         yield
     except vim.fault.InvalidLogin as fault:
         raise VCenterRefused(f"{what}: vCenter refuses user name and password") from fault
-    except vim.fault.NoPermission as fault:
+    except vim.fault.NoPermission as fault:  # NotAuthenticated is one, too
+        if isinstance(fault, vim.fault.NotAuthenticated) or fault.privilegeId in SESSION_PRIVILEGES:
+            raise VCenterUnavailable(f"{what}: the session has ended") from fault
         raise VCenterRefused(f"{what}: the privilege {fault.privilegeId} is missing") from fault
-    except vim.fault.NotAuthenticated as fault:
-        raise VCenterUnavailable(f"{what}: the session has ended") from fault
     except vmodl.MethodFault as fault:
         raise VCenterUnavailable(f"{what}: {type(fault).__name__}: {cut(str(fault.msg or ''))}") from fault
     except ssl.SSLCertVerificationError as error:

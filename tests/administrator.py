@@ -1,11 +1,16 @@
 """Somebody who works at the simulated vCenter through pyVmomi: makes the events that tests wait for."""
 
 import datetime
+import re
 from typing import Any, Self
+from xml.etree import ElementTree
 
 from pyVim.connect import Disconnect, SmartConnect
 from pyVim.task import WaitForTask
 from pyVmomi import vim
+
+NAMESPACE = "urn:vim25"
+XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
 class Administrator:
@@ -34,6 +39,37 @@ class Administrator:
             event.vm = vim.event.VmEventArgument(name=f"vm {machine._moId}", vm=machine)
         self.content.eventManager.PostEvent(event)
 
+    def post_element(self, xml: str) -> None:
+        """Post the event in *xml*, an element named after its class: any property of any class, as vCenter's wire has it."""
+        event = ElementTree.fromstring(xml)
+        for node in event.iter():
+            node.tag = f"{{{NAMESPACE}}}{node.tag}"
+        event.set(XSI_TYPE, event.tag.rpartition("}")[2])
+        event.tag = f"{{{NAMESPACE}}}eventToPost"
+        stub = self._si._stub
+        manager = self.content.eventManager
+        info = type(manager).PostEvent.info
+        empty = vim.event.GeneralUserEvent(
+            key=0, chainId=0, createdTime=datetime.datetime.now(datetime.UTC), userName="", message=""
+        )
+        request = stub.SerializeRequest(manager, info, (empty, None)).decode()
+        body = re.sub(
+            r"<eventToPost.*</eventToPost>", lambda _: ElementTree.tostring(event, "unicode"), request, flags=re.DOTALL
+        )
+        connection = stub.GetConnection()
+        connection.request("POST", stub.path, body.encode(), {"Cookie": stub.cookie, "SOAPAction": stub.versionId})
+        response = connection.getresponse()
+        answer = response.read().decode()
+        stub.ReturnConnection(connection)
+        if response.status != 200:
+            raise RuntimeError(f"post {xml[:60]}…: {response.status} {answer}")
+
+    def end_other_sessions(self) -> None:
+        """End every session but this one."""
+        sessions = self.content.sessionManager
+        own = sessions.currentSession.key
+        sessions.TerminateSession([session.key for session in sessions.sessionList if session.key != own])
+
     def power_off(self, machine: Any) -> None:
         """Power a machine off."""
         WaitForTask(machine.PowerOffVM_Task())
@@ -45,9 +81,9 @@ class Administrator:
     @property
     def newest_key(self) -> int:
         """The key of vCenter's newest event."""
-        return self.keys()[-1]  # EventManager.latestEvent is not kept by the simulator
+        return self.event_keys()[-1]  # EventManager.latestEvent is not kept by the simulator
 
-    def keys(self) -> list[int]:
+    def event_keys(self) -> list[int]:
         """The keys of the events that vCenter holds, oldest first."""
         collector = self.content.eventManager.CreateCollectorForEvents(vim.event.EventFilterSpec())
         collector.SetCollectorPageSize(1000)

@@ -70,7 +70,7 @@ def test_tick_delivers_all_that_vcenter_has_and_saves_the_position(
     pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
 ) -> None:
     pollers(environ).handle(TICK)
-    keys = administrator.keys()
+    keys = administrator.event_keys()
     assert sorted(sink.ids) == keys[: len(sink.ids)]
     assert saved_key(environ) == max(sink.ids)
     first = sink.accepted[0]
@@ -102,7 +102,7 @@ def test_restart_neither_loses_nor_repeats_events_posted_while_it_was_down(
         administrator.post(f"while down {number}", machines[number % len(machines)])
     pollers(environ).handle(TICK)
     assert len(sink.ids) == len(set(sink.ids))
-    assert sorted(sink.ids) == [key for key in administrator.keys() if key <= max(sink.ids)]
+    assert sorted(sink.ids) == [key for key in administrator.event_keys() if key <= max(sink.ids)]
     assert sum(b"while down" in request.body for request in sink.accepted) == 100
 
 
@@ -147,7 +147,7 @@ def test_one_refused_answer_loses_nothing_and_repeats_nothing(
     sink.answer = seventh_fails_once
     pollers(environ).handle(TICK)
     assert refused
-    assert sorted(sink.ids) == [key for key in administrator.keys() if key <= max(sink.ids)]
+    assert sorted(sink.ids) == [key for key in administrator.event_keys() if key <= max(sink.ids)]
 
 
 def test_checkpoint_stays_before_an_event_that_the_sink_does_not_take(
@@ -208,7 +208,7 @@ def test_wrong_password_is_said_and_not_tried_again_at_once(
     with pytest.raises(PermanentError, match="refuses user name and password") as raised:
         poller.handle(TICK)
     assert "wrong" not in str(raised.value)
-    poller._poll.join()  # type: ignore[union-attr]
+    poller._poll.join()
     with pytest.raises(PermanentError, match="tried again in"):
         poller.handle(TICK)
     assert sink.requests == []
@@ -263,7 +263,7 @@ def test_settings_faults_are_all_said_at_once() -> None:
 def test_close_delivers_what_was_read_and_leaves_no_thread(
     pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
 ) -> None:
-    before = {thread for thread in threading.enumerate()}
+    before = set(threading.enumerate())
     poller = pollers(environ, FOLLOW_SECONDS="300")
     poller.handle(TICK)
     for number in range(200):
