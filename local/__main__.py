@@ -9,12 +9,11 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TextIO, cast
 
 import structlog
 
-from local.engine import Engine
+from local.engine import ROOT, Engine
 from pipeline import logs
 from pipeline.errors import PermanentError
 
@@ -24,7 +23,7 @@ _REDRAW_SECONDS = 0.5
 _LOG_SECONDS = 10.0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     """Run what the command line names; the exit code: 0 after Ctrl-C or SIGTERM, 2 if it cannot be run."""
     options = _options(arguments)
     screen = Screen(sys.stdout)
@@ -33,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _state_folder(options.state) as state:
         try:
             echo = screen.echo if options.logs else None
-            with Engine(options.paths, state, dict(options.port), echo=echo) as engine:
+            with Engine(options.paths, state, dict(options.port), root, echo=echo) as engine:
                 _run(engine, screen, ending)
         except PermanentError as error:
             screen.clear()
@@ -83,7 +82,7 @@ def _signals() -> threading.Event:
     """Have Ctrl-C and SIGTERM raise `_Ended`, once: a second Ctrl-C must not break the cleaning up."""
     ending = threading.Event()
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def end(*_: object) -> None:
         if not ending.is_set():
             ending.set()
             raise _Ended
@@ -105,7 +104,7 @@ def _state_folder(chosen: Path | None) -> Iterator[Path]:
 def _run(engine: Engine, screen: "Screen", ending: threading.Event) -> None:
     engine.start()
     for name in engine.services():
-        print(f"{name}: {engine.url(name)}", file=cast(TextIO, screen))
+        print(f"{name}: {engine.url(name)}", file=cast(TextIO, screen), flush=True)
     while not ending.wait(_REDRAW_SECONDS if screen.isatty() else _LOG_SECONDS):
         if screen.isatty():
             screen.show(str(engine.status()))

@@ -137,7 +137,7 @@ class Broker:
 
     async def _give_up(self, event: Event, to: Subscription, address: str, failure: Failure) -> None:
         """Report what could not be delivered, and send it to the dead-letter sink if there is one."""
-        told = {"trigger": str(to.name), "event": event.attributes["id"], "to": address, "status": failure.status}
+        told = {"trigger": str(to.name), "id": event.attributes["id"], "to": address, "status": failure.status}
         log.warning("event not delivered", **told, answer=cut(failure.body.decode(errors="replace")))
         if not to.dead_letter_url:
             log.error("event lost: there is no dead-letter sink", **told)
@@ -214,12 +214,14 @@ class BrokerServer:
         self._limits = limits
         self._brokers: dict[Name, Broker] = {}
         self._address = ""
+        self._session: aiohttp.ClientSession | None = None
+        self._runner: web.AppRunner | None = None
 
     async def start(self, port: int = 0) -> None:
         """Listen on 127.0.0.1; *port* 0 picks a free one."""
         # A Trigger's own limit bounds the connections. No Content-Type is made up for an event without data.
         connector = aiohttp.TCPConnector(limit=0)
-        self.session = aiohttp.ClientSession(connector=connector, skip_auto_headers=["Content-Type"])
+        self._session = aiohttp.ClientSession(connector=connector, skip_auto_headers=["Content-Type"])
         application = web.Application(client_max_size=self._limits.bytes)
         application.router.add_route("*", "/{path:.*}", self._ingress)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
@@ -227,6 +229,13 @@ class BrokerServer:
         site = web.TCPSite(self._runner, "127.0.0.1", port)
         await site.start()
         self._address = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The connections to subscribers and sinks, once `start` was called."""
+        if self._session is None:
+            raise RuntimeError("the Broker's server is not started")
+        return self._session
 
     def url(self, name: Name) -> str:
         """Where the Broker *name* takes events."""
@@ -242,11 +251,13 @@ class BrokerServer:
         return {name: dataclasses.replace(broker.counts) for name, broker in self._brokers.items()}
 
     async def close(self) -> None:
-        """Stop listening, and drop what is not delivered yet."""
-        await self._runner.cleanup()
+        """Stop listening, and drop what is not delivered yet; also when `start` did not get to its end."""
+        if self._runner is not None:
+            await self._runner.cleanup()
         for broker in self._brokers.values():
             await broker.close()
-        await self.session.close()
+        if self._session is not None:
+            await self._session.close()
 
     async def _ingress(self, request: web.Request) -> web.Response:
         """Answer as `pkg/broker/ingress` does, and say why."""

@@ -154,7 +154,7 @@ class Engine:
         self._server.add(broker.name, [self._subscription(trigger, broker) for trigger in triggers])
 
     def _subscription(self, trigger: Trigger, broker: Broker) -> Subscription:
-        """*trigger* with its addresses. Its delivery spec replaces the Broker's, but for a dead-letter sink it lacks."""
+        """*trigger* with its addresses. Its delivery spec replaces the Broker's, except for a sink that it lacks."""
         delivery = trigger.delivery or broker.delivery
         sinks = [each.dead_letter_sink for each in (trigger.delivery, broker.delivery) if each]
         sink = next((each for each in sinks if each), None)
@@ -175,14 +175,15 @@ class Engine:
 
     def _process(self, service: Service) -> ServiceProcess:
         name = service.name.name
-        bindings = [each for each in self._manifests.sink_bindings.values() if each.service == service.name]
-        sink = {"K_SINK": self._address(each.sink) for each in bindings}
-        overrides = {"K_CE_OVERRIDES": each.overrides for each in bindings if each.overrides}
+        bound = {}
+        for binding in self._manifests.sink_bindings.values():
+            if binding.service == service.name:
+                bound = {"K_SINK": self._address(binding.sink), "K_CE_OVERRIDES": binding.overrides}
         return ServiceProcess(
             name,
             self._command,
             self._root,
-            environment(service, self._manifests, self._state, self._environ, {**sink, **overrides}),
+            environment(service, self._manifests, self._state, self._environ, bound),
             self._ports[name],
             self._state / "logs" / f"{name}.log",
             service.readiness_path,

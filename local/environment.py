@@ -4,6 +4,7 @@ A mounted volume becomes a folder under the state folder, and an environment var
 that folder instead. `CHECKPOINT=configmap:NAME` becomes a file that holds the text of that ConfigMap's `checkpoint`.
 """
 
+import os
 import re
 import shutil
 import sys
@@ -37,18 +38,21 @@ def environment(
 
     *environ* is the engine's own, of which the process gets little; *added* is what Knative sets, and wins.
     """
-    inherited = {name: environ[name] for name in _INHERITED if name in environ}
-    path = f"{Path(sys.executable).parent}:{environ.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
-    found = {**inherited, "PATH": path, "PYTHONUNBUFFERED": "1", **variables(service, manifests), **added}
-    for mount in service.mounts:
-        folder = _write_volume(mount, service, manifests, state)
-        found = {name: _moved(value, mount.folder, folder) for name, value in found.items()}
-        if mount.folder == TEMPORARY:
-            found["TMPDIR"] = str(folder)
+    folders = {mount.folder: _write_volume(mount, service, manifests, state) for mount in service.mounts}
+    found = {name: _moved(value, folders) for name, value in variables(service, manifests).items()}
     checkpoint = CHECKPOINT.fullmatch(found.get("CHECKPOINT", ""))
     if checkpoint:
         found["CHECKPOINT"] = f"file:{_write_checkpoint(checkpoint[1], service, manifests, state)}"
-    return found
+    return {**_inherited(environ, folders), **found, **added}
+
+
+def _inherited(environ: Mapping[str, str], folders: Mapping[str, Path]) -> dict[str, str]:
+    inherited = {name: environ[name] for name in _INHERITED if name in environ}
+    if TEMPORARY in folders:
+        inherited["TMPDIR"] = str(folders[TEMPORARY])
+    # The engine's own Python comes first, so that `python` in the Procfile is the one with everything installed.
+    path = f"{Path(sys.executable).parent}:{environ.get('PATH', os.defpath)}"
+    return {**inherited, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def is_within(path: str, folder: str) -> bool:
@@ -73,8 +77,10 @@ def _text(value: bytes) -> str:
     return value.decode(errors="surrogateescape")
 
 
-def _moved(value: str, mounted: str, folder: Path) -> str:
-    return f"{folder}{value[len(mounted) :]}" if is_within(value, mounted) else value
+def _moved(value: str, folders: Mapping[str, Path]) -> str:
+    """*value*, with the mount that it points into replaced by the local folder; the innermost mount if there are two."""
+    mounted = max((folder for folder in folders if is_within(value, folder)), key=len, default="")
+    return f"{folders[mounted]}{value[len(mounted) :]}" if mounted else value
 
 
 def _write_volume(mount: Mount, service: Service, manifests: Manifests, state: Path) -> Path:

@@ -93,7 +93,7 @@ def _binary(headers: Mapping[str, str]) -> dict[str, str]:
 def _structured(body: bytes) -> tuple[dict[str, str], bytes]:
     try:
         members = _members(body.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotACloudEvent(f"has a body that is no JSON object: {error}") from error
     plain, written = members.pop("data", (None, ""))
     encoded, _ = members.pop("data_base64", (None, ""))
@@ -112,8 +112,8 @@ def _members(text: str) -> dict[str, tuple[object, str]]:
     if not isinstance(json.loads(text), dict):
         raise ValueError("it is another value")
     members: dict[str, tuple[object, str]] = {}
-    decoder, skip = json.JSONDecoder(), re.compile(r"[\s,:{]*")
-    position = _after(skip, text, 0)
+    decoder, skip = json.JSONDecoder(), re.compile(r"[\s,:]*")
+    position = _after(skip, text, text.index("{") + 1)
     while text[position] != "}":
         name, end = decoder.raw_decode(text, position)
         start = _after(skip, text, end)

@@ -1,7 +1,7 @@
 """`python leash.py ENGINE COMMAND...` becomes COMMAND, which the kernel kills when the process ENGINE ends, by -9 too.
 
-A program of its own because the tie must be made in the child, after the fork, where a process with threads may run next
-to nothing. Linux only. What belongs here: that. It imports nothing of the project, so that it starts in no time.
+A program of its own because the tie must be made in the child, after the fork, where a process with threads may run
+next to nothing. Linux only. It imports nothing of the project, so that it starts in no time.
 """
 
 import ctypes

@@ -351,9 +351,7 @@ _ADDRESSABLE = {("serving.knative.dev/v1", "Service"), ("eventing.knative.dev/v1
 
 def _ping_source(name: Name, document: Field) -> PingSource:
     document.only(*_TOP, "spec")
-    spec = document["spec"].only(
-        "schedule", "timezone", "contentType", "data", "dataBase64", "sink", "ceOverrides"
-    )
+    spec = document["spec"].only("schedule", "timezone", "contentType", "data", "dataBase64", "sink", "ceOverrides")
     schedule: BaseTrigger = None
     try:
         schedule = parse_schedule(spec["schedule"].text("* * * * *"), spec["timezone"].text())

@@ -115,5 +115,3 @@ def _number(text: str, bounds: _Bounds, names: Mapping[str, int]) -> int:
 
 def _listed(field: _Numbers) -> str:
     return ",".join(map(str, sorted(field.numbers)))
-
-

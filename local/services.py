@@ -48,7 +48,7 @@ class ServiceProcess:
         readiness_path: str,
         echo: Callable[[str, str], None] | None = None,
     ) -> None:
-        """*command* is a line for the shell, run in *root*; *echo* gets the name and each line that it prints."""
+        """*command* is one command, which a shell expands, run in *root*; *echo* gets the name and each line printed."""
         self.name = name
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
@@ -150,8 +150,10 @@ class ServiceProcess:
         copying.join(_LAST_WORDS_SECONDS)
 
     def _open(self) -> subprocess.Popen[str]:
+        # The shell expands $PORT and the like, and must then be gone: signals and the leash are for the service itself.
+        shell = ["/bin/sh", "-c", f"exec {self._command}"]
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), "/bin/sh", "-c", self._command],
+            [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *shell],
             cwd=self._root,
             env=self._environ,
             stdin=subprocess.DEVNULL,

@@ -1,0 +1,400 @@
+"""The Broker over real HTTP: what the ingress answers, and what reaches subscribers and dead-letter sinks."""
+
+import asyncio
+import base64
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from local.broker import Broker, BrokerServer, Limits, Subscription
+from local.delivery import Retries
+from local.objects import Name
+from pipeline.filter import compile_filter
+from tests.local.conftest import Answer, Request, Subscriber, event_headers, post, until
+
+NAME = Name("default", "main")
+EVERYTHING = compile_filter({})
+MakeSubscriber = Callable[..., Subscriber]
+
+
+def to(url: str, *, name: str = "one", retries: Retries = Retries(), dead_letter_url: str = "") -> Subscription:
+    return Subscription(Name("default", name), EVERYTHING, url, retries, dead_letter_url)
+
+
+@contextlib.asynccontextmanager
+async def running(*subscriptions: Subscription, limits: Limits = Limits()) -> AsyncIterator[Broker]:
+    server = BrokerServer(limits)
+    await server.start()
+    try:
+        yield server.add(NAME, subscriptions)
+    finally:
+        await server.close()
+
+
+async def send(url: str, headers: dict[str, str], body: bytes = b"", method: str = "POST") -> tuple[int, str]:
+    return await asyncio.to_thread(post, url, headers, body, method)
+
+
+def delivered(
+    subscription: Subscription, done: Callable[[Broker], bool], headers: dict[str, str], body: bytes = b""
+) -> Broker:
+    """Send one event through a Broker with *subscription*, wait until *done*, and give the Broker."""
+
+    async def run() -> Broker:
+        async with running(subscription) as broker:
+            assert (await send(broker.url, headers, body))[0] == 202
+            await until(lambda: done(broker) and broker.counts.pending == 0)
+            return broker
+
+    return asyncio.run(run())
+
+
+# ── ingress ──
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "headers", "status", "reason"),
+    [
+        ("/default/main", "POST", event_headers(), 202, ""),
+        ("/default/main/", "POST", event_headers(), 202, ""),
+        ("/default/other", "POST", event_headers(), 404, "no Broker default/other"),
+        ("/", "POST", event_headers(), 404, "/<namespace>/<name>"),
+        ("/default", "POST", event_headers(), 400, "/<namespace>/<name>"),
+        ("/default/main", "GET", {}, 405, "POST"),
+        ("/default/main", "OPTIONS", {}, 200, ""),
+        ("/default/main", "POST", {"content-type": "application/json"}, 400, "ce-specversion"),
+        ("/default/other", "POST", {}, 400, "ce-specversion"),
+        ("/default/main", "POST", event_headers(" "), 400, "id: is missing"),
+        ("/default/main", "POST", event_headers(knativebrokerttl="1"), 400, "loop"),
+    ],
+)
+def test_ingress_answers_as_knatives_does(
+    path: str, method: str, headers: dict[str, str], status: int, reason: str
+) -> None:
+    async def run() -> tuple[int, str]:
+        async with running() as broker:
+            return await send(broker.url.removesuffix("/default/main") + path, headers, method=method)
+
+    answered, text = asyncio.run(run())
+
+    assert answered == status
+    assert reason in text
+
+
+def test_full_broker_answers_429_and_takes_events_again_when_it_has_room(subscriber: MakeSubscriber) -> None:
+    release = threading.Event()
+
+    def slow(_: Request) -> Answer:
+        release.wait(10)
+        return Answer()
+
+    async def run() -> list[int]:
+        async with running(to(subscriber(slow).url), limits=Limits(events=2)) as broker:
+            statuses = [(await send(broker.url, event_headers(str(number))))[0] for number in range(3)]
+            release.set()
+            await until(lambda: broker.counts.pending == 0)
+            return [*statuses, (await send(broker.url, event_headers("4")))[0]]
+
+    assert asyncio.run(run()) == [202, 202, 429, 202]
+
+
+def test_broker_is_full_by_bytes_too(subscriber: MakeSubscriber) -> None:
+    release = threading.Event()
+
+    def slow(_: Request) -> Answer:
+        release.wait(10)
+        return Answer()
+
+    async def run() -> list[int]:
+        async with running(to(subscriber(slow).url), limits=Limits(bytes=20_000)) as broker:
+            statuses = [(await send(broker.url, event_headers(), b"x" * 8_000))[0] for _ in range(3)]
+            statuses.append((await send(broker.url, event_headers(), b"x" * 30_000))[0])
+            release.set()
+            return statuses
+
+    assert asyncio.run(run()) == [202, 202, 429, 413]
+
+
+# ── delivery ──
+
+
+def test_subscriber_gets_the_event_with_its_arrival_and_without_the_brokers_own_mark(
+    subscriber: MakeSubscriber,
+) -> None:
+    there = subscriber()
+
+    delivered(
+        to(there.url + "/in"),
+        lambda broker: broker.counts.delivered == 1,
+        {**event_headers(subject="vm-1", custom="x"), "content-type": "text/xml", "x-request-id": "r", "cookie": "no"},
+        b"<a/>",
+    )
+
+    request = there.next()
+    assert (request.path, request.body) == ("/in", b"<a/>")
+    assert request.headers["content-type"] == "text/xml"
+    assert request.headers["ce-custom"] == "x"
+    assert request.headers["prefer"] == "reply"
+    assert request.headers["x-request-id"] == "r"
+    assert request.headers["ce-knativearrivaltime"].endswith("Z")
+    assert "ce-knativebrokerttl" not in request.headers
+    assert "cookie" not in request.headers
+
+
+def test_structured_format_is_sent_when_asked_for(subscriber: MakeSubscriber) -> None:
+    there = subscriber()
+
+    delivered(
+        to(there.url, retries=Retries(structured=True)), lambda broker: broker.counts.delivered == 1, event_headers()
+    )
+
+    assert there.next().headers["content-type"] == "application/cloudevents+json"
+
+
+def test_only_triggers_that_match_get_the_event(subscriber: MakeSubscriber) -> None:
+    first, second = subscriber(), subscriber()
+    matching = Subscription(
+        Name("default", "a"), compile_filter({"filter": {"attributes": {"type": "a.b"}}}), first.url
+    )
+    other = Subscription(Name("default", "b"), compile_filter({"filter": {"attributes": {"type": "c"}}}), second.url)
+
+    async def run() -> None:
+        async with running(matching, other) as broker:
+            await send(broker.url, event_headers("1", "a.b"))
+            await send(broker.url, event_headers("2", "a.b"))
+            await send(broker.url, event_headers("3", "none"))
+            await until(lambda: broker.counts.delivered == 2)
+
+    asyncio.run(run())
+    assert {first.next().headers["ce-id"], first.next().headers["ce-id"]} == {"1", "2"}
+    assert first.requests.empty()
+    assert second.requests.empty()
+
+
+def test_filter_cannot_see_the_brokers_own_mark(subscriber: MakeSubscriber) -> None:
+    there = subscriber()
+    marked = compile_filter({"filter": {"attributes": {"knativebrokerttl": ""}}})
+
+    async def run() -> int:
+        async with running(Subscription(NAME, marked, there.url)) as broker:
+            await send(broker.url, event_headers())
+            return broker.counts.pending
+
+    assert asyncio.run(run()) == 0
+
+
+def test_waiting_retries_do_not_hold_up_other_events(subscriber: MakeSubscriber) -> None:
+    there = subscriber(lambda request: Answer(503 if request.headers["ce-id"].startswith("bad") else 200))
+    retries = Retries(most=1, policy="exponential", delay_seconds=3600)
+
+    async def run() -> None:
+        async with running(to(there.url, retries=retries), limits=Limits(requests=2)) as broker:
+            for event_id in ("bad1", "bad2", "bad3", "good"):
+                await send(broker.url, event_headers(event_id))
+            await until(lambda: broker.counts.delivered == 1)
+
+    asyncio.run(run())
+
+
+def test_requests_at_once_are_bounded_for_each_trigger(subscriber: MakeSubscriber) -> None:
+    release, lock, most, now = threading.Event(), threading.Lock(), 0, 0
+
+    def counting(_: Request) -> Answer:
+        nonlocal most, now
+        with lock:
+            now += 1
+            most = max(most, now)
+        release.wait(10)
+        with lock:
+            now -= 1
+        return Answer()
+
+    async def run() -> None:
+        async with running(to(subscriber(counting).url), limits=Limits(requests=3)) as broker:
+            for number in range(8):
+                await send(broker.url, event_headers(str(number)))
+            await until(lambda: now == 3)
+            release.set()
+            await until(lambda: broker.counts.delivered == 8)
+
+    asyncio.run(run())
+    assert most == 3
+
+
+# ── retries and dead letters ──
+
+
+def test_failed_delivery_is_repeated_until_it_succeeds(subscriber: MakeSubscriber) -> None:
+    statuses = iter([503, 404, 429, 200])
+    there = subscriber(lambda _: Answer(next(statuses)))
+
+    broker = delivered(
+        to(there.url, retries=Retries(most=5)), lambda broker: broker.counts.delivered == 1, event_headers()
+    )
+
+    assert there.requests.qsize() == 4
+    assert broker.counts.failed == 0
+
+
+def test_refusal_for_good_is_not_repeated_and_goes_to_the_dead_letter_sink(subscriber: MakeSubscriber) -> None:
+    there, sink = subscriber(lambda _: Answer(400, b"no such virtual machine")), subscriber()
+
+    broker = delivered(
+        to(there.url, retries=Retries(most=5), dead_letter_url=sink.url),
+        lambda broker: broker.counts.dead_lettered == 1,
+        {**event_headers(), "content-type": "text/plain"},
+        b"data",
+    )
+
+    letter = sink.next()
+    assert there.requests.qsize() == 1
+    assert broker.counts.failed == 1
+    assert letter.body == b"data"
+    assert letter.headers["ce-knativeerrordest"] == there.url
+    assert letter.headers["ce-knativeerrorcode"] == "400"
+    assert base64.b64decode(letter.headers["ce-knativeerrordata"]) == b"no such virtual machine"
+
+
+def test_exhausted_retries_go_to_the_dead_letter_sink_which_is_retried_too(subscriber: MakeSubscriber) -> None:
+    sink_statuses = iter([503, 202])
+    there, sink = subscriber(lambda _: Answer(500)), subscriber(lambda _: Answer(next(sink_statuses)))
+
+    delivered(
+        to(there.url, retries=Retries(most=2), dead_letter_url=sink.url),
+        lambda broker: broker.counts.dead_lettered == 1,
+        event_headers(),
+    )
+
+    assert there.requests.qsize() == 3
+    assert sink.requests.qsize() == 2
+
+
+def test_unreachable_subscriber_is_a_500_in_the_dead_letter(subscriber: MakeSubscriber) -> None:
+    sink, gone = subscriber(), subscriber()
+    gone.close()
+
+    delivered(to(gone.url, dead_letter_url=sink.url), lambda broker: broker.counts.dead_lettered == 1, event_headers())
+
+    headers = sink.next().headers
+    assert headers["ce-knativeerrorcode"] == "500"
+    assert base64.b64decode(headers["ce-knativeerrordata"]).startswith(b"dispatch error: ")
+
+
+def test_timeout_ends_a_request_and_leaves_the_dead_letter_without_a_reason(subscriber: MakeSubscriber) -> None:
+    release = threading.Event()
+
+    def slow(_: Request) -> Answer:
+        release.wait(10)
+        return Answer()
+
+    there, sink = subscriber(slow), subscriber()
+    delivered(
+        to(there.url, retries=Retries(most=1, timeout_seconds=0.1), dead_letter_url=sink.url),
+        lambda broker: broker.counts.dead_lettered == 1,
+        event_headers(),
+    )
+    release.set()
+
+    assert there.requests.qsize() == 2
+    assert "ce-knativeerrorcode" not in sink.next().headers
+
+
+def test_success_that_says_something_else_than_an_event_is_a_failure(subscriber: MakeSubscriber) -> None:
+    there = subscriber(lambda _: Answer(200, b"OK"))
+
+    broker = delivered(
+        to(there.url, retries=Retries(most=1)), lambda broker: broker.counts.failed == 1, event_headers()
+    )
+
+    assert there.requests.qsize() == 2
+    assert broker.counts.delivered == 0
+
+
+def test_event_without_dead_letter_sink_is_counted_as_failed(subscriber: MakeSubscriber) -> None:
+    there = subscriber(lambda _: Answer(403))
+
+    broker = delivered(to(there.url), lambda broker: broker.counts.failed == 1, event_headers())
+
+    assert broker.counts.dead_lettered == 0
+
+
+# ── replies ──
+
+
+def with_reply(subscriber: MakeSubscriber, reply: Answer) -> tuple[Subscriber, Subscriber, list[Subscription]]:
+    """A subscriber of `ask` that answers *reply*, and one of `answer`."""
+    asked, answered = subscriber(lambda _: reply), subscriber()
+    return (
+        asked,
+        answered,
+        [
+            Subscription(
+                Name("default", "ask"), compile_filter({"filter": {"attributes": {"type": "ask"}}}), asked.url
+            ),
+            Subscription(
+                Name("default", "answer"), compile_filter({"filter": {"attributes": {"type": "answer"}}}), answered.url
+            ),
+        ],
+    )
+
+
+def exchanged(subscriptions: list[Subscription], done: Callable[[Broker], bool]) -> None:
+    async def run() -> None:
+        async with running(*subscriptions) as broker:
+            await send(broker.url, event_headers("1", "ask"))
+            await until(lambda: done(broker))
+
+    asyncio.run(run())
+
+
+def test_reply_event_goes_back_to_the_broker(subscriber: MakeSubscriber) -> None:
+    reply = Answer(200, b"<b/>", {**event_headers("2", "answer"), "content-type": "text/xml"})
+    _, answered, subscriptions = with_reply(subscriber, reply)
+
+    exchanged(subscriptions, lambda broker: broker.counts.delivered == 2)
+
+    request = answered.next()
+    assert (request.headers["ce-id"], request.body) == ("2", b"<b/>")
+
+
+def test_structured_reply_is_understood(subscriber: MakeSubscriber) -> None:
+    body = b'{"specversion":"1.0","id":"2","source":"/r","type":"answer","data":{"a": 1}}'
+    _, answered, subscriptions = with_reply(
+        subscriber, Answer(200, body, {"content-type": "application/cloudevents+json"})
+    )
+
+    exchanged(subscriptions, lambda broker: broker.counts.delivered == 2)
+
+    assert answered.next().body == b'{"a": 1}'
+
+
+def test_invalid_reply_is_a_failure(subscriber: MakeSubscriber) -> None:
+    _, _, subscriptions = with_reply(subscriber, Answer(200, b"", {"ce-specversion": "1.0", "ce-id": "2"}))
+
+    exchanged(subscriptions, lambda broker: broker.counts.failed == 1)
+
+
+def test_replies_that_go_round_end(subscriber: MakeSubscriber) -> None:
+    asked = subscriber(lambda _: Answer(200, b"", event_headers("again", "ask")))
+
+    async def run() -> int:
+        async with running(to(asked.url)) as broker:
+            await send(broker.url, event_headers("1", "ask", knativebrokerttl="4"))
+            await until(lambda: broker.counts.failed == 1 and broker.counts.pending == 0)
+            return broker.counts.received
+
+    assert asyncio.run(run()) == 3
+
+
+def test_stopped_broker_drops_what_waits(subscriber: MakeSubscriber) -> None:
+    there = subscriber(lambda _: Answer(503))
+
+    async def run() -> None:
+        async with running(to(there.url, retries=Retries(1, "exponential", 3600))) as broker:
+            await send(broker.url, event_headers())
+            await until(lambda: not there.requests.empty())
+            assert broker.counts.pending == 1
+
+    asyncio.run(asyncio.wait_for(run(), 5))

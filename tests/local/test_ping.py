@@ -1,0 +1,94 @@
+"""PingSources: what a tick sends, and that ticks do not wait for each other."""
+
+import asyncio
+import datetime
+import threading
+from collections.abc import Callable
+
+import aiohttp
+from apscheduler.triggers.interval import IntervalTrigger
+
+from local.objects import Destination, Name, PingSource
+from local.ping import PingScheduler, ping_event
+from tests.local.conftest import Answer, Request, Subscriber, until
+
+NOW = datetime.datetime(2026, 11, 21, 12, 0, tzinfo=datetime.UTC)
+
+
+def source(**changed: object) -> PingSource:
+    values: dict[str, object] = {
+        "schedule": IntervalTrigger(seconds=0.1),
+        "content_type": "",
+        "data": b"",
+        "sink": Destination("spec.sink", uri="http://unused/"),
+        "extensions": {},
+    }
+    return PingSource(Name("default", "tick"), "ping.yaml: PingSource tick", **{**values, **changed})  # type: ignore[arg-type]
+
+
+def test_event_names_its_source() -> None:
+    event = ping_event(source(extensions={"site": "north"}), "1", NOW)
+
+    assert event.attributes == {
+        "specversion": "1.0",
+        "id": "1",
+        "type": "dev.knative.sources.ping",
+        "source": "/apis/v1/namespaces/default/pingsources/tick",
+        "time": "2026-11-21T12:00:00.000000Z",
+        "site": "north",
+    }
+
+
+def test_event_carries_data_and_its_type() -> None:
+    event = ping_event(source(data=b'{"a": 1}', content_type="application/json"), "1", NOW)
+
+    assert event.data == b'{"a": 1}'
+    assert event.attributes["datacontenttype"] == "application/json"
+
+
+async def ticking(url: str, done: Callable[[], bool]) -> None:
+    async with aiohttp.ClientSession() as session:
+        scheduler = PingScheduler(session)
+        scheduler.add(source(), url)
+        scheduler.start()
+        try:
+            await until(done)
+        finally:
+            scheduler.close()
+
+
+def test_tick_that_is_still_under_way_does_not_hold_up_the_next(subscriber: Callable[..., Subscriber]) -> None:
+    release = threading.Event()
+
+    def slow(_: Request) -> Answer:
+        release.wait(10)
+        return Answer()
+
+    there = subscriber(slow)
+    asyncio.run(ticking(there.url, lambda: there.requests.qsize() >= 3))
+    release.set()
+
+    assert len({there.next().headers["ce-id"] for _ in range(3)}) == 3
+
+
+def test_tick_is_repeated_while_its_sink_starts(subscriber: Callable[..., Subscriber]) -> None:
+    statuses = iter([503, 404, 200])
+    there = subscriber(lambda _: Answer(next(statuses)))
+
+    async def run() -> None:
+        async with aiohttp.ClientSession() as session:
+            await PingScheduler(session).tick(source(), there.url)
+
+    asyncio.run(run())
+    assert len({there.next().headers["ce-id"] for _ in range(3)}) == 1
+
+
+def test_tick_that_its_sink_refuses_is_not_repeated(subscriber: Callable[..., Subscriber]) -> None:
+    there = subscriber(lambda _: Answer(400))
+
+    async def run() -> None:
+        async with aiohttp.ClientSession() as session:
+            await PingScheduler(session).tick(source(), there.url)
+
+    asyncio.run(run())
+    assert there.requests.qsize() == 1

@@ -1,0 +1,107 @@
+"""The table of filters: what each selects. The same table holds on Knative."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.filter import FilterError, compile_filter
+
+EVENT = {
+    "specversion": "1.0",
+    "id": "4711",
+    "type": "com.vmware.vsphere.VmPoweredOffEvent.v0",
+    "source": "https://vcenter.example/sdk",
+    "subject": "VirtualMachine/vm-12",
+    "datacontenttype": "application/json; charset=utf-8",
+    "eventclass": "event",
+    "empty": "",
+}
+TYPE = EVENT["type"]
+
+
+def attributes(**wanted: str) -> dict[str, Any]:
+    return {"filter": {"attributes": wanted}}
+
+
+def filters(*expressions: object) -> dict[str, Any]:
+    return {"filters": list(expressions)}
+
+
+SELECTED: list[tuple[str, dict[str, Any], bool]] = [
+    ("no filter at all", {}, True),
+    ("an empty filter", {"filter": {}}, True),
+    ("a filter of no attributes", {"filter": {"attributes": None}}, True),
+    ("equal", attributes(type=TYPE), True),
+    ("equal but for case", attributes(type=TYPE.lower()), False),
+    ("a part", attributes(type="com.vmware"), False),
+    ("both equal", attributes(type=TYPE, eventclass="event"), True),
+    ("one of two equal", attributes(type=TYPE, eventclass="eventex"), False),
+    ("any value of a present attribute", attributes(subject=""), True),
+    ("any value of an absent attribute", attributes(dataschema=""), False),
+    ("any value of an empty attribute", attributes(empty=""), False),
+    ("any value of an absent time, which Go has as zero", attributes(time=""), True),
+    ("an absent attribute", attributes(cluster="a"), False),
+    ("the data's media type", attributes(datamediatype="application/json"), True),
+    ("data itself is no attribute", attributes(data="x"), False),
+    ("no filters: filter counts", {"filters": [], **attributes(eventclass="eventex")}, False),
+    ("filters replace filter", {**filters({"exact": {"id": "4711"}}), **attributes(type="other")}, True),
+    ("exact", filters({"exact": {"type": TYPE}}), True),
+    ("exact of two", filters({"exact": {"type": TYPE, "id": "1"}}), False),
+    ("prefix", filters({"prefix": {"type": "com.vmware.vsphere.Vm"}}), True),
+    ("prefix of an absent attribute", filters({"prefix": {"cluster": "a"}}), False),
+    ("suffix", filters({"suffix": {"type": ".v0"}}), True),
+    ("suffix that is elsewhere", filters({"suffix": {"type": "vmware"}}), False),
+    ("all", filters({"all": [{"prefix": {"subject": "VirtualMachine/"}}, {"suffix": {"type": ".v0"}}]}), True),
+    ("all but one", filters({"all": [{"prefix": {"subject": "HostSystem/"}}, {"suffix": {"type": ".v0"}}]}), False),
+    ("any", filters({"any": [{"exact": {"id": "1"}}, {"exact": {"id": "4711"}}]}), True),
+    ("any of none", filters({"any": [{"exact": {"id": "1"}}, {"exact": {"id": "2"}}]}), False),
+    ("not", filters({"not": {"exact": {"id": "1"}}}), True),
+    ("not what it is", filters({"not": {"prefix": {"type": "com."}}}), False),
+    ("not of an absent attribute", filters({"not": {"exact": {"cluster": "a"}}}), True),
+    ("several expressions, all needed", filters({"exact": {"id": "4711"}}, {"exact": {"id": "1"}}), False),
+    ("nested", filters({"any": [{"not": {"all": [{"exact": {"id": "4711"}}]}}, {"suffix": {"id": "11"}}]}), True),
+]
+
+
+@pytest.mark.parametrize(("spec", "selected"), [case[1:] for case in SELECTED], ids=[case[0] for case in SELECTED])
+def test_filter_selects_as_knative_does(spec: dict[str, Any], selected: bool) -> None:
+    assert compile_filter(spec)(EVENT) is selected
+
+
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("cesql", filters({"cesql": "type = 'a'"}), "filters[0].cesql"),
+    ("an unknown dialect", filters({"regex": {"type": "a"}}), "filters[0].regex"),
+    ("two dialects in one", filters({"exact": {"id": "1"}, "prefix": {"id": "1"}}), "filters[0]"),
+    ("no dialect", filters({}), "filters[0]"),
+    ("an empty not", filters({"not": {}}), "filters[0].not"),
+    ("an empty all", filters({"all": []}), "filters[0].all"),
+    ("all of an object", filters({"all": {"exact": {"id": "1"}}}), "filters[0].all"),
+    ("an empty exact", filters({"exact": {}}), "filters[0].exact"),
+    ("an empty value", filters({"prefix": {"type": ""}}), "filters[0].prefix.type"),
+    ("an upper-case name", filters({"exact": {"eventClass": "a"}}), "filters[0].exact.eventClass"),
+    ("a number", filters({"exact": {"id": 4711}}), "filters[0].exact.id"),
+    ("a fault far within", filters({"any": [{"not": {"suffix": {"id": True}}}]}), "filters[0].any[0].not.suffix.id"),
+    ("filters that are no list", {"filters": {"exact": {"id": "1"}}}, "filters"),
+    ("something beside attributes", {"filter": {"exact": {"id": "1"}}}, "filter"),
+    ("attributes in a list", {"filter": {"attributes": ["type"]}}, "filter.attributes"),
+    ("a fault in the filter that filters replace", {"filter": 1, **filters({"exact": {"id": "1"}})}, "filter"),
+]
+
+
+@pytest.mark.parametrize(("spec", "path"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
+def test_filter_that_cannot_be_read_is_refused_by_its_field(spec: dict[str, Any], path: str) -> None:
+    with pytest.raises(FilterError) as refusal:
+        compile_filter(spec)
+
+    assert [fault[0] for fault in refusal.value.faults] == [path]
+
+
+def test_every_fault_is_told_at_once() -> None:
+    with pytest.raises(FilterError) as refusal:
+        compile_filter(filters({"exact": {"A": "1", "b": ""}}, {"cesql": "TRUE"}))
+
+    assert [fault[0] for fault in refusal.value.faults] == [
+        "filters[0].exact.A",
+        "filters[0].exact.b",
+        "filters[1].cesql",
+    ]
