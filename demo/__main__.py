@@ -122,7 +122,8 @@ def page_port(chosen: int | None) -> int:
             return chosen or USUAL_PORT
     except OSError as error:
         if chosen:
-            raise PermanentError(f"listen on 127.0.0.1:{chosen}: {error.strerror}; DEMO_PORT takes another") from error
+            reason = os.strerror(error.errno or 0)  # Python's own text has the address once more
+            raise PermanentError(f"listen on 127.0.0.1:{chosen}: {reason}; DEMO_PORT takes another") from error
         return free_port()
 
 
