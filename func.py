@@ -130,7 +130,7 @@ def _why_no_event(request: Request) -> str:
     if any(header.lower().startswith("ce-") for header, _ in request.headers):
         missing = [f"ce-{name}" for name in REQUIRED_ATTRIBUTES if f"ce-{name}" not in request.headers]
         if missing:
-            return f"the header {' and '.join(missing)} is missing"
+            return f"missing headers: {', '.join(missing)}"
     else:
         try:
             structured = json.loads(body)
@@ -141,7 +141,7 @@ def _why_no_event(request: Request) -> str:
             return f"the body is JSON, but {type(structured).__name__} where an event is an object"
         missing = [name for name in REQUIRED_ATTRIBUTES if name not in structured]
         if missing:
-            return f"the attribute {' and '.join(missing)} is missing"
+            return f"missing attributes: {', '.join(missing)}"
     try:
         from_http(request.headers, body)
     except Exception as error:  # noqa: BLE001 - whatever the SDK raises is the reason; its errors have no common base

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 import structlog
 from cheroot import wsgi
@@ -41,25 +40,31 @@ LARGEST_BODY_BYTES = 2 * 1024 * 1024
 log = structlog.get_logger()
 
 
+class _HTTPServer(wsgi.Server):
+    max_request_body_size = LARGEST_BODY_BYTES
+    keep_alive_conn_limit = None  # type: ignore[assignment]  # None is no limit; cheroot's stub says int
+
+    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
+        """Log what cheroot has to say, instead of writing it to stderr."""
+        log.log(level, "http server", detail=msg, exc_info=traceback)
+
+
 class Server:
     """cheroot around one function's Flask application."""
 
     def __init__(self, name: str, function: Function, *, host: str, port: int, threads: int) -> None:
         self._function = function
         self._draining = False
-        app = func.application(name, function)
-        app.view_functions["readiness"] = self._readiness
-        self._http: Any = wsgi.Server(  # Any: cheroot's stubs know neither None for its limits nor error_log as a value
+        self.app = func.application(name, function)
+        self.app.view_functions["readiness"] = self._readiness
+        self._http = _HTTPServer(
             (host, port),
-            app,
+            self.app,
             numthreads=threads,
             request_queue_size=WAITING_CONNECTIONS,
             timeout=IDLE_SECONDS,
             shutdown_timeout=int(DRAIN_SECONDS),
         )
-        self._http.max_request_body_size = LARGEST_BODY_BYTES
-        self._http.keep_alive_conn_limit = None
-        self._http.error_log = _log_of_cheroot
 
     def start(self, ended: Callable[[], None]) -> str:
         """Listen, and serve in threads; *ended* is called when serving is over. Returns the address, `http://host:port/`.
@@ -117,9 +122,7 @@ def run(environ: Environ) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
 
-    wanted = settings.read(settings.ServerSettings, environ)
-    logs.configure(wanted.log_level)
-    function = func.open_function(wanted.function, environ)
+    wanted, function = _open(environ)
     server = Server(wanted.function, function, host=wanted.host, port=wanted.port, threads=wanted.threads)
     try:
         address = server.start(ended=lambda: wakes.put("the server failed"))
@@ -136,6 +139,25 @@ def run(environ: Environ) -> int:
     if not drained:
         os._exit(1)  # a thread that does not end would keep the process
     return 0 if received else 1
+
+
+def _open(environ: Environ) -> tuple[settings.ServerSettings, Function]:
+    """The process's settings and its function. Raises `SettingsError` with the faults of both."""
+    faults: list[str] = []
+    try:
+        wanted = settings.read(settings.ServerSettings, environ)
+    except SettingsError as error:
+        faults.extend(error.faults)
+        wanted = settings.read(settings.ServerSettings, {"FUNCTION": environ.get("FUNCTION", "")})
+    logs.configure(wanted.log_level)
+    try:
+        function = func.open_function(wanted.function, environ)
+    except SettingsError as error:
+        raise SettingsError(list(dict.fromkeys([*faults, *error.faults]))) from error
+    if faults:
+        function.close()
+        raise SettingsError(faults)
+    return wanted, function
 
 
 def main(arguments: list[str], environ: Environ) -> int:
@@ -163,10 +185,6 @@ def _fail(message: str, code: int) -> int:
 def _reason(error: OSError) -> str:
     """The system's words alone: cheroot wraps them as "No socket could be created -- (address: [Errno 98] words)"."""
     return error.strerror or str(error).rpartition("] ")[2].rstrip(")")
-
-
-def _log_of_cheroot(message: str = "", level: int = 20, traceback: bool = False) -> None:
-    log.log(level, "http server", detail=message, exc_info=traceback)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Which events it is told of, its Trigger says; the words are two Jinja2 templates
 remembers what it sent: an event that comes again is answered without notifying twice, service by service.
 """
 
-import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -142,7 +141,5 @@ class Notify:
 def create(environ: Environ) -> Notify:
     """notify with the settings in *environ*. Raises `SettingsError` with every fault."""
     wanted = settings.read(settings.NotifySettings, environ)
-    # apprise writes URLs, which hold passwords, into its log; what failed is in our own errors.
-    logging.getLogger("apprise").disabled = True
     services = [Service(number, url) for number, url in enumerate(wanted.urls, 1)]
     return Notify(services, Words(wanted.title, wanted.body), wanted.remembered)

@@ -68,7 +68,7 @@ def message(event: CloudEvent, limit: int = 300) -> str:
         words = properties.get(name)
         if isinstance(words, str) and words.strip():
             return cut(words, limit)
-    if "FullFormattedMessage" in properties:  # vCenter had no words: the type and the object say it
+    if "CreatedTime" in properties:  # a vCenter event without words: its type and object say it
         return cut(title(event), limit)
     return cut(beginning(event.get_data(), limit), limit)
 

@@ -452,7 +452,7 @@ def apprise_urls(value: str) -> tuple[Secret, ...]:
     """The URLs in *value*, each one that apprise can notify; a fault names the position only, for URLs hold passwords."""
     import apprise  # noqa: PLC0415 - 0.2 s, which only notify is to pay
 
-    # apprise logs the URLs that it refuses.
+    # apprise logs the URLs that it refuses, and later those that fail: it is not to log in this process at all.
     logging.getLogger("apprise").disabled = True
     urls = value.split()
     unknown = [str(number) for number, url in enumerate(urls, 1) if apprise.Apprise.instantiate(url) is None]

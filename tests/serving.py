@@ -1,0 +1,155 @@
+"""A function served by the real launcher, in a process of its own, and an HTTP receiver for what it sends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).parent.parent
+
+
+def launch(function: str, **environ: str) -> "subprocess.Popen[str]":
+    """The launcher of *function* on a free port, its output piped."""
+    return subprocess.Popen(
+        [sys.executable, "launcher.py"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "FUNCTION": function, "HOST": "127.0.0.1", "PORT": "0", **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+class Served:
+    """A running function; `with` ends its process."""
+
+    def __init__(self, function: str, **environ: str) -> None:
+        self.process = launch(function, **environ)
+        assert self.process.stdout is not None
+        first = self.process.stdout.readline()
+        assert first, self.process.communicate()[1]
+        self.started: dict[str, Any] = json.loads(first)
+        self.address: str = self.started["address"]
+        self.port: int = urlsplit(self.address).port or 0
+        self.lines: list[dict[str, Any]] = []
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        self.lines.extend(json.loads(line) for line in self.process.stdout)
+
+    def connect(self, timeout: float = 10) -> HTTPConnection:
+        """A new connection, which the caller closes."""
+        return HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def request(
+        self, method: str, path: str, body: bytes | str = b"", headers: Mapping[str, str] = {}
+    ) -> tuple[int, str]:
+        """(status, body) of one request on a connection of its own."""
+        connection = self.connect()
+        try:
+            connection.request(method, path, body, dict(headers))
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def post(self, data: Any = None, **attributes: str) -> tuple[int, str]:
+        """Post an event with *attributes*, and with *data* as JSON unless it is text or bytes."""
+        body = data if isinstance(data, bytes | str) else json.dumps(data)
+        return self.request("POST", "/", body.encode() if isinstance(body, str) else body, headers(**attributes))
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the process a signal."""
+        self.process.send_signal(number)
+
+    def wait(self, timeout: float = 12) -> int:
+        """The exit code, once the process has ended and its log was read."""
+        code = self.process.wait(timeout)
+        self._reading.join(timeout)
+        return code
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.wait()
+        for pipe in (self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+
+def headers(**attributes: str) -> dict[str, str]:
+    """The headers of a binary-mode event: *attributes* over those of a VM that was powered off."""
+    event = {
+        "specversion": "1.0",
+        "id": "4711",
+        "source": "https://vcenter.example/sdk",
+        "type": "com.vmware.vsphere.VmPoweredOffEvent.v0",
+        "time": "2026-11-20T15:45:13.931122Z",
+        "datacontenttype": "application/json",
+        **attributes,
+    }
+    content_type = event.pop("datacontenttype")
+    return {"content-type": content_type} | {f"ce-{name}": value for name, value in event.items()}
+
+
+class Receiver:
+    """An HTTP server that keeps what is posted to it; `with` ends it."""
+
+    def __init__(self) -> None:
+        self.bodies: list[dict[str, Any]] = []
+        self.statuses: list[int] = []
+        """What to answer, in order; then 200."""
+        self.arrived = threading.Event()
+        """Set when a request came."""
+        self.gate = threading.Event()
+        """Requests wait for it; open unless a test closes it."""
+        self.gate.set()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.arrived.set()
+                receiver.gate.wait(30)
+                status = receiver.statuses.pop(0) if receiver.statuses else 200
+                if status < 300:
+                    receiver.bodies.append(json.loads(body))
+                self.send_response(status)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+        self.url = f"json://127.0.0.1:{self._server.server_port}/"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        self.gate.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

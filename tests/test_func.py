@@ -1,0 +1,179 @@
+"""The door, through parliament's own Flask application: request → event, error → status."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import parliament.server
+import pytest
+from cloudevents.http import CloudEvent
+from flask import Blueprint
+from flask.testing import FlaskClient
+
+import func
+from pipeline.errors import PermanentError, SettingsError, TemporaryError
+from tests.serving import headers
+
+
+class Recorder:
+    """A function that keeps its events and does as it is told with each."""
+
+    def __init__(self, act: Callable[[CloudEvent], CloudEvent | None] = lambda _: None) -> None:
+        self.blueprint: Blueprint | None = None
+        self.events: list[CloudEvent] = []
+        self._act = act
+
+    def handle(self, event: CloudEvent) -> CloudEvent | None:
+        self.events.append(event)
+        return self._act(event)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def fails(error: Exception) -> Callable[[CloudEvent], CloudEvent | None]:
+    def act(_: CloudEvent) -> CloudEvent | None:
+        raise error
+
+    return act
+
+
+def client(function: Recorder) -> FlaskClient:
+    return func.application("recorder", function).test_client()
+
+
+# ── events ──
+
+
+def test_event_without_a_reply_is_answered_202_without_a_body() -> None:
+    function = Recorder()
+    answer = client(function).post("/", data='{"Key": 1}', headers=headers(subject="VirtualMachine/vm-1"))
+    assert (answer.status_code, answer.data) == (202, b"")
+    assert function.events[0]["subject"] == "VirtualMachine/vm-1"
+    assert function.events[0].get_data() == {"Key": 1}
+
+
+def test_structured_event_is_handled_like_a_binary_one() -> None:
+    function = Recorder()
+    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": {"Key": 1}}
+    answer = client(function).post("/", data=json.dumps(event), content_type="application/cloudevents+json")
+    assert answer.status_code == 202
+    assert function.events[0].get_data() == {"Key": 1}
+
+
+def test_reply_is_answered_200_as_a_binary_event() -> None:
+    reply = CloudEvent({"id": "2", "source": "/r", "type": "reply", "datacontenttype": "application/json"}, {"a": 1})
+    answer = client(Recorder(lambda _: reply)).post("/", headers=headers())
+    assert answer.status_code == 200
+    assert (answer.headers["ce-id"], answer.headers["ce-type"], answer.content_type) == (
+        "2",
+        "reply",
+        "application/json",
+    )
+    assert answer.json == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        (TemporaryError("tag vm-1: vCenter\nis away"), 503, "tag vm-1: vCenter is away\n"),
+        (PermanentError("event 1 has no VM"), 400, "event 1 has no VM\n"),
+    ],
+    ids=["temporary", "permanent"],
+)
+def test_error_decides_the_status_and_its_text_is_one_line(error: Exception, status: int, text: str) -> None:
+    answer = client(Recorder(fails(error))).post("/", headers=headers())
+    assert (answer.status_code, answer.text, answer.mimetype) == (status, text, "text/plain")
+
+
+def test_unexpected_exception_is_answered_500_without_its_text_and_logged_under_its_id(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = client(Recorder(fails(RuntimeError("password=hunter2")))).post("/", headers=headers())
+    assert answer.status_code == 500
+    assert "hunter2" not in answer.text
+    error_id = answer.text.split()[2].strip(";")
+    logged = caplog.text + "".join(capsys.readouterr())
+    assert error_id in logged
+    assert "RuntimeError" in logged
+
+
+# ── what is no event ──
+
+STRUCTURED = "application/cloudevents+json"
+WHOLE = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
+
+
+def without(name: str) -> str:
+    return json.dumps({key: value for key, value in WHOLE.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("body", "sent", "reason"),
+    [
+        ("", {"ce-specversion": "1.0", "ce-type": "t", "ce-source": "/s"}, "missing headers: ce-id"),
+        ("", {"ce-id": "1", "ce-specversion": "1.0"}, "missing headers: ce-source, ce-type"),
+        (b"", headers(specversion="2.0"), "specversion 2.0"),
+        (b"", headers(id=" "), "id must be text and not empty"),
+        ("hello", {"content-type": "text/plain"}, "the body (content type text/plain) is not JSON that can be read"),
+        ('{"id": ', {"content-type": STRUCTURED}, "Expecting value: line 1 column 8"),
+        (b"\xff\xfe\xfd", {"content-type": STRUCTURED}, "is not JSON that can be read"),
+        ("[1]", {"content-type": STRUCTURED}, "list where an event is an object"),
+        ("[" * 100_000, {"content-type": STRUCTURED}, "recursion"),
+        (without("id"), {"content-type": STRUCTURED}, "missing attributes: id"),
+        (without("type"), {"content-type": STRUCTURED}, "missing attributes: type"),
+        (json.dumps({**WHOLE, "id": 4711}), {"content-type": STRUCTURED}, "id must be text"),
+        (json.dumps({**WHOLE, "source": {"a": 1}}), {"content-type": STRUCTURED}, "source must be text"),
+        (json.dumps({**WHOLE, "data_base64": "a"}), {"content-type": STRUCTURED}, "not a CloudEvent: "),
+        ("[]", {"content-type": "application/cloudevents-batch+json"}, "it is a batch"),
+    ],
+)
+def test_post_that_is_no_event_is_answered_400_with_the_reason(
+    body: str | bytes, sent: dict[str, str], reason: str
+) -> None:
+    function = Recorder()
+    answer = client(function).post("/", data=body, headers=sent)
+    assert answer.status_code == 400
+    assert reason in answer.text
+    assert answer.text.count("\n") == 1
+    assert function.events == []
+
+
+def test_payload_that_is_no_text_reaches_the_function_as_bytes() -> None:
+    function = Recorder()
+    sent = headers(datacontenttype="application/octet-stream")
+    assert client(function).post("/", data=b"\xff\x00", headers=sent).status_code == 202
+    assert function.events[0].get_data() == b"\xff\x00"
+
+
+# ── GET / ──
+
+
+def test_get_names_a_function_that_has_no_page() -> None:
+    answer = client(Recorder()).get("/")
+    assert (answer.status_code, answer.mimetype) == (200, "text/plain")
+    assert "the function recorder" in answer.text
+
+
+def test_index_of_the_functions_blueprint_answers_get() -> None:
+    function = Recorder()
+    function.blueprint = Blueprint("pages", __name__)
+    function.blueprint.add_url_rule("/", "index", lambda: "the page")
+    function.blueprint.add_url_rule("/more", "more", lambda: "more")
+    browser = client(function)
+    assert (browser.get("/").text, browser.get("/more").text) == ("the page", "more")
+
+
+# ── opening ──
+
+
+def test_unknown_function_is_refused_with_the_list_of_names() -> None:
+    with pytest.raises(SettingsError, match="'pager', not one of poller, display, notify"):
+        func.open_function("pager", {})
+
+
+def test_parliament_serves_this_file_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FUNCTION", "display")
+    monkeypatch.setattr(func, "_door", None)
+    browser: Any = parliament.server.create(func).test_client()
+    assert browser.post("/", data="{}", headers=headers()).status_code == 202

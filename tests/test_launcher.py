@@ -1,0 +1,185 @@
+"""The launcher as a process: start, limits, signals, draining."""
+
+import socket
+import threading
+import time
+from signal import SIGINT, SIGTERM, Signals
+
+import pytest
+from flask import Blueprint
+
+import launcher
+from tests.serving import Receiver, Served, headers, launch
+
+# ── start ──
+
+
+def test_start_line_says_function_address_and_version() -> None:
+    with Served("display") as served:
+        assert served.started["message"] == "serving"
+        assert (served.started["function"], served.started["version"]) == ("display", launcher.VERSION)
+        assert served.request("GET", "/health/readiness") == (200, "ready\n")
+
+
+def test_every_fault_of_the_settings_is_said_at_once_without_a_traceback() -> None:
+    process = launch(
+        "notify", PORT="eighty", THREADS="0", NOTIFY_TITLE="{{ open", NOTIFY_URLS="json://ok nonsense://x:pw@y"
+    )
+    _, said = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert [name for name in ("PORT", "THREADS", "NOTIFY_TITLE", "NOTIFY_URLS") if f"- {name} " not in said] == []
+    assert "number 2" in said
+    assert "pw" not in said
+    assert "Traceback" not in said
+
+
+def test_unknown_function_is_refused_with_the_list_of_names() -> None:
+    process = launch("pager")
+    _, said = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert "'pager', not one of poller, display, notify" in said
+
+
+def test_port_in_use_is_said_in_one_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = launch("display", PORT=str(port))
+        _, said = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert said == f"launcher: cannot listen on 127.0.0.1:{port}, as HOST and PORT say: Address already in use\n"
+
+
+def test_help_lists_the_functions(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        launcher.main(["--help"], {})
+    assert ended.value.code == 0
+    assert "FUNCTION is one of poller, display, notify" in capsys.readouterr().out
+
+
+# ── limits ──
+
+
+def test_body_that_is_too_large_is_answered_413() -> None:
+    with Served("display") as served, served_connection(served) as raw:
+        raw.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {launcher.LARGEST_BODY_BYTES + 1}\r\n\r\n".encode())
+        assert raw.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_connection_serves_more_than_one_request() -> None:
+    with Served("display") as served:
+        connection = served.connect()
+        for number in range(3):
+            connection.request("POST", "/", b"{}", headers(id=str(number)))
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (202, b"")
+            assert connection.sock is not None  # the server did not ask to close it
+        connection.close()
+
+
+def test_viewers_leave_threads_for_events() -> None:
+    with Served("display", THREADS="4") as served:
+        viewers = [served_connection(served) for _ in range(3)]
+        for viewer in viewers:
+            viewer.sendall(b"GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert viewer.recv(15) == b"HTTP/1.1 200 OK"
+        assert served.request("GET", "/api/events")[0] == 503
+        assert served.post({})[0] == 202
+        for viewer in viewers:
+            viewer.close()
+
+
+# ── signals ──
+
+
+@pytest.mark.parametrize("number", [SIGTERM, SIGINT])
+def test_signal_ends_open_streams_and_the_process_at_once(number: Signals) -> None:
+    with Served("display") as served, served_connection(served) as viewer:
+        viewer.sendall(b"GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"event: reset" in read_until(viewer, b"reset")
+        asked = time.monotonic()
+        served.signal(number)
+        assert read_until(viewer, b"0\r\n\r\n").endswith(b"0\r\n\r\n")  # the stream ended as it should, not cut
+        assert served.wait() == 0
+        assert time.monotonic() - asked < 3
+    stopped = [line for line in served.lines if line["message"] == "stopped"]
+    assert [(line["why"], line["drained"]) for line in stopped] == [(number.name, True)]
+
+
+def test_request_under_way_is_finished_while_new_connections_are_refused() -> None:
+    with Receiver() as receiver, Served("notify", NOTIFY_URLS=receiver.url) as served:
+        receiver.gate.clear()
+        answers: list[tuple[int, str]] = []
+        posting = threading.Thread(target=lambda: answers.append(served.post({})))
+        posting.start()
+        assert receiver.arrived.wait(10)
+        served.signal(SIGTERM)
+        wait_until_refused(served)
+        assert served.process.poll() is None
+        receiver.gate.set()
+        posting.join(10)
+        assert answers == [(202, "")]
+        assert served.wait() == 0
+
+
+def test_second_signal_ends_the_process_at_once() -> None:
+    with Receiver() as receiver, Served("notify", NOTIFY_URLS=receiver.url) as served:
+        receiver.gate.clear()
+        with served_connection(served) as client:
+            lines = "".join(f"{name}: {value}\r\n" for name, value in headers().items())
+            client.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n{lines}\r\n{{}}".encode())
+            assert receiver.arrived.wait(10)
+            served.signal(SIGTERM)
+            wait_until_refused(served)
+            asked = time.monotonic()
+            served.signal(SIGTERM)
+            assert served.wait() == 128 + SIGTERM
+            assert time.monotonic() - asked < 1
+
+
+class Closing:
+    """A function that only knows whether it was closed."""
+
+    blueprint: Blueprint | None = None
+    closed = False
+
+    def handle(self, _event: object) -> None:
+        """Take the event."""
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_readiness_is_503_once_draining_began() -> None:
+    function = Closing()
+    server = launcher.Server("closing", function, host="127.0.0.1", port=0, threads=1)
+    client = server.app.test_client()
+    assert client.get("/health/readiness").status_code == 200
+    assert server.drain()
+    assert client.get("/health/readiness").status_code == 503
+    assert client.get("/health/liveness").status_code == 200
+    assert function.closed
+
+
+# ── raw connections ──
+
+
+def served_connection(served: Served) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", served.port), timeout=10)
+
+
+def read_until(connection: socket.socket, end: bytes) -> bytes:
+    read = b""
+    while end not in read and (more := connection.recv(65536)):
+        read += more
+    return read
+
+
+def wait_until_refused(served: Served) -> None:
+    """Return once the process accepts nothing more."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            served_connection(served).close()
+        except OSError:
+            return
+    pytest.fail("connections are still accepted")
