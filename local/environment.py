@@ -78,7 +78,7 @@ def _text(value: bytes) -> str:
 
 
 def _moved(value: str, folders: Mapping[str, Path]) -> str:
-    """*value*, with the mount that it points into replaced by the local folder; the innermost mount if there are two."""
+    """*value*, with the mount that it points into replaced by the local folder; the inner of two mounts counts."""
     mounted = max((folder for folder in folders if is_within(value, folder)), key=len, default="")
     return f"{folders[mounted]}{value[len(mounted) :]}" if mounted else value
 

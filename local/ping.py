@@ -20,7 +20,7 @@ _RETRIES = 5
 _FIRST_PAUSE_SECONDS = 0.1
 _RETRIED = (404, 413, 425, 429, 502, 503, 504)
 _TICKS_AT_ONCE = 64
-"""Ticks under way for each source: they overlap, but a sink that never answers does not gather them without end."""
+"""Ticks under way: they overlap, but sinks that never answer do not gather them without end."""
 
 
 class PingScheduler:
@@ -29,17 +29,12 @@ class PingScheduler:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
         self._scheduler = AsyncIOScheduler()
+        self._ticks: set[asyncio.Task[None]] = set()
 
     def add(self, source: PingSource, url: str) -> None:
         """Send *source*'s event to *url* by its schedule. A tick under way never holds up the next."""
         self._scheduler.add_job(
-            self.tick,
-            source.schedule,
-            args=(source, url),
-            name=str(source.name),
-            max_instances=_TICKS_AT_ONCE,
-            coalesce=True,
-            misfire_grace_time=None,
+            self._begin, source.schedule, args=(source, url), name=str(source.name), misfire_grace_time=None
         )
 
     def start(self) -> None:
@@ -47,9 +42,20 @@ class PingScheduler:
         self._scheduler.start()
 
     def close(self) -> None:
-        """No more ticks; those under way end with the event loop."""
+        """No more ticks, and an end to those under way. Called in the event loop."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+        for task in self._ticks:
+            task.cancel()
+
+    async def _begin(self, source: PingSource, url: str) -> None:
+        """Let a tick run by itself, so that the scheduler is done with it at once."""
+        if len(self._ticks) >= _TICKS_AT_ONCE:
+            log.warning("ping left out: too many are under way", source=str(source.name), to=url)
+            return
+        task = asyncio.create_task(self.tick(source, url))
+        self._ticks.add(task)
+        task.add_done_callback(self._ticks.discard)
 
     async def tick(self, source: PingSource, url: str) -> None:
         """Send one event, trying again for about three seconds; then it is lost, and logged."""

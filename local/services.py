@@ -48,7 +48,7 @@ class ServiceProcess:
         readiness_path: str,
         echo: Callable[[str, str], None] | None = None,
     ) -> None:
-        """*command* is one command, which a shell expands, run in *root*; *echo* gets the name and each line printed."""
+        """*command* is one command, which a shell expands, run in *root*; *echo* gets the name and each line."""
         self.name = name
         self.port = port
         self.url = f"http://127.0.0.1:{port}"

@@ -7,8 +7,9 @@ import json
 import queue
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -28,7 +29,7 @@ class Answer(NamedTuple):
 
     status: int = 200
     body: bytes = b""
-    headers: dict[str, str] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class Subscriber:
@@ -191,5 +192,5 @@ def event_headers(event_id: str = "1", event_type: str = "a.b", **extensions: st
 async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
     """Wait until *condition* holds."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in other threads and processes
             await asyncio.sleep(0.005)

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -16,15 +16,17 @@ from tests.local.conftest import Answer, Request, Subscriber, event_headers, pos
 
 NAME = Name("default", "main")
 EVERYTHING = compile_filter({})
+ONCE = Retries()
+USUAL = Limits()
 MakeSubscriber = Callable[..., Subscriber]
 
 
-def to(url: str, *, name: str = "one", retries: Retries = Retries(), dead_letter_url: str = "") -> Subscription:
+def to(url: str, *, name: str = "one", retries: Retries = ONCE, dead_letter_url: str = "") -> Subscription:
     return Subscription(Name("default", name), EVERYTHING, url, retries, dead_letter_url)
 
 
 @contextlib.asynccontextmanager
-async def running(*subscriptions: Subscription, limits: Limits = Limits()) -> AsyncIterator[Broker]:
+async def running(*subscriptions: Subscription, limits: Limits = USUAL) -> AsyncIterator[Broker]:
     server = BrokerServer(limits)
     await server.start()
     try:

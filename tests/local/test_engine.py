@@ -146,9 +146,9 @@ def test_stop_leaves_no_process_within_five_seconds_even_if_one_is_stubborn(
 def test_settings_fault_of_a_service_ends_the_start_with_its_message(
     manifest: Callable[..., Path], project: Path, tmp_path: Path
 ) -> None:
-    with Engine([manifest(OBJECTS % "refuse")], tmp_path / "state", root=project) as engine:
-        with pytest.raises(ServiceNotReady, match="service poller ended with exit code 2(.|\n)*COLOUR is not set"):
-            engine.start()
+    refusal = pytest.raises(ServiceNotReady, match=r"service poller ended with exit code 2(.|\n)*COLOUR is not set")
+    with Engine([manifest(OBJECTS % "refuse")], tmp_path / "state", root=project) as engine, refusal:
+        engine.start()
 
     assert not any(engine.status().services.values())
 
@@ -157,9 +157,9 @@ def test_service_that_never_becomes_ready_ends_the_start(
     manifest: Callable[..., Path], project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_module, "READY_SECONDS", 0.5)
-    with Engine([manifest(OBJECTS % "unready")], tmp_path / "state", root=project) as engine:
-        with pytest.raises(ServiceNotReady, match="service poller runs, and is not ready"):
-            engine.start()
+    refusal = pytest.raises(ServiceNotReady, match="service poller runs, and is not ready")
+    with Engine([manifest(OBJECTS % "unready")], tmp_path / "state", root=project) as engine, refusal:
+        engine.start()
 
 
 def test_engine_that_was_not_started_stops(objects: Path, project: Path, tmp_path: Path) -> None:

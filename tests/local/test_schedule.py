@@ -64,7 +64,7 @@ def test_time_zone_is_the_sources() -> None:
     ],
 )
 def test_schedule_that_knative_refuses_is_refused(schedule: str) -> None:
-    with pytest.raises(ValueError, match="has|is"):
+    with pytest.raises(ValueError, match=r"has|is"):
         parse_schedule(schedule)
 
 
