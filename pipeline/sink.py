@@ -97,6 +97,7 @@ class Sink(Generic[P]):
         self._lanes: list[deque[tuple[int, Delivery[P]]]] = [deque() for _ in range(settings.lanes)]
         self._wake: list[asyncio.Event] = []
         self._ready = threading.Event()
+        self._stopped: asyncio.Event
         self.counts = Counts()
         self.failing = ""
         """Why the sink does not take events at the moment, in words; "" while it does."""
@@ -149,9 +150,10 @@ class Sink(Generic[P]):
         """Let what is under way arrive, for at most *seconds*, and stop. What did not arrive stays unacknowledged."""
         self.wait_idle(seconds)
         with self._lock:
-            self._closing = True
+            first, self._closing = not self._closing, True
             self._lock.notify_all()
-        self._loop.call_soon_threadsafe(self._stop)
+        if first:
+            self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join()
 
     # ── the loop's thread ──
@@ -175,9 +177,6 @@ class Sink(Generic[P]):
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-
-    def _stop(self) -> None:
-        self._stopped.set()
 
     def _enqueue(self, entries: list[tuple[int, Delivery[P]]]) -> None:
         for ticket, delivery in entries:

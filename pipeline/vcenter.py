@@ -324,7 +324,9 @@ def _speaking(what: str) -> Iterator[None]:
         raise VCenterRefused(f"{what}: vCenter refuses user name and password") from fault
     except vim.fault.NoPermission as fault:  # NotAuthenticated is one, too
         if isinstance(fault, vim.fault.NotAuthenticated) or fault.privilegeId in SESSION_PRIVILEGES:
-            raise VCenterUnavailable(f"{what}: the session has ended") from fault
+            raise VCenterUnavailable(
+                f"{what}: the session has ended, or its user may not read events ({fault.privilegeId})"
+            ) from fault
         raise VCenterRefused(f"{what}: the privilege {fault.privilegeId} is missing") from fault
     except vmodl.MethodFault as fault:
         raise VCenterUnavailable(f"{what}: {type(fault).__name__}: {cut(str(fault.msg or ''))}") from fault

@@ -1,0 +1,204 @@
+"""Delivery to a real HTTP server: order, retries, refusals, back-pressure, and what is acknowledged."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cloudevents.http import CloudEvent
+
+from pipeline.settings import SinkSettings, read
+from pipeline.sink import Delivery, Sink, SinkClosed, binary_headers, header_value
+from tests.receiver import OK, Answer, Receiver
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as running:
+        yield running
+
+
+@pytest.fixture
+def sinks() -> Iterator[Any]:
+    made: list[Sink[int]] = []
+
+    def make(url: str, at_most_once: bool = False, **more: str) -> Sink[int]:
+        environ = {"K_SINK": url, "SINK_BACKOFF": "10ms", "SINK_BACKOFF_MAX": "50ms", **more}
+        made.append(Sink(read(SinkSettings, environ), at_most_once))
+        return made[-1]
+
+    yield make
+    for sink in made:
+        sink.close(0)
+
+
+def deliveries(count: int, entities: int = 7, start: int = 0) -> list[Delivery[int]]:
+    return [
+        Delivery(
+            CloudEvent({"type": "t", "source": "s", "id": str(number), "datacontenttype": "text/plain"}, b"data"),
+            f"entity-{number % entities}",
+            number,
+        )
+        for number in range(start, start + count)
+    ]
+
+
+def test_everything_arrives_once_and_in_order_for_every_entity(sinks: Any, receiver: Receiver) -> None:
+    sink = sinks(receiver.url)
+    sink.send(deliveries(500))
+    assert sink.wait_idle(10)
+    by_entity: dict[int, list[int]] = defaultdict(list)
+    for key in receiver.ids:
+        by_entity[key % 7].append(key)
+    assert sorted(receiver.ids) == list(range(500))
+    assert all(keys == sorted(keys) for keys in by_entity.values())
+    assert sink.acknowledged == 499
+    assert sink.counts.sent == 500
+
+
+@pytest.mark.parametrize("status", [401, 404, 408, 429, 500, 503, 0])
+def test_what_the_sink_cannot_take_now_is_tried_again(sinks: Any, receiver: Receiver, status: int) -> None:
+    receiver.answer = lambda headers: Answer(status) if len(receiver.requests) < 3 else OK
+    sink = sinks(receiver.url, SINK_LANES="1")
+    sink.send(deliveries(1))
+    assert sink.wait_idle(10)
+    assert [request.status for request in receiver.requests] == [status, status, status, 202]
+    assert sink.counts.retried == 3
+
+
+@pytest.mark.parametrize("status", [301, 400, 405, 413, 415, 422])
+def test_what_the_sink_refuses_for_good_does_not_block_the_rest(
+    sinks: Any, receiver: Receiver, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receiver.answer = lambda headers: Answer(status) if headers["ce-id"] == "1" else OK
+    sink = sinks(receiver.url, SINK_LANES="1")
+    sink.send(deliveries(3))
+    assert sink.wait_idle(10)
+    assert receiver.ids == [0, 2]
+    assert sink.acknowledged == 2
+    assert sink.counts.refused == 1
+    assert "'id': '1'" in capsys.readouterr().out  # logged whole
+
+
+def test_poison_event_goes_to_the_dead_letter_sink_after_its_tries(sinks: Any, receiver: Receiver) -> None:
+    receiver.answer = lambda headers: Answer(500) if headers["ce-id"] == "1" else OK
+    with Receiver() as dead_letters:
+        sink = sinks(receiver.url, DEAD_LETTER_SINK=dead_letters.url, SINK_TRIES="4")
+        sink.send(deliveries(3))
+        assert sink.wait_idle(10)
+        assert dead_letters.ids == [1]
+        assert sum(request.id == "1" for request in receiver.requests) == 4
+    assert sorted(receiver.ids) == [0, 2]
+    assert sink.counts.dead_lettered == 1
+
+
+def test_sink_that_is_down_is_waited_for_even_with_a_dead_letter_sink(sinks: Any) -> None:
+    with Receiver() as gone:
+        port = gone.port
+    with Receiver() as dead_letters:
+        sink = sinks(f"http://127.0.0.1:{port}/", DEAD_LETTER_SINK=dead_letters.url, SINK_TRIES="2")
+        sink.send(deliveries(20))
+        assert not sink.wait_idle(0.5)
+        assert "refused" in sink.failing or "Connect" in sink.failing
+        with Receiver(port=port) as back:
+            assert sink.wait_idle(10)
+            assert sorted(back.ids) == list(range(20))
+        assert dead_letters.requests == []
+    assert sink.failing == ""
+
+
+def test_retry_after_is_honoured(sinks: Any, receiver: Receiver) -> None:
+    receiver.answer = lambda headers: OK if receiver.requests else Answer(429, headers={"Retry-After": "1"})
+    sink = sinks(receiver.url)
+    sink.send(deliveries(1))
+    assert sink.wait_idle(10)
+    first, second = receiver.requests
+    assert second.at - first.at >= 1
+
+
+def test_answer_that_does_not_come_is_given_up_and_tried_again(sinks: Any, receiver: Receiver) -> None:
+    receiver.answer = lambda headers: OK if receiver.requests else Answer(202, after_seconds=5)
+    sink = sinks(receiver.url, SINK_TIMEOUT="200ms")
+    started = time.monotonic()
+    sink.send(deliveries(1))
+    assert sink.wait_idle(10)
+    assert time.monotonic() - started < 4
+    assert len(receiver.requests) == 2
+
+
+def test_full_window_holds_the_reader_back(sinks: Any, receiver: Receiver) -> None:
+    gate = threading.Event()
+    receiver.answer = lambda headers: OK if gate.is_set() else Answer(503)
+    sink = sinks(receiver.url, SINK_WINDOW="50")
+    reader = threading.Thread(target=sink.send, args=(deliveries(200),))
+    reader.start()
+    assert receiver.wait_for(lambda: len(receiver.requests) > 30)
+    assert reader.is_alive()
+    assert sink.pending <= 50
+    gate.set()
+    reader.join(10)
+    assert sink.wait_idle(10)
+    assert sorted(receiver.ids) == list(range(200))
+
+
+def test_acknowledged_position_stays_before_the_open_event(sinks: Any, receiver: Receiver) -> None:
+    receiver.answer = lambda headers: Answer(503) if headers["ce-id"] == "3" else OK
+    sink = sinks(receiver.url)
+    sink.send(deliveries(10, entities=10))
+    assert receiver.wait_for(lambda: len(receiver.accepted) == 9)
+    assert sink.acknowledged == 2
+    assert sink.pending == 7
+
+
+def test_close_lets_what_is_under_way_arrive(sinks: Any, receiver: Receiver) -> None:
+    receiver.answer = lambda headers: Answer(202, after_seconds=0.3)
+    sink = sinks(receiver.url)
+    sink.send(deliveries(10))
+    sink.close(10)
+    assert sink.acknowledged == 9
+    with pytest.raises(SinkClosed):
+        sink.send(deliveries(1))
+
+
+def test_close_in_time_when_the_sink_takes_nothing(sinks: Any, receiver: Receiver) -> None:
+    receiver.answer = lambda headers: Answer(503)
+    sink = sinks(receiver.url, SINK_BACKOFF="30s", SINK_BACKOFF_MAX="30s")
+    sink.send(deliveries(10))
+    started = time.monotonic()
+    sink.close(0.2)
+    assert time.monotonic() - started < 3
+    assert sink.acknowledged is None
+
+
+def test_at_most_once_tries_once(sinks: Any, receiver: Receiver) -> None:
+    receiver.answer = lambda headers: Answer(503)
+    sink = sinks(receiver.url, at_most_once=True)
+    sink.send(deliveries(3))
+    assert sink.wait_idle(5)
+    assert len(receiver.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [
+        ("VirtualMachine/vm-12", "VirtualMachine/vm-12"),
+        ("a b", "a%20b"),
+        ('say "100%"', "say%20%22100%25%22"),
+        ("Zürich", "Z%C3%BCrich"),
+        ("€😀", "%E2%82%AC%F0%9F%98%80"),
+        ("line\nbreak", "line%0Abreak"),
+        ("\ud800", "?"),
+    ],
+)
+def test_attribute_in_a_header_is_percent_encoded(value: str, encoded: str) -> None:
+    assert header_value(value) == encoded
+
+
+def test_overrides_replace_an_attribute() -> None:
+    event = CloudEvent({"type": "t", "source": "s", "site": "here", "datacontenttype": "application/json"}, b"{}")
+    headers = binary_headers(event, {"site": "there"})
+    assert headers["ce-site"] == "there"
+    assert headers["content-type"] == "application/json"
+    assert headers["ce-specversion"] == "1.0"
