@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import shutil
 import signal
 import sys
 import tempfile
@@ -143,8 +144,8 @@ class Screen(io.TextIOBase):
         """Replace the status line."""
         with self._lock:
             self._erase()
-            self._status = status
-            self._out.write(status)
+            self._status = status[: shutil.get_terminal_size().columns - 1]  # a line that wraps cannot be erased
+            self._out.write(self._status)
             self._out.flush()
 
     def clear(self) -> None:

@@ -29,6 +29,9 @@ TTL = "knativebrokerttl"
 FIRST_TTL = 255
 """How often an event may pass through a Broker as a reply to itself, before it counts as a loop."""
 
+ANSWER_BYTES = 16 * 1024 * 1024
+"""How much of a subscriber's answer is taken into memory."""
+
 SERVING_SECONDS = 300.0
 """How long Knative Serving lets a request to a Service last; it ends one without a `timeout`, with 504."""
 
@@ -76,17 +79,16 @@ class Counts:
 
 
 class Broker:
-    """One Broker: accepts events and delivers them to its subscriptions."""
+    """One Broker: accepts events, and has its Triggers' dispatchers deliver them."""
 
     def __init__(
         self, url: str, subscriptions: Sequence[Subscription], session: aiohttp.ClientSession, limits: Limits
     ) -> None:
         self.url = url
         self.counts = Counts()
-        self._session = session
         self._limits = limits
         self._bytes = 0
-        self._subscriptions = [(each, asyncio.Semaphore(limits.requests)) for each in subscriptions]
+        self._dispatchers = [Dispatcher(each, url, session, limits.requests, self.counts) for each in subscriptions]
         self._deliveries: set[asyncio.Task[None]] = set()
 
     def accept(self, event: Event) -> bool:
@@ -96,8 +98,8 @@ class Broker:
             self.counts.refused += 1
             return False
         self.counts.received += 1
-        seen = event.with_attributes(**{TTL: None})
-        selected = [each for each in self._subscriptions if each[0].matches(seen.attributes)]
+        seen = event.with_attributes(**{TTL: None}).attributes
+        selected = [dispatcher for dispatcher in self._dispatchers if dispatcher.subscription.matches(seen)]
         if selected:
             self.counts.pending += 1
             self._bytes += size
@@ -112,47 +114,72 @@ class Broker:
             task.cancel()
         await asyncio.gather(*self._deliveries, return_exceptions=True)
 
-    async def _settle(
-        self, event: Event, subscriptions: Sequence[tuple[Subscription, asyncio.Semaphore]], size: int
-    ) -> None:
+    async def _settle(self, event: Event, dispatchers: Sequence["Dispatcher"], size: int) -> None:
         try:
-            await asyncio.gather(*(self._deliver(event, *each) for each in subscriptions))
+            await asyncio.gather(*(dispatcher.deliver(event) for dispatcher in dispatchers))
         finally:
             self.counts.pending -= 1
             self._bytes -= size
 
-    async def _deliver(self, event: Event, to: Subscription, slots: asyncio.Semaphore) -> None:
-        """Deliver, send a reply back to the Broker, and send what failed to the dead-letter sink."""
-        sent = event.with_attributes(**{TTL: None})
-        address, outcome = to.url, await _retried(to.retries, lambda: self._call(sent, to, slots))
+
+class Dispatcher:
+    """Delivers one Trigger's events: to its subscriber, replies to the Broker, what failed to the dead letters."""
+
+    def __init__(
+        self, subscription: Subscription, broker_url: str, session: aiohttp.ClientSession, requests: int, counts: Counts
+    ) -> None:
+        """*requests* is how many may be under way at once; *counts* is the Broker's, to add to."""
+        self.subscription = subscription
+        self._broker_url = broker_url
+        self._session = session
+        self._slots = asyncio.Semaphore(requests)
+        self._counts = counts
+
+    async def deliver(self, event: Event) -> None:
+        """Deliver *event*, however often that must be tried, or give it up."""
+        url, outcome = self.subscription.url, await self._retried(lambda: self._call(event))
         if not isinstance(outcome, Failure):
-            self.counts.delivered += 1
+            self._counts.delivered += 1
         if isinstance(outcome, Event):
             # The reply inherits the time to live, which the ingress then lowers: that ends loops.
             reply = outcome.with_attributes(**{TTL: event.attributes[TTL]})
-            address, outcome = self.url, await _retried(to.retries, lambda: self._pass_on(reply, self.url, to.retries))
+            url, outcome = self._broker_url, await self._retried(lambda: self._pass_on(reply, self._broker_url))
         if isinstance(outcome, Failure):
-            self.counts.failed += 1
-            await self._give_up(event, to, address, outcome)
+            self._counts.failed += 1
+            await self._give_up(event, url, outcome)
 
-    async def _give_up(self, event: Event, to: Subscription, address: str, failure: Failure) -> None:
-        """Report what could not be delivered, and send it to the dead-letter sink if there is one."""
-        told = {"trigger": str(to.name), "id": event.attributes["id"], "to": address, "status": failure.status}
-        log.warning("event not delivered", **told, answer=cut(failure.body.decode(errors="replace")))
-        if not to.dead_letter_url:
+    async def _give_up(self, event: Event, url: str, failure: Failure) -> None:
+        """Report what *url* did not take, and send it to the dead-letter sink if there is one."""
+        told = {"trigger": str(self.subscription.name), "id": event.attributes["id"], "to": url}
+        answer = cut(failure.body.decode(errors="replace"))
+        log.warning("event not delivered", **told, status=failure.status, answer=answer)
+        sink = self.subscription.dead_letter_url
+        if not sink:
             log.error("event lost: there is no dead-letter sink", **told)
             return
-        letter = dead_letter(event, address, failure)
-        refused = await _retried(to.retries, lambda: self._pass_on(letter, to.dead_letter_url, to.retries))
-        if refused is None:
-            self.counts.dead_lettered += 1
+        letter = dead_letter(event, url, failure)
+        refusal = await self._retried(lambda: self._pass_on(letter, sink))
+        if refusal is None:
+            self._counts.dead_lettered += 1
         else:
-            log.error("event lost: the dead-letter sink failed, too", **told, sink_status=refused.status)
+            log.error("event lost: the dead-letter sink failed, too", **told, sink=sink, status=refusal.status)
 
-    async def _call(self, event: Event, to: Subscription, slots: asyncio.Semaphore) -> Event | Failure | None:
+    async def _retried(self, attempt: Callable[[], Awaitable[Outcome | Failure]]) -> Outcome | Failure:
+        """What *attempt* comes to, repeated as the delivery spec says while it fails in a way that may pass."""
+        retries = self.subscription.retries
+        for retries_done in range(retries.most):
+            outcome = await attempt()
+            if not isinstance(outcome, Failure) or not outcome.is_retried():
+                return outcome
+            await asyncio.sleep(retries.pause_seconds(retries_done))
+        return await attempt()
+
+    async def _call(self, event: Event) -> Event | Failure | None:
         """Send to the subscriber, once: its reply, None if it has none, or a failure."""
-        async with slots:
-            answer = await self._post(event, to.url, to.retries, structured=to.retries.structured)
+        sent = event.with_attributes(**{TTL: None})
+        answer = await self._post(
+            self.subscription.url, *to_http(sent, structured=self.subscription.retries.structured)
+        )
         if not answer.is_success():
             return Failure(answer.status, answer.body, answer.described)
         if not answer.body and not is_event(answer.headers):
@@ -161,28 +188,42 @@ class Broker:
             return from_http(answer.headers, answer.body)
         except NotACloudEvent as error:
             # Knative's filter turns a success that says something else than an event into 502, and it is retried.
-            return Failure(502, f"the answer {answer.status} is neither empty nor an event: it {error}".encode(), False)
+            reason = f"the answer {answer.status} is neither empty nor an event: it {error}"
+            return Failure(502, reason.encode(), described=False)
 
-    async def _pass_on(self, event: Event, url: str, retries: Retries) -> Failure | None:
+    async def _pass_on(self, event: Event, url: str) -> Failure | None:
         """Send to a dead-letter sink or back to the Broker, once; what a success says does not matter."""
-        answer = await self._post(event, url, retries)
+        answer = await self._post(url, *to_http(event))
         return None if answer.is_success() else Failure(answer.status, answer.body)
 
-    async def _post(self, event: Event, url: str, retries: Retries, *, structured: bool = False) -> "_Answer":
-        headers, body = to_http(event, structured=structured)
-        timeout = aiohttp.ClientTimeout(total=retries.timeout_seconds or SERVING_SECONDS)
+    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> "_Answer":
+        timeout = self.subscription.retries.timeout_seconds
+        limit = aiohttp.ClientTimeout(total=timeout or SERVING_SECONDS)
         try:
-            async with self._session.post(url, data=body, headers={**headers, **_ASKED}, timeout=timeout) as response:
-                return _Answer(response.status, response.headers, await response.read())
+            async with (
+                self._slots,
+                self._session.post(url, data=body, headers={**headers, **_ASKED}, timeout=limit) as response,
+            ):
+                return _Answer(response.status, response.headers, await _read(response))
         except TimeoutError:
-            if retries.timeout_seconds is None:
+            if timeout is None:
                 return _Answer(504, {}, b"request timeout")
             return _Answer(500, {}, b"dispatch error: timeout", described=False)
-        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: an attribute that no header can hold
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: no header can hold an attribute
             return _Answer(500, {}, f"dispatch error: {error}".encode())
 
 
 _ASKED = {"prefer": "reply"}
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body. Raises ValueError if it is longer than any reply should be."""
+    body = bytearray()
+    async for part in response.content.iter_chunked(64 * 1024):
+        body += part
+        if len(body) > ANSWER_BYTES:
+            raise ValueError(f"the answer is longer than {ANSWER_BYTES} bytes")
+    return bytes(body)
 
 
 class _Answer(NamedTuple):
@@ -195,16 +236,6 @@ class _Answer(NamedTuple):
 
     def is_success(self) -> bool:
         return 200 <= self.status < 300
-
-
-async def _retried(retries: Retries, attempt: Callable[[], Awaitable[Outcome | Failure]]) -> Outcome | Failure:
-    """What *attempt* comes to, repeated as *retries* says while it fails in a way that may pass."""
-    for retries_done in range(retries.most):
-        outcome = await attempt()
-        if not isinstance(outcome, Failure) or not outcome.is_retried():
-            return outcome
-        await asyncio.sleep(retries.pause_seconds(retries_done))
-    return await attempt()
 
 
 class BrokerServer:

@@ -19,7 +19,7 @@ from local.environment import environment
 from local.manifests import ManifestError, load
 from local.objects import Broker, Destination, Name, Service, Trigger
 from local.ping import PingScheduler
-from local.services import ServiceNotReady, ServiceProcess, free_port, web_command
+from local.services import ServiceNotReady, ServiceProcess, free_ports, web_command
 
 log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60.0
 """How long the services may take to become ready, all together."""
 
-STOP_SECONDS = 4.0
+STOP_SECONDS = 3.5
 """How long services may take to end after SIGTERM, all together; then they are killed, so that 5 s is the most."""
 
 
@@ -80,7 +80,7 @@ class Engine:
         unknown = [name for name in ports or {} if name not in names]
         if unknown:
             raise ManifestError([f"a port is given for {name}, which is no Service here" for name in unknown])
-        self._ports = {name: (ports or {}).get(name) or free_port() for name in names}
+        self._ports = {**dict(zip(names, free_ports(len(names)), strict=True)), **(ports or {})}
         self._services: dict[str, ServiceProcess] = {}
         self._loop: _Loop | None = None
         self._server = BrokerServer()

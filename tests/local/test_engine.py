@@ -1,9 +1,11 @@
 """The engine as a whole: manifests in, processes and events out, and nothing left behind."""
 
+import json
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from local import engine as engine_module
 from local.engine import ROOT, Engine
 from local.manifests import ManifestError
 from local.objects import Name
-from local.services import ServiceNotReady, free_port
+from local.services import ServiceNotReady, free_ports
 from tests.local.conftest import event_headers, get, is_running, post, wait_until
 
 OBJECTS = """
@@ -104,7 +106,7 @@ def command(project: Path, objects: Path, tmp_path: Path) -> Iterator[Callable[.
 
 
 def test_run_from_manifests_to_delivered_events(objects: Path, project: Path, tmp_path: Path) -> None:
-    port = free_port()
+    [port] = free_ports(1)
     with Engine([objects], tmp_path / "state", {"display": port}, project) as engine:
         engine.start()
         broker = engine.broker_url("default", "default")
@@ -178,7 +180,7 @@ def test_port_for_an_unknown_service_is_refused(objects: Path, project: Path, tm
 def test_command_prints_addresses_and_ends_with_its_services(
     command: Callable[..., subprocess.Popen[str]], number: signal.Signals
 ) -> None:
-    port = free_port()
+    [port] = free_ports(1)
     process = command("--port", f"display={port}", "--logs")
     pids, printed = started(process, port)
 
@@ -192,7 +194,7 @@ def test_command_prints_addresses_and_ends_with_its_services(
 
 
 def test_killed_engine_leaves_no_service(command: Callable[..., subprocess.Popen[str]]) -> None:
-    port = free_port()
+    [port] = free_ports(1)
     process = command("--port", f"display={port}")
     pids, _ = started(process, port)
 
@@ -200,6 +202,34 @@ def test_killed_engine_leaves_no_service(command: Callable[..., subprocess.Popen
     process.communicate(timeout=5)
 
     wait_until(lambda: not any(is_running(pid) for pid in pids))
+
+
+def test_command_that_is_ended_before_its_services_are_ready_leaves_none(
+    command: Callable[..., subprocess.Popen[str]], objects: Path, tmp_path: Path
+) -> None:
+    objects.write_text(OBJECTS % "unready")
+    [port] = free_ports(1)
+    process = command("--port", f"poller={port}")
+    poller_log = tmp_path / "state" / "logs" / "poller.log"
+    wait_until(lambda: poller_log.exists() and "listening" in poller_log.read_text())
+    pids: list[int] = []
+
+    def is_serving() -> bool:
+        try:
+            get(f"http://127.0.0.1:{port}")
+        except urllib.error.HTTPError as unready:
+            with unready:
+                pids.append(json.load(unready)["pid"])
+        except OSError:
+            return False
+        return True
+
+    wait_until(is_serving)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=5)
+
+    assert process.returncode == 0
+    assert not is_running(pids[0])
 
 
 def started(process: subprocess.Popen[str], port: int) -> tuple[list[int], list[str]]:
