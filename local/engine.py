@@ -97,7 +97,8 @@ class Engine:
         for broker in self._manifests.brokers.values():
             self._loop.run(self._open(broker))
             log.info("broker ready", broker=str(broker.name), url=self._server.url(broker.name))
-        (self._state / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self._state, self._state / "logs"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for service in self._manifests.services.values():
             self._services[service.name.name] = self._process(service)
             self._services[service.name.name].start()
