@@ -15,7 +15,7 @@ from local import engine as engine_module
 from local.engine import ROOT, Engine
 from local.manifests import ManifestError
 from local.objects import Name
-from local.services import ServiceNotReady, free_ports
+from local.services import ServiceNotReady, free_port
 from tests.local.conftest import event_headers, get, is_running, post, wait_until
 
 OBJECTS = """
@@ -106,7 +106,7 @@ def command(project: Path, objects: Path, tmp_path: Path) -> Iterator[Callable[.
 
 
 def test_run_from_manifests_to_delivered_events(objects: Path, project: Path, tmp_path: Path) -> None:
-    [port] = free_ports(1)
+    port = free_port()
     with Engine([objects], tmp_path / "state", {"display": port}, project) as engine:
         engine.start()
         broker = engine.broker_url("default", "default")
@@ -180,7 +180,7 @@ def test_port_for_an_unknown_service_is_refused(objects: Path, project: Path, tm
 def test_command_prints_addresses_and_ends_with_its_services(
     command: Callable[..., subprocess.Popen[str]], number: signal.Signals
 ) -> None:
-    [port] = free_ports(1)
+    port = free_port()
     process = command("--port", f"display={port}", "--logs")
     pids, printed = started(process, port)
 
@@ -194,7 +194,7 @@ def test_command_prints_addresses_and_ends_with_its_services(
 
 
 def test_killed_engine_leaves_no_service(command: Callable[..., subprocess.Popen[str]]) -> None:
-    [port] = free_ports(1)
+    port = free_port()
     process = command("--port", f"display={port}")
     pids, _ = started(process, port)
 
@@ -208,7 +208,7 @@ def test_command_that_is_ended_before_its_services_are_ready_leaves_none(
     command: Callable[..., subprocess.Popen[str]], objects: Path, tmp_path: Path
 ) -> None:
     objects.write_text(OBJECTS % "unready")
-    [port] = free_ports(1)
+    port = free_port()
     process = command("--port", f"poller={port}")
     poller_log = tmp_path / "state" / "logs" / "poller.log"
     wait_until(lambda: poller_log.exists() and "listening" in poller_log.read_text())

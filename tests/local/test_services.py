@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.services import ServiceNotReady, ServiceProcess, free_ports, web_command
+from local.services import ServiceNotReady, ServiceProcess, free_port, web_command
 from pipeline.errors import PermanentError
 from tests.local.conftest import get, is_running, wait_until
 
@@ -25,7 +25,7 @@ def run(project: Path, tmp_path: Path) -> Iterator[Run]:
     ) -> ServiceProcess:
         path = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
         service = ServiceProcess(
-            "display", command, project, {**path, **environ}, free_ports(1)[0], tmp_path / "display.log", "/", echo
+            "display", command, project, {**path, **environ}, free_port(), tmp_path / "display.log", "/", echo
         )
         started.append(service)
         service.start()
