@@ -177,17 +177,18 @@ def tell(engine: Engine, receiver: Receiver, watch: Watch) -> NoReturn:
 
 
 def lines(engine: Engine, receiver: Receiver, watch: Watch) -> Iterator[str]:
-    """The status, over and over."""
+    """The status, over and over; short enough for 80 columns, so what is as it should be is not told."""
     while True:
         status = engine.status()
         counts = status.brokers.values()
+        up, failed = sum(status.services.values()), sum(each.failed for each in counts)
         parts = [
+            "vCenter up" if watch.answers else "vCenter DOWN",
+            *([f"{up} of {len(status.services)} functions up"] if up < len(status.services) else []),
             f"{sum(each.received for each in counts)} events",
             f"{sum(each.delivered for each in counts)} delivered",
-            f"{sum(each.failed for each in counts)} failed",
-            f"{sum(status.services.values())} of {len(status.services)} functions up",
-            "vCenter answers" if watch.answers else "vCenter does not answer",
-            f"{receiver.count} notifications" + (f", last: {cut(receiver.last_title, 60)}" if receiver.count else ""),
+            *([f"{failed} failed"] if failed else []),
+            f"{receiver.count} notified" + (f", last: {cut(receiver.last_title, 60)}" if receiver.count else ""),
         ]
         yield " · ".join(parts)
 
