@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element
 
 from cloudevents.http import CloudEvent
 
-from pipeline.schema import ABSTRACT, Kind, Property, properties
+from pipeline.schema import ABSTRACT, NAMESPACE, Kind, Property, properties
 
 JSON = "application/json"
 XML = "application/xml"
@@ -23,6 +23,8 @@ TYPE_PREFIX = "com.vmware.vsphere."
 TYPE_SUFFIX = ".v0"
 
 _XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+_NAMESPACED = f"{{{NAMESPACE}}}"
+_PREFIX = len(_NAMESPACED)
 _ZERO_TIME = "0001-01-01T00:00:00Z"
 
 _SUBJECT_ARGUMENTS = (
@@ -134,8 +136,7 @@ def subject(event: VCenterEvent) -> str:
 
 def to_json(event: VCenterEvent) -> bytes:
     """The event as UTF-8 JSON: PascalCase names in the type's own order, unset values as the predecessor wrote them."""
-    value = _decode_object(event.element, event.class_name)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _write_json(_decode_object(event.element, event.class_name)).encode("utf-8", "replace")
 
 
 def to_xml(event: VCenterEvent) -> bytes:
@@ -155,7 +156,7 @@ def utc(text: str) -> datetime.datetime:
 
 
 def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
+    return tag[_PREFIX:] if tag.startswith(_NAMESPACED) else tag.rpartition("}")[2]
 
 
 def _child(element: Element, name: str) -> Element | None:
@@ -184,7 +185,11 @@ def _named_type(element: Element) -> str:
 def _children(element: Element) -> dict[str, list[Element]]:
     children: dict[str, list[Element]] = {}
     for child in element:
-        children.setdefault(_local(child.tag), []).append(child)
+        name = _local(child.tag)
+        if name in children:
+            children[name].append(child)
+        else:
+            children[name] = [child]
     return children
 
 
@@ -199,6 +204,8 @@ def _table(element: Element, declared: str) -> tuple[Property, ...]:
 
 
 # ── JSON ──
+
+_write_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _decode_object(element: Element, declared: str) -> dict[str, Any]:

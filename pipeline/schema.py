@@ -67,6 +67,8 @@ class Kind(enum.Enum):
     OBJECT = "data object"
     ANY = "anything: the element itself says what"
 
+    __hash__ = object.__hash__  # Enum's own is written in Python, and looked up once for every property of every event
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Property:

@@ -7,10 +7,12 @@ reader, so memory is bounded however slow the sink is.
 """
 
 import asyncio
+import base64
 import dataclasses
 import datetime
 import email.utils
 import random
+import re
 import threading
 import time
 import zlib
@@ -37,6 +39,10 @@ RETRY_AFTER_MOST_SECONDS = 300.0
 """A sink that asks for more patience is asked again nevertheless."""
 ERROR_BODY_BYTES = 1024
 """What of an error's body is kept, as Knative does for `knativeerrordata`."""
+
+
+_PLAIN = re.compile(r"[!#$&-~]*").fullmatch
+"""Nothing in it needs percent-encoding: printable ASCII without space, double quote and percent sign."""
 
 
 class SinkClosed(TemporaryError):
@@ -76,7 +82,8 @@ class _Failure:
     reason: str
     code: int = 0
     """The HTTP status; 0 if there was no answer."""
-    data: str = ""
+    data: bytes = b""
+    """The beginning of the answer's body."""
     retry_after_seconds: float = 0.0
 
     @property
@@ -218,7 +225,7 @@ class Sink(Generic[P]):
             **self._settings.overrides,
             "knativeerrordest": self._settings.url,
             "knativeerrorcode": str(failure.code or 500),
-            "knativeerrordata": failure.data or failure.reason,
+            "knativeerrordata": base64.b64encode(failure.data or failure.reason.encode()).decode(),
         }
         await self._insist(session, self._settings.dead_letter_url, event, extensions, lambda *_: False)
         self.counts.dead_lettered += 1
@@ -278,7 +285,8 @@ def binary_headers(event: CloudEvent, extensions: Mapping[str, str]) -> dict[str
 
 def header_value(value: object) -> str:
     """An attribute's value in a header: all but printable ASCII, and `"`, `%` and space, percent-encoded (HTTP binding 3.1.3.2)."""
-    return quote(str(value), safe="!#$&'()*+,-./:;<=>?@[\\]^_`{|}~", errors="replace")
+    text = str(value)
+    return text if _PLAIN(text) else quote(text, safe="!#$&'()*+,-./:;<=>?@[\\]^_`{|}~", errors="replace")
 
 
 async def _post(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str], body: bytes) -> _Failure | None:
@@ -287,11 +295,11 @@ async def _post(session: aiohttp.ClientSession, url: str, headers: Mapping[str, 
             if 200 <= response.status < 300:
                 await response.read()
                 return None
-            data = (await response.content.read(ERROR_BODY_BYTES)).decode("utf-8", "replace")
+            data = await response.content.read(ERROR_BODY_BYTES)
             return _Failure(
-                f"POST {url}: {response.status} {cut(data, 200)}".rstrip(),
+                f"POST {url}: {response.status} {cut(data.decode('utf-8', 'replace'), 200)}".rstrip(),
                 response.status,
-                " ".join(data.split()),
+                data,
                 _retry_after_seconds(response.headers.get("Retry-After", "")),
             )
     except TimeoutError:

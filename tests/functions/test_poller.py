@@ -1,5 +1,6 @@
 """The poller against a real simulator and a real HTTP sink: what arrives, once, in order, through what goes wrong."""
 
+import base64
 import json
 import threading
 import time
@@ -182,7 +183,7 @@ def test_event_that_the_sink_refuses_for_good_goes_to_the_dead_letter_sink(
     assert letter.id == str(refused)
     assert letter.headers["ce-knativeerrordest"] == sink.url
     assert letter.headers["ce-knativeerrorcode"] == "400"
-    assert letter.headers["ce-knativeerrordata"] == "no%20such%20thing%20here"
+    assert base64.b64decode(letter.headers["ce-knativeerrordata"]) == b"no such thing\n here"
     assert refused not in sink.ids
     assert saved_key(environ) >= refused
 
