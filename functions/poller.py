@@ -1,8 +1,9 @@
 """The poller: a tick reads vCenter's new events and delivers them; the checkpoint follows what was acknowledged.
 
-A tick starts a poll, or extends the one that runs: a poll drains the history since the checkpoint, then follows it until
-FOLLOW_SECONDS after the last tick. So the ticks' period is not the latency, and without ticks polling ends. The tick that
-started a poll is answered once everything was delivered and saved; one that finds a poll is answered at once.
+A tick starts a poll, or extends the one that runs: a poll drains the history since the checkpoint, then follows it
+until FOLLOW_SECONDS after the last tick. So the ticks' period is not the latency, and without ticks polling ends. The
+tick that started a poll is answered once everything was delivered and saved; one that finds a poll is answered at
+once.
 """
 
 import contextlib
@@ -142,7 +143,8 @@ class Parts:
 
 
 class Poll:
-    """One stretch of polling, in two threads: the reader, and the keeper, who saves the position and renews the claim."""
+    """One stretch of polling, in two threads: the reader, and the keeper, who saves the position and renews the
+    claim."""
 
     def __init__(self, parts: Parts, lease: Lease, previous: "Poll | None") -> None:
         """Begin, once *previous* is over."""

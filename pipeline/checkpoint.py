@@ -1,7 +1,7 @@
 """The checkpoint: how far vCenter's history was delivered, and the stores that keep it.
 
-The record is the predecessor's, so that its ConfigMap is continued. A store is also the claim: one poller at a time holds
-it, and one that lost it cannot save. `open_store` makes the store that the setting CHECKPOINT names.
+The record is the predecessor's, so that its ConfigMap is continued. A store is also the claim: one poller at a time
+holds it, and one that lost it cannot save. `open_store` makes the store that the setting CHECKPOINT names.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from pipeline.event import Position, utc
 KEY = "checkpoint"
 CLAIM_KEY = "claim"
 CLAIM_SECONDS = 15.0
-"""How long a claim in a ConfigMap lasts unless renewed: after a crash another pod waits so long (the same pod does not)."""
+"""How long a claim in a ConfigMap lasts unless renewed: after a crash another pod waits so long, the same one not."""
 REQUEST_TIMEOUT_SECONDS = 10.0
 
 
@@ -135,7 +135,7 @@ class MemoryStore:
 
 
 class FileStore:
-    """A file that holds the record; the claim is a lock that the system drops when the process ends, however it ends."""
+    """A file that holds the record; the claim is a lock, which the system drops when the process ends, even killed."""
 
     pause_seconds = 0.05
 
@@ -194,8 +194,8 @@ class FileStore:
 class ConfigMapStore:
     """Keys of one ConfigMap, which must exist: the poller may get, update and patch it, and nothing else.
 
-    The claim is a key beside the record; every write carries the `resourceVersion` that was read, so that of two pollers
-    which believe they hold the claim only one can write, and the other learns it.
+    The claim is a key beside the record; every write carries the `resourceVersion` that was read, so that of two
+    pollers which believe they hold the claim only one can write, and the other learns it.
     """
 
     pause_seconds = 1.0
@@ -307,8 +307,8 @@ class ConfigMapStore:
                     self._namespace = self._namespace or active["context"].get("namespace")
                 except config.ConfigException as error:
                     raise StoreUnavailable(
-                        f"CHECKPOINT=configmap:{self._name} needs a cluster: neither a service account nor KUBECONFIG is "
-                        "usable; outside a cluster set CHECKPOINT=file:PATH"
+                        f"CHECKPOINT=configmap:{self._name} needs a cluster: neither a service account nor "
+                        "KUBECONFIG is usable; outside a cluster set CHECKPOINT=file:PATH"
                     ) from error
             self._api = client.CoreV1Api()
         return self._api, self._namespace or "default"

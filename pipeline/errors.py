@@ -1,8 +1,8 @@
 """The program's errors: one base, two families.
 
-A temporary error is worth trying again (HTTP 503: Knative retries it); a permanent one is not (HTTP 400: it goes to the
-dead-letter sink). `func.py` alone turns them into statuses. A message says what was tried, with what, what came back and
-what to do; it never holds a credential, and a foreign body in it is cut.
+A temporary error is worth trying again (HTTP 503: Knative retries it); a permanent one is not (HTTP 400: it goes to
+the dead-letter sink). `func.py` alone turns them into statuses. A message says what was tried, with what, what came
+back and what to do; it never holds a credential, and a foreign body in it is cut.
 """
 
 from collections.abc import Sequence

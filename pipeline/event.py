@@ -1,8 +1,9 @@
 """A vCenter event becomes a CloudEvent: pure, with no clock, network or environment.
 
-An event arrives as the XML element that vCenter sent (`VCenterEvent`) and is decoded here, by the schema where that knows
-a type or property and as text where it does not: no event is too odd to be delivered. The wire contract (attributes, JSON
-as the predecessor's Go types marshal it, XML likewise) is held to recorded events by `tests/golden/`.
+An event arrives as the XML element that vCenter sent (`VCenterEvent`) and is decoded here, by the schema where that
+knows a type or property and as text where it does not: no event is too odd to be delivered. The wire contract
+(attributes, JSON as the predecessor's Go types marshal it, XML likewise) is held to recorded events by
+`tests/golden/`.
 """
 
 import base64
@@ -328,12 +329,16 @@ _XSD: dict[str, Callable[[Element], Any]] = {
 
 def _decode_any(element: Element) -> Any:
     name = _named_type(element)
-    if name in _XSD:
-        return _XSD[name](element)
     if name.startswith("ArrayOf"):
         item = name.removeprefix("ArrayOf")
-        decode = _XSD.get(item, lambda child: _decode_object(child, item) if len(child) else _text(child))
-        return {item[0].upper() + item[1:]: [decode(child) for child in element]} if item else []
+        return {item[:1].upper() + item[1:]: [_decode_as(child, item) for child in element]}
+    return _decode_as(element, name)
+
+
+def _decode_as(element: Element, name: str) -> Any:
+    """*element* as the type *name*, which may be unknown."""
+    if name in _XSD:
+        return _XSD[name](element)
     return _decode_object(element, name) if len(element) or properties(name) is not None else _text(element)
 
 

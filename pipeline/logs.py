@@ -1,7 +1,7 @@
 """Logging, configured once by whoever owns the process: one line an event on stdout, JSON unless on a terminal.
 
-Everywhere else: `log = structlog.get_logger()` and `log.info("tick done", read=26, sent=26)`. Event ids always, payloads
-only at DEBUG, credentials never.
+Everywhere else: `log = structlog.get_logger()` and `log.info("tick done", read=26, sent=26)`. Event ids always,
+payloads only at DEBUG, credentials never.
 """
 
 import logging
@@ -12,7 +12,8 @@ import structlog
 
 
 def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Send structlog's and the standard library's records to *stream* (stdout), at *level* (a `logging` name) and above."""
+    """Send structlog's and the standard library's records to *stream* (stdout), at *level* (a `logging` name) and
+    above."""
     out = stream if stream is not None else sys.stdout
     on_terminal = out.isatty()
     shared: list[structlog.typing.Processor] = [

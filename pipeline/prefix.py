@@ -1,4 +1,5 @@
-"""How far everything is acknowledged, whatever order the acknowledgements come in: pure, and the reason no event is lost.
+"""How far everything is acknowledged, whatever order the acknowledgements come in: pure, and the reason no event is
+lost.
 
 Positions are added in the order of the history. Deliveries overtake each other, so acknowledgements come in any order;
 the position that may be saved is the last one before the first that is still open.
@@ -29,7 +30,8 @@ class AcknowledgedPrefix(Generic[P]):
         return self._first_ticket + len(self._beyond) - 1
 
     def acknowledge(self, ticket: int) -> bool:
-        """Acknowledge a ticket; whether the prefix grew. A ticket of the prefix, or an acknowledged one, changes nothing."""
+        """Acknowledge a ticket; whether the prefix grew. A ticket of the prefix, or an acknowledged one, changes
+        nothing."""
         index = ticket - self._first_ticket
         if index >= len(self._beyond):
             raise ValueError(f"ticket {ticket} was never given out")

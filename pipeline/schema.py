@@ -1,8 +1,9 @@
-"""vSphere's data types as the predecessor knew them, for encoding: what an event's class has, in which order, of which kind.
+"""vSphere's data types as the predecessor knew them, for encoding: what an event's class has, in which order, of
+which kind.
 
 The tables are pyVmomi's own type information; this module only reads them, it never talks to a server. Two facts are
-added, both of the predecessor's Go types (govmomi): how far they reached (`PREDECESSOR`), and which optional numbers are
-pointers there, so that unset is null and not 0 (`NULL_NUMBERS`).
+added, both of the predecessor's Go types (govmomi): how far they reached (`PREDECESSOR`), and which optional numbers
+are pointers there, so that unset is null and not 0 (`NULL_NUMBERS`).
 """
 
 import dataclasses
@@ -50,7 +51,8 @@ WRAPPED_FAULT = "LocalizedMethodFault"
 """What is on the wire wherever pyVmomi declares a fault: the fault and its localized message."""
 
 ABSTRACT = frozenset({FAULT, "TaskReason"})
-"""Types of which only subtypes exist: a required property of such a type that is absent is null, not an empty object."""
+"""Types of which only subtypes exist: a required property of such a type that is absent is null, not an empty
+object."""
 
 
 class Kind(enum.Enum):
@@ -91,7 +93,8 @@ class Property:
 
 @functools.cache
 def properties(type_name: str) -> tuple[Property, ...] | None:
-    """The properties of the data type *type_name* (`VmPoweredOnEvent`), inherited ones first; None for an unknown type."""
+    """The properties of the data type *type_name* (`VmPoweredOnEvent`), inherited ones first; None for an unknown
+    type."""
     try:
         data_type = VmomiSupport.GetWsdlType(NAMESPACE, type_name)
     except KeyError:

@@ -110,7 +110,8 @@ def _read(settings: type[T], environ: Environ, faults: list[str]) -> T | None:
             values[field.name] = _parse(variable, given, faults)
         elif field.default_factory is dataclasses.MISSING:
             values[field.name] = None
-            faults.append(f"{variable.name} is not set ({variable.meaning}); for example {variable.name}={variable.example}")
+            example = f"{variable.name}={variable.example}"
+            faults.append(f"{variable.name} is not set ({variable.meaning}); for example {example}")
     made = settings(**values)
     # What is wrong with values together is said along with the rest, so that one start shows every fault.
     faults.extend(getattr(made, "faults", list)())
@@ -192,7 +193,7 @@ def http_url(value: str) -> str:
 def existing_file(value: str) -> str:
     """The path of a file that can be read."""
     try:
-        with open(value, "rb"):
+        with Path(value).open("rb"):
             return value
     except OSError as error:
         raise ValueError(f"is {value!r}, which cannot be read: {error.strerror}") from error
@@ -232,8 +233,12 @@ class ServerSettings:
         "FUNCTION", text, "which function of functions/ this process runs", example="display", default="poller"
     )
     host: str = setting(
-        "HOST", text, "address to listen on; 127.0.0.1 when run locally", example="127.0.0.1", default="0.0.0.0"
-    )  # noqa: S104 - a pod's own network
+        "HOST",
+        text,
+        "address to listen on; 127.0.0.1 when run locally",
+        example="127.0.0.1",
+        default="0.0.0.0",  # noqa: S104 - a pod's own network
+    )
     port: int = setting(
         "PORT", whole_number(0, 65535), "port to listen on; 0 picks a free one", example="8080", default="8080"
     )
@@ -305,7 +310,8 @@ class VCenterSettings:
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
                 [
-                    f"VC_USERNAME and VC_PASSWORD are not both set, and the secret's files in {self.secret_path} (VC_SECRET_PATH) cannot be read: {error}"
+                    ("VC_USERNAME and VC_PASSWORD are not both set, and the secret's files in "
+                    f"{self.secret_path} (VC_SECRET_PATH) cannot be read: {error}")
                 ]
             ) from error
         return name.rstrip("\r\n"), Secret(password.rstrip("\r\n"))
@@ -359,7 +365,8 @@ class SinkSettings:
     tries: int = setting(
         "SINK_TRIES",
         whole_number(1, 1000),
-        "tries before an event that the sink keeps answering with an error goes to the dead-letter sink; without one it is tried for ever",
+        "tries of an event that the sink keeps answering with an error, before the dead-letter sink gets it; "
+        "without one it is tried for ever",
         example="10",
         default="10",
     )
@@ -449,7 +456,7 @@ class DisplaySettings:
 
 
 def apprise_urls(value: str) -> tuple[Secret, ...]:
-    """The URLs in *value*, each one that apprise can notify; a fault names the position only, for URLs hold passwords."""
+    """The URLs in *value*, each one that apprise can notify; a fault names the position only: URLs hold passwords."""
     import apprise  # noqa: PLC0415 - 0.2 s, which only notify is to pay
 
     # apprise logs the URLs that it refuses, and later those that fail: it is not to log in this process at all.

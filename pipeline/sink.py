@@ -1,9 +1,9 @@
 """Deliver CloudEvents over HTTP, in order for every entity, and know what was acknowledged.
 
-Delivery runs in a thread of its own (an asyncio loop with aiohttp). An event's entity picks its lane; a lane sends one
-event at a time, so events of one entity arrive in order, and lanes overlap. What the sink cannot take now is tried again,
-with exponential backoff and jitter; what it refuses for good goes to the dead-letter sink. A bounded window holds back the
-reader, so memory is bounded however slow the sink is.
+Delivery runs in a thread of its own (an asyncio loop with aiohttp). An event's entity picks its lane; a lane sends
+one event at a time, so events of one entity arrive in order, and lanes overlap. What the sink cannot take now is
+tried again, with exponential backoff and jitter; what it refuses for good goes to the dead-letter sink. A bounded
+window holds back the reader, so memory is bounded however slow the sink is.
 """
 
 import asyncio
@@ -34,7 +34,8 @@ log = structlog.get_logger()
 P = TypeVar("P")
 
 TEMPORARY_STATUSES = frozenset({401, 403, 404, 407, 408, 409, 425, 429})
-"""Besides 5xx: not this event's fault. 404 is what Knative answers while a pod starts; 401 and 403 are a closed gate."""
+"""Besides 5xx: not this event's fault. 404 is what Knative answers while a pod starts; 401 and 403 are a closed
+gate."""
 RETRY_AFTER_MOST_SECONDS = 300.0
 """A sink that asks for more patience is asked again nevertheless."""
 ERROR_BODY_BYTES = 1024
@@ -284,7 +285,8 @@ def binary_headers(event: CloudEvent, extensions: Mapping[str, str]) -> dict[str
 
 
 def header_value(value: object) -> str:
-    """An attribute's value in a header: all but printable ASCII, and `"`, `%` and space, percent-encoded (HTTP binding 3.1.3.2)."""
+    """An attribute's value in a header: all but printable ASCII, and `"`, `%` and space, percent-encoded (HTTP
+    binding 3.1.3.2)."""
     text = str(value)
     return text if _PLAIN(text) else quote(text, safe="!#$&'()*+,-./:;<=>?@[\\]^_`{|}~", errors="replace")
 

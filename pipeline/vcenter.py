@@ -1,8 +1,8 @@
 """vCenter's session and event history; the only module that speaks pyVmomi's protocol.
 
-pyVmomi logs in and makes collectors. The two calls that return events, `ReadNextEvents` and `WaitForUpdatesEx`, are sent
-through its stub but not through its parser: that parser fails a whole batch for one event it does not know, when the
-server's position is already past the batch. `pipeline.event` decodes what these calls return.
+pyVmomi logs in and makes collectors. The two calls that return events, `ReadNextEvents` and `WaitForUpdatesEx`, are
+sent through its stub but not through its parser: that parser fails a whole batch for one event it does not know, when
+the server's position is already past the batch. `pipeline.event` decodes what these calls return.
 """
 
 import contextlib
@@ -230,8 +230,8 @@ class EventHistory:
     """The events of one vCenter since a position, read in order and never skipped in silence.
 
     Two collectors: one of page size 1 is watched, so that a wake-up costs one event however many came; the other is
-    read until it is empty. Where the watched one knows of an event that reading does not give, the reading one is stuck (a
-    server that has pruned its page does that) and is made anew from the last position.
+    read until it is empty. Where the watched one knows of an event that reading does not give, the reading one is
+    stuck (a server that has pruned its page does that) and is made anew from the last position.
     """
 
     def __init__(self, vcenter: VCenter, since: datetime.datetime, after: Position | None) -> None:

@@ -40,7 +40,8 @@ class Administrator:
         self.content.eventManager.PostEvent(event)
 
     def post_element(self, xml: str) -> None:
-        """Post the event in *xml*, an element named after its class: any property of any class, as vCenter's wire has it."""
+        """Post the event in *xml*, an element named after its class: any property of any class, as vCenter's wire has
+        it."""
         event = ElementTree.fromstring(xml)
         for node in event.iter():
             node.tag = f"{{{NAMESPACE}}}{node.tag}"

@@ -23,7 +23,6 @@ from pipeline.checkpoint import (
     StoreUnavailable,
     decode,
     encode,
-    open_store,
     vcenter_name,
 )
 from pipeline.event import Position
@@ -80,7 +79,7 @@ def config_map() -> Iterator[tuple[Any, str, str]]:
     """A ConfigMap of the test's own, in a namespace of its own, on a real API server: api, namespace, name."""
     if not os.environ.get("KUBECONFIG"):
         pytest.skip("needs a Kubernetes API server: set KUBECONFIG")
-    from kubernetes import client, config
+    from kubernetes import client, config  # noqa: PLC0415 - half a second, for the tests that need it
 
     config.load_kube_config()
     api = client.CoreV1Api()

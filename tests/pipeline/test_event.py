@@ -67,30 +67,33 @@ def test_attributes_equal_the_predecessors(recorded: Record) -> None:
     assert ours == {name: value for name, value in recorded.headers.items() if name != "content-type"}
 
 
+def reference(tag: str, kind: str, value: str) -> str:
+    return f"<{tag} type='{kind}'>{value}</{tag}>"
+
+
 @pytest.mark.parametrize(
-    ("xml", "expected"),
+    ("name", "properties", "expected"),
     [
-        (f"<VmPoweredOnEvent>{HEAD}<vm><name>n</name><vm type='VirtualMachine'>vm-1</vm></vm></VmPoweredOnEvent>", "VirtualMachine/vm-1"),
+        ("VmPoweredOnEvent", f"<vm>{reference('vm', 'VirtualMachine', 'vm-1')}</vm>", "VirtualMachine/vm-1"),
         (
-            f"<AlarmStatusChangedEvent>{HEAD}<host><name>h</name><host type='HostSystem'>host-1</host></host>"
-            "<entity><name>d</name><entity type='Datastore'>datastore-1</entity></entity></AlarmStatusChangedEvent>",
+            "AlarmStatusChangedEvent",
+            (f"<host>{reference('host', 'HostSystem', 'host-1')}</host>"
+            f"<entity>{reference('entity', 'Datastore', 'datastore-1')}</entity>"),
             "Datastore/datastore-1",
         ),
-        (f"<TaskEvent>{HEAD}<info><key>k</key><entity type='HostSystem'>host-9</entity></info></TaskEvent>", "HostSystem/host-9"),
-        (f"<EventEx>{HEAD}<eventTypeId>a.b</eventTypeId><objectId>vm-3</objectId><objectType>VirtualMachine</objectType></EventEx>", "VirtualMachine/vm-3"),
-        (f"<ExtendedEvent>{HEAD}<managedObject type='Folder'>group-1</managedObject></ExtendedEvent>", "Folder/group-1"),
-        (f"<UserLoginSessionEvent>{HEAD}<ipAddress>10.0.0.1</ipAddress></UserLoginSessionEvent>", ""),
+        ("TaskEvent", f"<info>{reference('entity', 'HostSystem', 'host-9')}</info>", "HostSystem/host-9"),
+        ("EventEx", "<objectId>vm-3</objectId><objectType>VirtualMachine</objectType>", "VirtualMachine/vm-3"),
+        ("ExtendedEvent", reference("managedObject", "Folder", "group-1"), "Folder/group-1"),
+        ("UserLoginSessionEvent", "<ipAddress>10.0.0.1</ipAddress>", ""),
     ],
-    ids=["vm", "alarm", "task", "eventex", "extended", "no entity"],
-)  # fmt: skip
-def test_subject_is_the_managed_entity_that_the_event_concerns(xml: str, expected: str) -> None:
-    assert subject(event(xml)) == expected
+)
+def test_subject_is_the_managed_entity_that_the_event_concerns(name: str, properties: str, expected: str) -> None:
+    assert subject(event(f"<{name}>{HEAD}{properties}</{name}>")) == expected
 
 
 def test_event_of_a_class_newer_than_the_schema_keeps_what_it_has() -> None:
-    made = event(
-        f"<QuantumVmEntangledEvent>{HEAD}<partner type='VirtualMachine'>vm-2</partner><spin>up</spin><spin>down</spin></QuantumVmEntangledEvent>"
-    )
+    own = f"{reference('partner', 'VirtualMachine', 'vm-2')}<spin>up</spin><spin>down</spin>"
+    made = event(f"<QuantumVmEntangledEvent>{HEAD}{own}</QuantumVmEntangledEvent>")
     assert to_cloudevent(made, SOURCE, "99.0")["type"] == "com.vmware.vsphere.QuantumVmEntangledEvent.v0"
     data = payload(made)
     assert (data["Key"], data["UserName"], data["Vm"]) == (7, "u", None)
@@ -107,7 +110,8 @@ def test_property_newer_than_the_predecessor_is_written_only_when_set() -> None:
 
 
 def test_fault_of_a_subtype_keeps_its_own_fields() -> None:
-    fault = "<fault><fault xsi:type='NoPermission'><object type='Folder'>group-1</object><privilegeId>p</privilegeId></fault><localizedMessage>no</localizedMessage></fault>"
+    own = f"{reference('object', 'Folder', 'group-1')}<privilegeId>p</privilegeId>"
+    fault = f"<fault><fault xsi:type='NoPermission'>{own}</fault><localizedMessage>no</localizedMessage></fault>"
     data = payload(event(f"<EventEx>{HEAD}<eventTypeId>x</eventTypeId>{fault}</EventEx>"))
     assert data["Fault"]["LocalizedMessage"] == "no"
     assert data["Fault"]["Fault"]["PrivilegeId"] == "p"
