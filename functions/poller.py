@@ -11,13 +11,17 @@ import dataclasses
 import datetime
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import structlog
 from cloudevents.http import CloudEvent
-from flask import Blueprint
+from flask import Blueprint, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from functions import Environ
+from pipeline import notice
 from pipeline.checkpoint import (
     CLAIM_SECONDS,
     Checkpoint,
@@ -32,11 +36,13 @@ from pipeline.checkpoint import (
 from pipeline.errors import TemporaryError, VCenterEventsError
 from pipeline.event import Position, VCenterEvent, subject, to_cloudevent
 from pipeline.settings import PollerSettings, read
-from pipeline.sink import Delivery, Sink
-from pipeline.vcenter import EventHistory, VCenter
+from pipeline.sink import Counts, Delivery, Sink, SinkClosed
+from pipeline.vcenter import EventHistory, VCenter, VCenterRefused, VCenterUnavailable, check_selection
 
 log = structlog.get_logger()
 
+ENCODE_EVENTS = 50
+"""Events encoded and handed over at once."""
 WAIT_SECONDS = 5
 """How long the server holds one wait for new events; a poll that is to end may take so long to notice."""
 ANSWER_SECONDS = 25.0
@@ -47,43 +53,60 @@ RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
 """Waits between tries to reach vCenter or the store; the last repeats."""
 
 
+NOTICE_SECONDS = 60.0
+"""Refused events are told of at most so often, with their number: a notice an event would be a second flood."""
+
+
 def create(environ: Environ) -> "Poller":
-    """The poller of the settings in *environ*. Raises `SettingsError`."""
+    """The poller of the settings in *environ*, polling already unless it only drains. Raises `SettingsError`."""
     settings = read(PollerSettings, environ)
+    check_selection(settings.vcenter)
+    counts = Counts()
     at_most_once = settings.replay_window_seconds == 0
 
     def open_sink() -> Sink[Position]:
-        return Sink(settings.sink, at_most_once)
+        return Sink(settings.sink, at_most_once, counts)
 
-    return Poller(settings, VCenter(settings.vcenter), open_store(settings.checkpoint), open_sink)
+    parts = Parts(settings, VCenter(settings.vcenter), open_store(settings.checkpoint), open_sink, counts)
+    poller = Poller(parts)
+    if settings.follow_seconds > 0:
+        poller.begin()
+    return poller
 
 
 class Poller:
     """One vCenter's history to one sink, by ticks."""
 
-    blueprint: Blueprint | None = None
-
-    def __init__(
-        self, settings: PollerSettings, vcenter: VCenter, store: Store, open_sink: Callable[[], Sink[Position]]
-    ) -> None:
-        self._settings = settings
-        self._parts = Parts(settings, vcenter, store, open_sink)
+    def __init__(self, parts: "Parts") -> None:
+        self._parts = parts
+        self._follow_seconds = parts.settings.follow_seconds
         self._lock = threading.Lock()
         self._poll: Poll | None = None
         self._closing = False
+        registry = CollectorRegistry()
+        registry.register(Metrics(parts))
+        self.blueprint: Blueprint | None = Blueprint("poller", __name__)
+        self.blueprint.add_url_rule(
+            "/metrics", "metrics", lambda: Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+        )
+
+    def begin(self) -> tuple["Poll", bool]:
+        """Extend the poll that runs, or start one; returns it, and whether it ran already."""
+        with self._lock:
+            if self._closing:
+                raise TemporaryError("tick: the poller is being closed")
+            if self._poll is not None and self._poll.lease.extend(self._follow_seconds):
+                return self._poll, True
+            self._poll = Poll(self._parts, Lease(self._follow_seconds), self._poll)
+            return self._poll, False
 
     def handle(self, event: CloudEvent) -> None:
         """Take a tick, whatever its content. Raises what keeps the poll from its work."""
         started = time.monotonic()
-        with self._lock:
-            if self._closing:
-                raise TemporaryError("tick: the poller is being closed")
-            running = self._poll if self._poll and self._poll.lease.extend(self._settings.follow_seconds) else None
-            poll = running or Poll(self._parts, Lease(self._settings.follow_seconds), self._poll)
-            self._poll = poll
-        if running:
-            running.raise_trouble()
-            log.info("tick extends the poll", id=event["id"], **running.summary())
+        poll, ran_already = self.begin()
+        if ran_already:
+            poll.raise_trouble()
+            log.info("tick extends the poll", id=event["id"], **poll.summary())
             return
         poll.wait_drained(ANSWER_SECONDS)
         log.info("tick done", id=event["id"], ms=round((time.monotonic() - started) * 1000), **poll.summary())
@@ -136,10 +159,56 @@ class Parts:
     vcenter: VCenter
     store: Store
     open_sink: Callable[[], Sink[Position]]
+    counts: Counts
     begin: datetime.datetime | None = None
     """Where the history begins for this process while no position is known (vCenter's clock)."""
     position: Position | None = None
     """The last event read."""
+    saved: Position | None = None
+    """The checkpoint, as it is in the store."""
+    read: int = 0
+    """Events read since the process started."""
+    sink: Sink[Position] | None = None
+    """Where the running poll sends; None between polls."""
+    unreachable_since: datetime.datetime | None = None
+    """When vCenter was lost (our clock); None while it can be read."""
+    told_unreachable: bool = False
+    """Whether a notice said so."""
+
+
+class Metrics(Collector):
+    """What `/metrics` shows, read from the parts when it is asked for; nothing is counted twice."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics, in Prometheus' terms: totals count up from the process's start."""
+        parts, counts = self._parts, self._parts.counts
+        for name, text, value in (
+            ("read", "Events read from vCenter", parts.read),
+            ("sent", "Events that the sink acknowledged", counts.sent),
+            ("retried", "Tries after the first", counts.retried),
+            ("dead_lettered", "Events that the dead-letter sink acknowledged", counts.dead_lettered),
+            ("refused", "Events refused for good with no dead-letter sink set", counts.refused),
+        ):
+            yield CounterMetricFamily(f"vcenter_events_{name}", text, value)
+        sink = parts.sink
+        oldest = sink.oldest_open if sink else None
+        now = datetime.datetime.now(datetime.UTC) + parts.vcenter.clock_lead
+        for name, text, gauge in (
+            ("vcenter_events_pending", "Events read and not yet acknowledged", sink.pending if sink else 0),
+            ("vcenter_events_lag_seconds", "Age of the oldest event not yet acknowledged", _age(oldest, now) or 0),
+            ("vcenter_checkpoint_age_seconds", "Age of the event that the checkpoint names", _age(parts.saved, now)),
+            ("vcenter_session_up", "Whether there is a session with vCenter", int(parts.vcenter.connected)),
+            ("vcenter_sink_failing", "Whether the sink does not take events now", int(bool(sink and sink.failing))),
+        ):
+            if gauge is not None:
+                yield GaugeMetricFamily(name, text, gauge)
+
+
+def _age(position: Position | None, now: datetime.datetime) -> float | None:
+    return max(0.0, (now - position.created_time).total_seconds()) if position else None
 
 
 class Poll:
@@ -155,8 +224,6 @@ class Poll:
         """Until when it follows."""
         self._sink: Sink[Position] | None = None
         self._store_access = threading.Lock()
-        self._saved: Position | None = None
-        self._read = 0
         self._stopping = threading.Event()
         self._state = threading.Condition()
         self._drained = False
@@ -176,7 +243,9 @@ class Poll:
         if not self._drained:
             sink = self._sink
             failing = f"; the sink: {sink.failing}" if sink and sink.failing else ""
-            raise TemporaryError(f"tick: not everything is delivered yet, read={self._read}{failing}; the poll goes on")
+            raise TemporaryError(
+                f"tick: not everything is delivered yet, read={self._parts.read}{failing}; the poll goes on"
+            )
 
     def raise_trouble(self) -> None:
         """Raise what keeps the poll from its work at the moment, if anything does."""
@@ -186,11 +255,8 @@ class Poll:
 
     def summary(self) -> dict[str, int | None]:
         """Counts for a log line."""
-        return {
-            "read": self._read,
-            "sent": self._sink.counts.sent if self._sink else 0,
-            "checkpoint": self._saved.key if self._saved else None,
-        }
+        parts = self._parts
+        return {"read": parts.read, "sent": parts.counts.sent, "checkpoint": parts.saved.key if parts.saved else None}
 
     def join(self) -> None:
         """Wait until it is over."""
@@ -221,11 +287,11 @@ class Poll:
                         keeper.start()
                     self._follow()
                     break
-                except VCenterEventsError as error:
+                except Exception as error:  # noqa: BLE001 - polling goes on whatever happens; `_report` logs it
                     if self._stopping.is_set():  # `close` interrupted it
                         break
                     self._vcenter.close()
-                    if old_session:
+                    if old_session and isinstance(error, VCenterEventsError):
                         # Sessions end between ticks: that is no trouble until a new one fails, too.
                         log.info("vcenter session is made anew", reason=str(error))
                         continue
@@ -244,8 +310,8 @@ class Poll:
             self._parts.store.claim()
             if self._settings.replay_window_seconds > 0:
                 self._parts.position = self._load()
-        self._saved = self._parts.position
-        self._sink = self._parts.open_sink()
+        self._parts.saved = self._parts.position
+        self._parts.sink = self._sink = self._parts.open_sink()
 
     def _follow(self) -> None:
         """Read until the lease is over and there is nothing left. Raises what interrupts it."""
@@ -265,7 +331,7 @@ class Poll:
                 if self.lease.is_over():
                     self._settle()
                     return
-                history.wait(max(1, min(WAIT_SECONDS, round(self.lease.remaining_seconds()))))
+                history.wait(round(max(1, min(WAIT_SECONDS, self.lease.remaining_seconds()))))
 
     def _open_history(self) -> EventHistory:
         """The history after the last event read, but not before the replay window's start."""
@@ -279,15 +345,18 @@ class Poll:
 
     def _send(self, events: list[VCenterEvent]) -> None:
         assert self._sink is not None  # noqa: S101 - opened before anything is read
-        source, version = self._settings.vcenter.sdk_url, self._vcenter.api_version
-        self._sink.send(
-            [
-                Delivery(to_cloudevent(event, source, version, self._settings.encoding), subject(event), event.position)
-                for event in events
-            ]
-        )
-        self._read += len(events)
-        self._parts.position = events[-1].position
+        version, encoding = self._vcenter.api_version, self._settings.encoding
+        # In parts, so that the first events are on their way while the next ones are encoded.
+        for start in range(0, len(events), ENCODE_EVENTS):
+            part = events[start : start + ENCODE_EVENTS]
+            self._sink.send(
+                [
+                    Delivery(to_cloudevent(event, self._source, version, encoding), subject(event), event.position)
+                    for event in part
+                ]
+            )
+            self._parts.read += len(part)
+            self._parts.position = part[-1].position
 
     def _settle(self) -> None:
         """Wait until everything read is delivered and saved: only then is a poll drained, or may it end."""
@@ -306,6 +375,7 @@ class Poll:
         self.lease.end()
         if self._sink is not None:
             self._sink.close(CLOSE_SECONDS)
+        self._parts.sink = None
         done.set()
         if keeper is not None:
             keeper.join()
@@ -323,12 +393,44 @@ class Poll:
     def _pending(self) -> int:
         return self._sink.pending if self._sink is not None else 0
 
-    def _report(self, error: VCenterEventsError) -> None:
-        if str(error) != str(self._trouble):
+    def _report(self, error: Exception) -> None:
+        if not isinstance(error, VCenterEventsError):
+            log.error("poll failed unexpectedly, trying on", exc_info=error)
+            error = TemporaryError(f"poll: unexpected {type(error).__name__}; the log has it")
+        elif str(error) != str(self._trouble):
             log.warning("poll is held up, trying on", error=str(error))
+        if isinstance(error, VCenterUnavailable | VCenterRefused):
+            self._tell_unreachable(str(error))
         with self._state:
             self._drained, self._trouble = False, error
             self._state.notify_all()
+
+    # ── notices ──
+
+    @property
+    def _source(self) -> str:
+        return self._settings.vcenter.sdk_url
+
+    def _tell(self, event: CloudEvent) -> None:
+        """Send a notice in the history's order; it moves the position nowhere."""
+        if self._sink is not None:
+            with contextlib.suppress(SinkClosed):
+                self._sink.send([Delivery(event, event["type"], None)])
+
+    def _tell_unreachable(self, reason: str) -> None:
+        """Once an outage, and not for one that the first retry ends."""
+        parts = self._parts
+        if parts.unreachable_since is None:
+            parts.unreachable_since = _now()
+        elif not parts.told_unreachable:
+            parts.told_unreachable = True
+            self._tell(notice.unreachable(self._source, parts.unreachable_since, reason))
+
+    def _tell_recovered(self) -> None:
+        parts = self._parts
+        if parts.unreachable_since is not None and parts.told_unreachable:
+            self._tell(notice.recovered(self._source, parts.unreachable_since, _now()))
+        parts.unreachable_since, parts.told_unreachable = None, False
 
     # ── the checkpoint ──
 
@@ -354,19 +456,20 @@ class Poll:
         """Save the acknowledged position, if it moved. Raises what the store raises."""
         with self._store_access:
             position = self._sink.acknowledged if self._sink is not None else None
-            if position is None or position == self._saved:
+            if position is None or position == self._parts.saved:
                 return
-            now = datetime.datetime.now(datetime.UTC)
-            self._parts.store.save(encode(Checkpoint(vcenter_name(self._settings.vcenter.url), position), now))
-            self._saved = position
+            record = Checkpoint(vcenter_name(self._settings.vcenter.url), position)
+            self._parts.store.save(encode(record, _now()))
+            self._parts.saved = position
 
     def _keep(self, done: threading.Event) -> None:
         """Save soon after the position moves, and renew the claim, until *done*. A lost claim ends the poll."""
         assert self._sink is not None  # noqa: S101 - it runs after `_begin`
         pause = min(self._settings.checkpoint_period_seconds, self._parts.store.pause_seconds)
         renewed = time.monotonic()
+        refusals = Refusals(self._parts.counts)
         while not done.is_set():
-            moved = self._sink.wait_beyond(self._saved, CLAIM_SECONDS / 5) not in (None, self._saved)
+            moved = self._sink.wait_beyond(self._parts.saved, CLAIM_SECONDS / 5) not in (None, self._parts.saved)
             try:
                 if moved:
                     self._save()
@@ -384,4 +487,29 @@ class Poll:
             except VCenterEventsError as error:
                 log.warning("position not saved, trying on", error=str(error))
                 done.wait(RETRY_SECONDS[0])
+            number = refusals.due()
+            refusal = self._sink.last_refusal
+            if number and refusal:
+                self._tell(notice.undeliverable(self._source, number, refusal.id, refusal.type, refusal.reason, _now()))
             done.wait(pause)
+
+
+class Refusals:
+    """When the number of refused events is to be told: at the first one, then at most every `NOTICE_SECONDS`."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        self._told = counts.undelivered
+        self._told_at = -NOTICE_SECONDS
+
+    def due(self) -> int:
+        """How many to tell of now; 0 if it is too soon, or there are none."""
+        number = self._counts.undelivered - self._told
+        if not number or time.monotonic() - self._told_at < NOTICE_SECONDS:
+            return 0
+        self._told, self._told_at = self._counts.undelivered, time.monotonic()
+        return number
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

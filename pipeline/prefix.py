@@ -15,7 +15,7 @@ class AcknowledgedPrefix(Generic[P]):
     """The longest run of acknowledged positions from the beginning. It holds what lies beyond, and nothing else."""
 
     def __init__(self) -> None:
-        self._beyond: deque[tuple[P, bool]] = deque()
+        self._beyond: deque[tuple[P | None, bool]] = deque()
         self._first_ticket = 0
         self.position: P | None = None
         """The last position up to which everything is acknowledged; None before the first."""
@@ -24,8 +24,13 @@ class AcknowledgedPrefix(Generic[P]):
         """How many positions were added and lie beyond the prefix, acknowledged or not: what is held in memory."""
         return len(self._beyond)
 
-    def add(self, position: P) -> int:
-        """Add the history's next position; returns the ticket to acknowledge it by."""
+    @property
+    def oldest_open(self) -> P | None:
+        """The first position that is not acknowledged; None if all are."""
+        return self._beyond[0][0] if self._beyond else None
+
+    def add(self, position: P | None) -> int:
+        """Add the history's next position, or None for what moves nowhere; returns the ticket to acknowledge it by."""
         self._beyond.append((position, False))
         return self._first_ticket + len(self._beyond) - 1
 
@@ -40,6 +45,7 @@ class AcknowledgedPrefix(Generic[P]):
         self._beyond[index] = (self._beyond[index][0], True)
         before = self._first_ticket
         while self._beyond and self._beyond[0][1]:
-            self.position = self._beyond.popleft()[0]
+            position, _ = self._beyond.popleft()
+            self.position = self.position if position is None else position
             self._first_ticket += 1
         return self._first_ticket > before

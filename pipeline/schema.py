@@ -109,6 +109,23 @@ def properties(type_name: str) -> tuple[Property, ...] | None:
     return tuple(_property(owners[info.name], info) for info in data_type._GetPropertyList() if info.name not in absent)
 
 
+def is_event(type_name: str) -> bool:
+    """Whether *type_name* is an event class that pyVmomi knows: `VmPoweredOnEvent`."""
+    return _is(type_name, "Event")
+
+
+def is_entity(type_name: str) -> bool:
+    """Whether *type_name* is a type of managed entity: `VirtualMachine`, `Folder`, …"""
+    return _is(type_name, "ManagedEntity")
+
+
+def _is(type_name: str, base: str) -> bool:
+    try:
+        return issubclass(VmomiSupport.GetWsdlType(NAMESPACE, type_name), VmomiSupport.GetWsdlType(NAMESPACE, base))
+    except KeyError:
+        return False
+
+
 def _owners(data_type: Any) -> dict[str, str]:
     """Property name → the type that declares it."""
     owners: dict[str, str] = {}

@@ -8,6 +8,7 @@ these classes by a test.
 import dataclasses
 import json
 import logging
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -214,6 +215,23 @@ def ce_overrides(value: str) -> Mapping[str, str]:
     return MappingProxyType(names)
 
 
+def words(value: str) -> tuple[str, ...]:
+    """The words of a text, separated by commas or white space."""
+    return tuple(value.replace(",", " ").split())
+
+
+def entity(value: str) -> str:
+    """`Type/id`, as in an event's subject."""
+    if not re.fullmatch(r"[A-Za-z]+/[\w.-]+", value):
+        raise ValueError(f"is {value!r}, not of the form Type/id")
+    return value
+
+
+def follow_duration(value: str) -> float:
+    """A duration, or `always`, which is infinity."""
+    return math.inf if value == "always" else duration(value)
+
+
 def checkpoint_address(value: str) -> str:
     """`configmap:NAME`, `file:PATH` or `memory:`."""
     kind, colon, name = value.partition(":")
@@ -290,6 +308,21 @@ class VCenterSettings:
         default="/var/bindings/vsphere",
     )
 
+    event_types: tuple[str, ...] = setting(
+        "EVENT_TYPES",
+        words,
+        "event classes, or type ids of an EventEx, to read, separated by commas; unset: all",
+        example="VmPoweredOnEvent,VmPoweredOffEvent",
+        default="",
+    )
+    entity: str | None = setting(
+        "ENTITY",
+        entity,
+        "managed entity to read the events of, with all below it; unset: all",
+        example="Folder/group-d1",
+        default=None,
+    )
+
     @property
     def sdk_url(self) -> str:
         """The SDK's address, `https://host[:port]/sdk`, which is every event's `source`."""
@@ -310,8 +343,10 @@ class VCenterSettings:
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
                 [
-                    ("VC_USERNAME and VC_PASSWORD are not both set, and the secret's files in "
-                    f"{self.secret_path} (VC_SECRET_PATH) cannot be read: {error}")
+                    (
+                        "VC_USERNAME and VC_PASSWORD are not both set, and the secret's files in "
+                        f"{self.secret_path} (VC_SECRET_PATH) cannot be read: {error}"
+                    )
                 ]
             ) from error
         return name.rstrip("\r\n"), Secret(password.rstrip("\r\n"))
@@ -422,8 +457,9 @@ class PollerSettings:
     )
     follow_seconds: float = setting(
         "FOLLOW_SECONDS",
-        duration,
-        "how long a tick keeps following new events; 0: read what is there and return",
+        follow_duration,
+        "how long start and tick keep following new events; 0: a tick reads what is there and returns; "
+        "always: needs no ticks",
         example="15s",
         default="15s",
     )
@@ -509,4 +545,56 @@ class NotifySettings:
         "events remembered, so that one delivered again is not notified again",
         example="10000",
         default="10000",
+    )
+
+
+# ── deadletter ──
+
+
+def new_file(value: str) -> Path:
+    """The path of a file, in a folder that exists."""
+    path = Path(value)
+    if path.is_dir() or not path.parent.is_dir():
+        raise ValueError(f"is {value!r}, not a file in a folder that exists")
+    return path
+
+
+@dataclasses.dataclass(frozen=True)
+class DeadletterSettings:
+    """The dead-letter sink."""
+
+    broker_url: str | None = setting(
+        "K_SINK",
+        http_url,
+        "where redriven events are sent: the Broker that they failed at; unset: nothing can be redriven",
+        example="http://broker-ingress.knative-eventing.svc/vcenter-events/default",
+        default=None,
+    )
+    file: Path | None = setting(
+        "DEADLETTER_FILE",
+        new_file,
+        "SQLite file that keeps the dead letters, on a volume; unset: memory, which a restart empties",
+        example="/data/letters.sqlite",
+        default=None,
+    )
+    most: int = setting(
+        "DEADLETTER_LETTERS",
+        whole_number(1, 1_000_000),
+        "letters kept at most; redriven and dropped ones go first, then the oldest",
+        example="10000",
+        default="10000",
+    )
+    megabytes: int = setting(
+        "DEADLETTER_MEGABYTES",
+        whole_number(1, 100_000),
+        "size of their events at most, in MB; likewise",
+        example="256",
+        default="256",
+    )
+    age_seconds: float = setting(
+        "DEADLETTER_AGE",
+        duration,
+        "how long a letter is kept after its last failure",
+        example="720h",
+        default="720h",
     )

@@ -58,8 +58,8 @@ class Delivery(Generic[P]):
     """Its data are bytes."""
     entity: str
     """What it is about; events of one entity keep their order."""
-    position: P
-    """Where the reader is once this event and all before it are acknowledged."""
+    position: P | None
+    """Where the reader is once this event and all before it are acknowledged; None if that moves nowhere."""
 
 
 @dataclasses.dataclass
@@ -74,6 +74,20 @@ class Counts:
     """Acknowledged by the dead-letter sink."""
     refused: int = 0
     """Refused for good with no dead-letter sink set: logged whole."""
+
+    @property
+    def undelivered(self) -> int:
+        """What the sink refused for good, wherever it went instead."""
+        return self.dead_lettered + self.refused
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """The last event that the sink refused for good."""
+
+    id: str
+    type: str
+    reason: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,8 +109,8 @@ class _Failure:
 class Sink(Generic[P]):
     """Where events go. `send` and the waiting methods are called by the reader's thread."""
 
-    def __init__(self, settings: SinkSettings, at_most_once: bool = False) -> None:
-        """*at_most_once*: an event is tried once, and counts as settled whatever comes back."""
+    def __init__(self, settings: SinkSettings, at_most_once: bool = False, counts: Counts | None = None) -> None:
+        """*at_most_once*: an event is tried once, and is settled whatever comes back. *counts* are gone on with."""
         self._settings = settings
         self._at_most_once = at_most_once
         self._lock = threading.Condition()
@@ -106,7 +120,8 @@ class Sink(Generic[P]):
         self._wake: list[asyncio.Event] = []
         self._ready = threading.Event()
         self._stopped: asyncio.Event
-        self.counts = Counts()
+        self.counts = counts or Counts()
+        self.last_refusal: Refusal | None = None
         self.failing = ""
         """Why the sink does not take events at the moment, in words; "" while it does."""
         self._loop = asyncio.new_event_loop()
@@ -125,6 +140,12 @@ class Sink(Generic[P]):
         """Events that were given to `send` and lie beyond the acknowledged position."""
         with self._lock:
             return len(self._prefix)
+
+    @property
+    def oldest_open(self) -> P | None:
+        """The position of the first event that is not acknowledged; None if all are."""
+        with self._lock:
+            return self._prefix.oldest_open
 
     def send(self, deliveries: Sequence[Delivery[P]]) -> None:
         """Take *deliveries* in the history's order; waits while the window is full.
@@ -210,6 +231,7 @@ class Sink(Generic[P]):
         if failure is None:
             self.counts.sent += 1
             return
+        self.last_refusal = Refusal(event["id"], event["type"], failure.reason)
         if self._settings.dead_letter_url is None:
             self.counts.refused += 1
             log.error(

@@ -11,6 +11,7 @@ import datetime
 import gzip
 import hashlib
 import http.client
+import re
 import ssl
 import time
 import zlib
@@ -23,8 +24,9 @@ from xml.parsers.expat import ExpatError
 import structlog
 from pyVmomi import SoapAdapter, SoapStubAdapter, VmomiSupport, vim, vmodl
 
-from pipeline.errors import PermanentError, TemporaryError, cut
+from pipeline.errors import PermanentError, SettingsError, TemporaryError, cut
 from pipeline.event import Position, VCenterEvent, from_element
+from pipeline.schema import NAMESPACE, is_entity, is_event
 from pipeline.settings import VCenterSettings
 
 log = structlog.get_logger()
@@ -39,7 +41,7 @@ after five refusals within 180 s."""
 SESSION_PRIVILEGES = frozenset({"System.Anonymous", "System.View", "System.Read"})
 """Every session has these on the event history: where one is missing, the session is gone."""
 _OLDEST_API = "vim.version.version9"
-_NS = "{urn:vim25}"
+_NS = f"{{{NAMESPACE}}}"
 
 
 class VCenterUnavailable(TemporaryError):
@@ -66,6 +68,21 @@ class Page:
     gap: Gap | None = None
 
 
+def check_selection(settings: VCenterSettings) -> None:
+    """Raise `SettingsError` if the settings select by what is no event class or entity type: it would never match."""
+    faults = [
+        f"EVENT_TYPES names {name!r}, which is no event class; for example EVENT_TYPES=VmPoweredOnEvent"
+        for name in settings.event_types
+        if "." not in name and not is_event(name)  # with a dot it is the eventTypeId of an EventEx: any name is legal
+    ]
+    if settings.entity and not is_entity(settings.entity.partition("/")[0]):
+        faults.append(
+            f"ENTITY is {settings.entity!r}, whose type is no managed entity; for example ENTITY=Folder/group-d1"
+        )
+    if faults:
+        raise SettingsError(faults)
+
+
 class VCenter:
     """A session. It is used by one thread at a time, but for `close`, which may interrupt a wait."""
 
@@ -75,6 +92,8 @@ class VCenter:
         self._stub: Any = None
         self._content: Any = None
         self._refused: tuple[str, float] | None = None
+        self.clock_lead = datetime.timedelta()
+        """How far vCenter's clock is ahead of ours, as measured when it was last asked."""
         self.api_version = ""
         """The API's version, `8.0.3.0`; known once connected."""
 
@@ -128,12 +147,20 @@ class VCenter:
         """vCenter's clock, UTC; positions and filters are in its time, not ours."""
         with _speaking(f"ask {self._settings.sdk_url} for its time"):
             now: datetime.datetime = _service(self._stub).CurrentTime()
-        return now.replace(tzinfo=datetime.UTC) if now.tzinfo is None else now.astimezone(datetime.UTC)
+        now = now.replace(tzinfo=datetime.UTC) if now.tzinfo is None else now.astimezone(datetime.UTC)
+        self.clock_lead = now - datetime.datetime.now(datetime.UTC)
+        return now
 
     def make_collector(self, since: datetime.datetime, page_size: int) -> Any:
-        """A collector of the events created at *since* (vCenter's clock) or later."""
+        """A collector of the events created at *since* (vCenter's clock) or later that the settings select."""
         with _speaking("make an event collector"):
             spec = vim.event.EventFilterSpec(time=vim.event.EventFilterSpec.ByTime(beginTime=since))
+            if self._settings.event_types:
+                spec.eventTypeId = list(self._settings.event_types)
+            if self._settings.entity:
+                kind, _, value = self._settings.entity.partition("/")
+                entity = VmomiSupport.GetWsdlType(NAMESPACE, kind)(value, self._stub)
+                spec.entity = vim.event.EventFilterSpec.ByEntity(entity=entity, recursion="all")
             collector = self._content.eventManager.CreateCollectorForEvents(spec)
             collector.SetCollectorPageSize(page_size)
         return collector
@@ -244,7 +271,7 @@ class EventHistory:
         self._sentinel = vcenter.make_collector(since, 1)
         self._filter = vcenter.watch(self._sentinel)
         self._reader = vcenter.make_collector(since, PAGE_SIZE)
-        self._resuming = after is not None
+        self._resuming, self._seen = after is not None, False
         self.wait(0)
         if after is not None and self._watched_key is not None and self._watched_key < after.key:
             log.warning(
@@ -261,7 +288,7 @@ class EventHistory:
             log.warning("event collector is stuck, made anew", last_key=self._after.key if self._after else None)
             self._vcenter.destroy(self._reader.DestroyCollector)
             self._reader = self._vcenter.make_collector(self._since, PAGE_SIZE)
-            self._resuming = self._after is not None
+            self._resuming, self._seen = self._after is not None, False
             page = self._read()
             if not page.events:
                 self._watched_key = None  # what was watched is gone again: pruned, or filtered out
@@ -289,6 +316,30 @@ class EventHistory:
         return self._watched_key is not None and (self._after is None or self._after.key < self._watched_key)
 
     def _read(self) -> Page:
+        """The next events that are new: pages that hold only what was read before are passed over."""
+        while True:
+            events = self._read_page()
+            if not events or not self._resuming or self._after is None:
+                gap = None
+                break
+            known = self._after.key
+            seen = any(event.key <= known for event in events)
+            events = [event for event in events if event.key > known]
+            if events:
+                gap = None if seen else self._gap_before(events[0].key)
+                break
+            self._seen = True
+        if events:
+            self._resuming = False
+            self._after, self._since = events[-1].position, events[-1].created_time
+        return Page(events, gap)
+
+    def _gap_before(self, key: int) -> Gap | None:
+        """What is missing between the last position and *key*, when reading resumed and did not find that position."""
+        known = self._after.key if self._after else key
+        return Gap(known + 1, key - 1) if key > known + 1 and not self._seen else None
+
+    def _read_page(self) -> list[VCenterEvent]:
         answer = self._vcenter.read_next(self._reader, PAGE_SIZE)
         events: list[VCenterEvent] = []
         for element in answer.iter(f"{_NS}returnval"):
@@ -300,19 +351,7 @@ class EventHistory:
                     error=str(error),
                     event=cut(ElementTree.tostring(element, "unicode"), 2000),
                 )
-        gap = None
-        if self._resuming and self._after is not None and events:
-            known = self._after.key
-            seen = any(event.key <= known for event in events)
-            events = [event for event in events if event.key > known]
-            if events:
-                self._resuming = False
-                if not seen and events[0].key > known + 1:
-                    gap = Gap(known + 1, events[0].key - 1)
-        if events:
-            self._after = events[-1].position
-            self._since = events[-1].created_time
-        return Page(events, gap)
+        return events
 
 
 @contextlib.contextmanager
@@ -366,12 +405,21 @@ def _decompress(body: bytes, encoding: str) -> bytes:
 
 
 def _parse(body: bytes) -> ElementTree.Element:
-    """The answer as an element tree; what is not XML in an otherwise sound answer (a control character) is replaced."""
+    """The answer as an element tree; a character that XML does not allow, in an otherwise sound answer, is replaced."""
     try:
         return ElementTree.fromstring(body)  # noqa: S314 - expat 2.4 and later refuses entity bombs by itself
     except ElementTree.ParseError:
-        legal = body.decode("utf-8", "replace").translate(_NOT_XML)
+        legal = _REFERENCE.sub(_legal_reference, body.decode("utf-8", "replace").translate(_NOT_XML))
         return ElementTree.fromstring(legal)  # noqa: S314 - as above
 
 
-_NOT_XML = dict.fromkeys([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0xFFFE, 0xFFFF], "�")
+_NOT_XML = dict.fromkeys(
+    [*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\ufffd"
+)
+_REFERENCE = re.compile(r"&#(x[0-9a-fA-F]+|[0-9]+);")
+
+
+def _legal_reference(reference: re.Match[str]) -> str:
+    text = reference[1]
+    code = int(text[1:], 16) if text.startswith("x") else int(text)
+    return "\ufffd" if code in _NOT_XML or code > 0x10FFFF else reference[0]

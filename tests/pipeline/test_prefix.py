@@ -23,6 +23,16 @@ def test_position_waits_for_the_first_open_event() -> None:
     assert len(prefix) == 1
 
 
+def test_what_moves_nowhere_is_waited_for_and_leaves_the_position() -> None:
+    prefix = AcknowledgedPrefix[str]()
+    tickets = [prefix.add("a"), prefix.add(None), prefix.add("b")]
+    prefix.acknowledge(tickets[0])
+    prefix.acknowledge(tickets[2])
+    assert (prefix.position, len(prefix)) == ("a", 2)
+    prefix.acknowledge(tickets[1])
+    assert (prefix.position, len(prefix)) == ("b", 0)
+
+
 def test_ticket_never_given_out_is_refused() -> None:
     with pytest.raises(ValueError, match="never given out"):
         AcknowledgedPrefix[str]().acknowledge(0)
