@@ -26,6 +26,7 @@ FUNCTIONS = {
     "poller": "functions.poller",
     "display": "functions.display",
     "notify": "functions.notify",
+    "deadletter": "functions.deadletter",
 }
 """What `FUNCTION` may say → the module whose `create(environ)` makes it. Only the chosen one is imported."""
 

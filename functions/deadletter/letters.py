@@ -1,0 +1,229 @@
+"""The letters: undeliverable events with why, how often and since when, in SQLite.
+
+One letter for each event and destination, for an event may fail at two subscribers for two reasons. An event that fails
+again after it was redriven returns to its letter, so failures are counted and never multiply.
+"""
+
+import dataclasses
+import enum
+import sqlite3
+import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from cloudevents.http import CloudEvent
+
+log = structlog.get_logger()
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS letters (
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    source       TEXT NOT NULL,
+    id           TEXT NOT NULL,
+    destination  TEXT NOT NULL,
+    type         TEXT NOT NULL,
+    subject      TEXT NOT NULL,
+    time         TEXT NOT NULL,
+    code         INTEGER,
+    answer       TEXT NOT NULL,
+    arrival      TEXT NOT NULL,
+    failures     INTEGER NOT NULL,
+    first_failed TEXT NOT NULL,
+    last_failed  TEXT NOT NULL,
+    state        TEXT NOT NULL,
+    redrives     INTEGER NOT NULL,
+    changed      TEXT NOT NULL,
+    note         TEXT NOT NULL,
+    size         INTEGER NOT NULL,
+    document     TEXT NOT NULL,
+    UNIQUE (source, id, destination)
+);
+CREATE INDEX IF NOT EXISTS letters_by_age ON letters (state, last_failed, size);
+"""
+
+_KEEP = """
+INSERT INTO letters (
+    source, id, destination, type, subject, time, code, answer, arrival,
+    failures, first_failed, last_failed, state, redrives, changed, note, size, document
+) VALUES (
+    :source, :id, :destination, :type, :subject, :time, :code, :answer, :arrival,
+    1, :now, :now, 'waiting', 0, :now, '', :size, :document
+)
+ON CONFLICT (source, id, destination) DO UPDATE SET
+    failures = failures + 1, last_failed = :now, state = 'waiting', changed = :now, note = '',
+    code = :code, answer = :answer, arrival = :arrival
+WHERE excluded.arrival != arrival OR (arrival = '' AND state != 'waiting')
+RETURNING number, failures
+"""
+
+
+class State(enum.StrEnum):
+    """What became of a letter."""
+
+    WAITING = "waiting"
+    """For a person, who redrives or drops it."""
+    REDRIVEN = "redriven"
+    """The Broker took the event again, and it has not come back."""
+    DROPPED = "dropped"
+    """A person gave it up."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """Why an event could not be delivered, as the Broker says it."""
+
+    destination: str
+    """The subscriber's address, or "" where the Broker does not say."""
+    code: int | None
+    """The HTTP status."""
+    answer: str
+    """How the subscriber's answer begins."""
+    arrival: str
+    """When the event had come to the Broker: tells a second failure from one that is reported twice."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Letter:
+    """One dead letter, without the event's data. Times are UTC, as ISO 8601."""
+
+    number: int
+    source: str
+    id: str
+    destination: str
+    type: str
+    subject: str
+    time: str
+    code: int | None
+    answer: str
+    failures: int
+    first_failed: str
+    last_failed: str
+    state: str
+    redrives: int
+    changed: str
+    note: str
+    """Why it was dropped, or why the Broker did not take it at the last redrive."""
+
+
+_COLUMNS = ", ".join(field.name for field in dataclasses.fields(Letter))
+
+
+class Letters:
+    """The store. May be used from many threads; every method may raise `sqlite3.Error`."""
+
+    def __init__(self, file: Path | None, most: int, most_bytes: int, age_seconds: float) -> None:
+        """In *file*, else in memory; at most *most* letters of *most_bytes*, none older than *age_seconds*."""
+        self._most = most
+        self._most_bytes = most_bytes
+        self._age = timedelta(seconds=age_seconds)
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(file or ":memory:", check_same_thread=False)
+        self._db.execute("PRAGMA temp_store = MEMORY")  # the container's file system is read-only
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.executescript(_SCHEMA)
+
+    def keep(self, event: CloudEvent, document: str, failure: Failure, now: datetime) -> tuple[int, int]:
+        """Keep *event*, whose own part is *document* as JSON; the letter's number, and how often it has failed.
+
+        What is delivered here twice (the same failure, by its time of arrival at the Broker) counts once.
+        """
+        row = {
+            "source": event["source"],
+            "id": event["id"],
+            "type": event["type"],
+            **{name: str(event.get(name) or "") for name in ("subject", "time")},
+            **dataclasses.asdict(failure),
+            "now": _text(now),
+            "size": len(document.encode()),
+            "document": document,
+        }
+        with self._lock, self._db:
+            number, failures = (
+                self._db.execute(_KEEP, row).fetchone()
+                or self._db.execute(
+                    "SELECT number, failures FROM letters"
+                    " WHERE source = :source AND id = :id AND destination = :destination",
+                    row,
+                ).fetchone()
+            )
+            self._make_room(now, number)
+        return number, failures
+
+    def find(
+        self,
+        *,
+        state: str = "",
+        type_: str = "",
+        destination: str = "",
+        before: int | None = None,
+        limit: int = -1,
+    ) -> list[Letter]:
+        """The letters of that *state*, *type_* and *destination* ("" is any), newest number first, below *before*."""
+        wanted = {"state": state, "type": type_, "destination": destination}
+        chosen = {column: value for column, value in wanted.items() if value}
+        conditions = [f"{column} = :{column}" for column in chosen] + ["number < :before"] * (before is not None)
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        return self._select(f"{where} ORDER BY number DESC LIMIT :limit", {**chosen, "before": before, "limit": limit})
+
+    def numbered(self, numbers: Sequence[int]) -> list[Letter]:
+        """The letters of these *numbers*, as far as there are any."""
+        return [letter for number in numbers for letter in self._select("WHERE number = :number", {"number": number})]
+
+    def document(self, number: int) -> str | None:
+        """The event of a letter, as structured JSON."""
+        with self._lock:
+            row = self._db.execute("SELECT document FROM letters WHERE number = ?", (number,)).fetchone()
+        return row[0] if row else None
+
+    def counts(self) -> dict[str, int]:
+        """How many letters there are in each state."""
+        with self._lock:
+            rows = self._db.execute("SELECT state, COUNT(*) FROM letters GROUP BY state").fetchall()
+        return {state.value: 0 for state in State} | dict(rows)
+
+    def settle(self, numbers: Sequence[int], state: State, note: str, now: datetime) -> None:
+        """Say what became of the letters *numbers*, and why."""
+        values = (state.value, note, _text(now), int(state is State.REDRIVEN))
+        with self._lock, self._db:
+            self._db.executemany(
+                "UPDATE letters SET state = ?, note = ?, changed = ?, redrives = redrives + ? WHERE number = ?",
+                [(*values, number) for number in numbers],
+            )
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def _select(self, clause: str, values: dict[str, Any]) -> list[Letter]:
+        with self._lock:
+            rows = self._db.execute(f"SELECT {_COLUMNS} FROM letters {clause}", values).fetchall()  # noqa: S608 - clauses are written above
+        return [Letter(*row) for row in rows]
+
+    def _make_room(self, now: datetime, newest: int) -> None:
+        """Delete what is too old, then, while there is too much, settled letters before waiting ones, oldest first."""
+        self._delete("last_failed < ?", (_text(now - self._age),), why="too old")
+        count, size = self._db.execute("SELECT COUNT(*), SUM(size) FROM letters").fetchone()
+        while (count > self._most or size > self._most_bytes) and count > 1:
+            number, its = self._db.execute(
+                "SELECT number, size FROM letters WHERE number != ? ORDER BY state = 'waiting', last_failed LIMIT 1",
+                (newest,),
+            ).fetchone()
+            self._delete("number = ?", (number,), why="no room")
+            count, size = count - 1, size - its
+
+    def _delete(self, condition: str, values: tuple[Any, ...], why: str) -> None:
+        deleting = f"DELETE FROM letters WHERE {condition} RETURNING number, state, id, source, destination"  # noqa: S608 - conditions are written above
+        deleted = self._db.execute(deleting, values).fetchall()
+        for number, state, event_id, source, destination in deleted:
+            if state == State.WAITING:
+                its = {"id": event_id, "source": source, "destination": destination}
+                log.warning("dead letter lost to its bounds", letter=number, why=why, **its)
+
+
+def _text(moment: datetime) -> str:
+    """A UTC time so that text sorts as time does."""
+    return moment.isoformat(timespec="milliseconds")
