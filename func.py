@@ -28,6 +28,8 @@ FUNCTIONS = {
     "notify": "functions.notify",
     "deadletter": "functions.deadletter",
 }
+    "tag": "functions.tag",
+    "attribute": "functions.attribute",
 """What `FUNCTION` may say → the module whose `create(environ)` makes it. Only the chosen one is imported."""
 
 REQUIRED_ATTRIBUTES = ("specversion", "id", "source", "type")

@@ -6,7 +6,7 @@ read the same, because XML is turned into the names and shapes of the JSON; Kube
 
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from cloudevents.http import CloudEvent
@@ -15,6 +15,19 @@ from pipeline.errors import cut
 
 _TARGETS = ("Vm", "Host", "Ds", "ComputeResource", "Dvs", "Net", "Datacenter", "Entity")
 """The properties that name an object, the most telling first."""
+
+OBJECTS = {
+    "vm": ("Vm", "Vm"),
+    "host": ("Host", "Host"),
+    "datastore": ("Ds", "Datastore"),
+    "cluster": ("ComputeResource", "ComputeResource"),
+    "datacenter": ("Datacenter", "Datacenter"),
+    "network": ("Net", "Network"),
+    "switch": ("Dvs", "Dvs"),
+    "entity": ("Entity", "Entity"),
+}
+"""The objects that an event may name, and where: `data.Ds.Datastore` is the datastore's reference. What an alarm or a task
+is about, of whatever type, is the entity."""
 
 _WORDS = {"Vm": "VM", "Das": "HA", "Drs": "DRS", "Dvs": "DVS", "Id": "ID", "Uuid": "UUID", "Ip": "IP", "Ssh": "SSH"}
 
@@ -91,6 +104,33 @@ def target(event: CloudEvent) -> str:
         if isinstance(words, str) and words.strip():
             return cut(words, 200)
     return cut(str(event.get("subject") or ""), 200)
+
+
+class Reference(NamedTuple):
+    """An object of a vCenter."""
+
+    kind: str
+    """Its managed type, `VirtualMachine`."""
+    id: str
+    """`vm-12`."""
+    name: str
+    """What people call it, or ""."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name or self.id}"
+
+
+def reference(event: CloudEvent, kind: str) -> Reference | None:
+    """The object of *kind*, one of `OBJECTS`, that the event is about; None if it names none."""
+    argument, property_ = OBJECTS[kind]
+    held = fields(event).get(argument)
+    found = held.get(property_) if isinstance(held, dict) else None
+    if not isinstance(found, dict) or not isinstance(held, dict):
+        return None
+    type_, value, name = found.get("Type"), found.get("Value"), held.get("Name")
+    if not (isinstance(type_, str) and isinstance(value, str) and type_.isidentifier() and value):
+        return None
+    return Reference(type_, value, name if isinstance(name, str) else "")
 
 
 def user(event: CloudEvent) -> str:

@@ -598,3 +598,82 @@ class DeadletterSettings:
         example="720h",
         default="720h",
     )
+
+
+# ── reactions that change vCenter ──
+
+_REMEMBERED = "events remembered, so that one delivered again has no second effect"
+
+
+def objects(value: str) -> str:
+    """One of the objects that an event may name (`pipeline.payload.OBJECTS`)."""
+    return one_of("vm", "host", "datastore", "cluster", "datacenter", "network", "switch", "entity")(value)
+
+
+def attribute_values(value: str) -> Mapping[str, Mapping[str, str]]:
+    """Event type → attribute → template, from JSON."""
+    try:
+        found = json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"is not JSON: {error}") from error
+    wrong = "is not JSON of the form {type: {attribute: template}}"
+    if not isinstance(found, dict):
+        raise ValueError(wrong)
+    for type_, attributes in found.items():
+        if not isinstance(attributes, dict) or not all(isinstance(each, str) for each in attributes.values()):
+            raise ValueError(wrong)
+        for name, template in attributes.items():
+            try:
+                jinja_template(template)
+            except ValueError as error:
+                raise ValueError(f"has under {type_} for {name!r} what {error}") from error
+    return MappingProxyType(found)
+
+
+_CREATED = {"owner": "{{ user }}", "created": "{{ time }}"}
+_ATTRIBUTE_VALUES = {
+    **dict.fromkeys(("VmCreatedEvent", "VmClonedEvent", "VmDeployedEvent", "VmRegisteredEvent"), _CREATED),
+    "VmPoweredOnEvent": {"last powered on": "{{ time }}"},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class TagSettings:
+    """The tag reaction."""
+
+    vcenter: VCenterSettings
+    category: str = setting("TAG_CATEGORY", text, "the tag's category", example="lifecycle")
+    name: str = setting("TAG_NAME", text, "the tag", example="created-today")
+    action: str = setting(
+        "TAG_ACTION", one_of("attach", "remove"), "attach the tag or remove it", example="remove", default="attach"
+    )
+    object: str = setting(
+        "TAG_OBJECT",
+        objects,
+        "which of the event's objects: vm, host, datastore, cluster, datacenter, network, switch, entity (an alarm's)",
+        example="host",
+        default="vm",
+    )
+    create: bool = setting(
+        "TAG_CREATE", flag, "make category and tag if they do not exist", example="true", default="false"
+    )
+    remembered: int = setting(
+        "TAG_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class AttributeSettings:
+    """The attribute reaction."""
+
+    vcenter: VCenterSettings
+    values: Mapping[str, Mapping[str, str]] = setting(
+        "ATTRIBUTE_VALUES",
+        attribute_values,
+        "event type → custom attribute → Jinja2 template of its value, as JSON",
+        example='{"VmPoweredOnEvent": {"last powered on": "{{ time }}"}}',
+        default=json.dumps(_ATTRIBUTE_VALUES),
+    )
+    remembered: int = setting(
+        "ATTRIBUTE_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
+    )

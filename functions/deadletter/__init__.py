@@ -82,6 +82,7 @@ class Deadletter:
             raise TemporaryError("redrive: K_SINK is not set, so there is no Broker to send to")
         failed: dict[int, str] = {}
         with requests.Session() as session:
+            session.trust_env = False  # the Broker is in the cluster: no proxy is for it
             for letters in by_event(chosen):
                 numbers = [letter.number for letter in letters]
                 # Before it is sent: it may fail again, and be back here, sooner than the Broker's answer is.

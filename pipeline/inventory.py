@@ -1,0 +1,230 @@
+"""A vCenter's objects, for reactions: read and changed, one call a fact, by the reference that an event carries.
+
+The session logs in when it is first needed and anew when it has ended. It needs an account of its own, which may do
+what the reaction does (`docs/reactions.md` lists the privileges) and nothing else.
+"""
+
+import contextlib
+import http.client
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import structlog
+from cloudevents.http import CloudEvent
+from pyVmomi import vim, vmodl
+
+from pipeline import payload
+from pipeline.errors import PermanentError, cut
+from pipeline.payload import Reference
+from pipeline.settings import VCenterSettings
+from pipeline.vcenter import VCenter, VCenterRefused, VCenterUnavailable
+
+log = structlog.get_logger()
+
+Result = TypeVar("Result")
+
+TASK_SECONDS = 60.0
+"""How long a task (suspend, power off) may take; it goes on in vCenter when that is over."""
+TASK_POLL_SECONDS = 0.1
+
+
+class Gone(PermanentError):
+    """The object does not exist any more."""
+
+
+class Machine(NamedTuple):
+    """A virtual machine, as far as a reaction looks at it."""
+
+    reference: Reference
+    is_on: bool
+
+
+class Datastore(NamedTuple):
+    """A datastore's name and room, in bytes."""
+
+    name: str
+    capacity: int
+    free: int
+
+
+def object_of(event: CloudEvent, kind: str, vcenter: VCenterSettings) -> Reference | None:
+    """The object of *kind* (`payload.OBJECTS`) that *event* is about; None, and a log line, if there is none here.
+
+    An event of another vCenter is none of ours: its references name other objects here.
+    """
+    source, ours = event["source"], vcenter.sdk_url
+    if source != ours:
+        log.warning("event of another vCenter, not handled", id=event["id"], source=source, ours=ours)
+        return None
+    found = payload.reference(event, kind)
+    if found is None:
+        log.warning("event without the object, not handled", id=event["id"], type=event["type"], object=kind)
+    return found
+
+
+class Inventory(VCenter):
+    """One session, used by one thread at a time. Its methods raise `VCenterUnavailable`, `VCenterRefused` or `Gone`."""
+
+    def __init__(self, settings: VCenterSettings) -> None:
+        super().__init__(settings)
+        self._turn = threading.Lock()
+
+    def attributes(self, machine: Reference) -> dict[str, str]:
+        """The custom attributes of *machine* that have a value, by name."""
+        return self._do(f"read the attributes of {machine}", lambda: self._attributes(machine))
+
+    def set_attributes(self, machine: Reference, values: Mapping[str, str]) -> None:
+        """Set custom attributes of *machine*, those that differ; one that is not defined is defined for machines."""
+        self._do(f"set the attributes of {machine}", lambda: self._set_attributes(machine, values))
+
+    def alarm_actions(self, entity: Reference) -> bool:
+        """Whether alarms of *entity* act."""
+        return self._do(
+            f"ask for the alarm actions of {entity}",
+            lambda: bool(self._content.alarmManager.AreAlarmActionsEnabled(self._at(entity))),
+        )
+
+    def set_alarm_actions(self, entity: Reference, enabled: bool) -> None:
+        """Have alarms of *entity* act, or not."""
+        self._do(
+            f"{'enable' if enabled else 'disable'} the alarm actions of {entity}",
+            lambda: self._content.alarmManager.EnableAlarmActions(self._at(entity), enabled),
+        )
+
+    def datastore(self, datastore: Reference) -> Datastore:
+        """The room of *datastore*, as vCenter last knew it."""
+        return self._do(f"read the room of {datastore}", lambda: self._datastore(datastore))
+
+    def machines_in(self, cluster: Reference) -> list[Machine]:
+        """The machines in *cluster*, by name; templates are none."""
+        return self._do(f"list the machines of {cluster}", lambda: self._machines_in(cluster))
+
+    def suspend(self, machine: Reference) -> None:
+        """Suspend *machine*; nothing happens to one that is not on."""
+        self._do(f"suspend {machine}", lambda: self._run(self._at(machine).SuspendVM_Task))
+
+    def power_off(self, machine: Reference) -> None:
+        """Power *machine* off, at once; nothing happens to one that is not on."""
+        self._do(f"power {machine} off", lambda: self._run(self._at(machine).PowerOffVM_Task))
+
+    def _attributes(self, machine: Reference) -> dict[str, str]:
+        names = {field.key: field.name for field in self._fields()}
+        [found] = self._read([self._at(machine)], "customValue")
+        return {names[each.key]: each.value for each in found.get("customValue", []) if each.key in names}
+
+    def _set_attributes(self, machine: Reference, values: Mapping[str, str]) -> None:
+        present = self._attributes(machine)
+        missing = {name: value for name, value in values.items() if present.get(name) != value}
+        manager = self._content.customFieldsManager
+        for name, value in missing.items():
+            manager.SetField(self._at(machine), self._field(name), value)
+
+    def _field(self, name: str) -> int:
+        """The key of the attribute *name*, which is defined if it is not."""
+
+        def defined() -> int | None:
+            return next((field.key for field in self._fields() if field.name == name), None)
+
+        key = defined()
+        if key is None:
+            try:
+                added = self._content.customFieldsManager.AddCustomFieldDef(name=name, moType=vim.VirtualMachine)
+                key = int(added.key)
+            except vim.fault.DuplicateName:  # another process was faster
+                key = defined()
+                if key is None:
+                    raise
+        return key
+
+    def _fields(self) -> list[Any]:
+        """The custom attributes that machines may have."""
+        [found] = self._read([self._content.customFieldsManager], "field")
+        return [field for field in found.get("field", []) if field.managedObjectType in (None, vim.VirtualMachine)]
+
+    def _datastore(self, datastore: Reference) -> Datastore:
+        [found] = self._read([self._at(datastore)], "summary.name", "summary.capacity", "summary.freeSpace")
+        return Datastore(found["summary.name"], found["summary.capacity"], found["summary.freeSpace"])
+
+    def _machines_in(self, cluster: Reference) -> list[Machine]:
+        view = self._content.viewManager.CreateContainerView(self._at(cluster), [vim.VirtualMachine], True)
+        try:
+            found = self._read(view.view, "name", "runtime.powerState", "config.template")
+        finally:
+            self.destroy(view.Destroy)
+        on = vim.VirtualMachine.PowerState.poweredOn
+        machines = [
+            Machine(Reference("VirtualMachine", each["id"], each["name"]), each["runtime.powerState"] == on)
+            for each in found
+            if not each.get("config.template")
+        ]
+        return sorted(machines, key=lambda machine: machine.reference.name)
+
+    def _read(self, objects: Iterable[Any], *paths: str) -> list[dict[str, Any]]:
+        """The properties *paths* of each of *objects*, and its `id`; one that is not set is missing."""
+        listed = list(objects)
+        if not listed:
+            return []
+        collector = vmodl.query.PropertyCollector
+        spec = collector.FilterSpec(
+            objectSet=[collector.ObjectSpec(obj=each) for each in listed],
+            propSet=[collector.PropertySpec(type=type(listed[0]), pathSet=list(paths))],
+        )
+        found = self._content.propertyCollector.RetrieveContents([spec])
+        return [{"id": each.obj._moId, **{prop.name: prop.val for prop in each.propSet}} for each in found]
+
+    def _run(self, start: Callable[[], Any]) -> None:
+        """Start a task and wait for it, at most `TASK_SECONDS`."""
+        try:
+            task = start()
+            deadline = time.monotonic() + TASK_SECONDS
+            while (info := task.info).state in (vim.TaskInfo.State.queued, vim.TaskInfo.State.running):
+                if time.monotonic() > deadline:
+                    log.warning("task takes long, not waited for", task=task._moId)
+                    return
+                time.sleep(TASK_POLL_SECONDS)
+            if info.state == vim.TaskInfo.State.error:
+                raise info.error
+        except vim.fault.InvalidPowerState:
+            log.info("machine is not on, left as it is")
+
+    def _at(self, reference: Reference) -> Any:
+        """pyVmomi's object for *reference*, in this session."""
+        kind = getattr(vim, reference.kind, None)
+        if kind is None:
+            raise Gone(f"{reference.kind} is no kind of object")
+        return kind(reference.id, self._stub)
+
+    def _do(self, what: str, work: Callable[[], Result]) -> Result:
+        """Do *work* in a session; once more in a new one when the session has ended or its connection broke."""
+        with self._turn:
+            was_connected = self.connected
+            self.connect()
+            try:
+                with _asking(what):
+                    return work()
+            except VCenterUnavailable:
+                self.close()
+                if not was_connected:
+                    raise
+            self.connect()
+            with _asking(what):
+                return work()
+
+
+@contextlib.contextmanager
+def _asking(what: str) -> Iterator[None]:
+    """Turn what pyVmomi and the network raise into the program's errors, in words."""
+    try:
+        yield
+    except vmodl.fault.ManagedObjectNotFound as fault:
+        raise Gone(f"{what}: it does not exist any more") from fault
+    except vim.fault.NoPermission as fault:
+        if isinstance(fault, vim.fault.NotAuthenticated):
+            raise VCenterUnavailable(f"{what}: the session has ended") from fault
+        raise VCenterRefused(f"{what}: the account lacks the privilege {fault.privilegeId}") from fault
+    except vmodl.MethodFault as fault:
+        raise VCenterUnavailable(f"{what}: {type(fault).__name__}: {cut(str(fault.msg or ''))}") from fault
+    except (OSError, http.client.HTTPException) as error:
+        raise VCenterUnavailable(f"{what}: {cut(str(error)) or type(error).__name__}") from error

@@ -1,0 +1,176 @@
+"""tag, against a simulated vCenter: which tags it holds before and after."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from cloudevents.http import CloudEvent
+
+from demo.vcsim import VCSim
+from functions import tag
+from pipeline.errors import PermanentError, SettingsError, TemporaryError
+from pipeline.payload import Reference
+from pipeline.settings import VCenterSettings, read
+from pipeline.tagging import NoSuchTag, Tagging
+from tests.administrator import Administrator
+from tests.functions.events import about, event_of, vcenter_event
+
+Make = Callable[..., tag.Tag]
+
+ACCOUNT = {"VC_USERNAME": "user", "VC_PASSWORD": "pass", "VC_INSECURE": "true"}
+MACHINE = {"Name": "web-01", "Vm": {"Type": "VirtualMachine", "Value": "vm-1"}}
+WANTED = {"TAG_CATEGORY": "lifecycle", "TAG_NAME": "created", "TAG_CREATE": "true"}
+
+
+def environ(vcsim: VCSim, **more: str) -> dict[str, str]:
+    return {"VC_URL": vcsim.url, **ACCOUNT, **WANTED, **more}
+
+
+@pytest.fixture
+def reaction(vcsim: VCSim) -> Iterator[Make]:
+    """Makes reactions at *vcsim*, with settings of a test's own; closes them."""
+    with contextlib.ExitStack() as made:
+        yield lambda **more: made.enter_context(contextlib.closing(tag.create(environ(vcsim, **more))))
+
+
+def carriers(vcsim: VCSim, name: str = "created") -> set[tuple[str, str]]:
+    """What carries the tag, asked in a session of its own."""
+    tagging = Tagging(read(VCenterSettings, environ(vcsim)))
+    try:
+        return tagging.carriers("lifecycle", name)
+    except NoSuchTag:
+        return set()
+    finally:
+        tagging.close()
+
+
+def created(vcsim: VCSim, machine: Any) -> CloudEvent:
+    return event_of(vcsim, "VmCreatedEvent", Vm=about(machine, "Vm"))
+
+
+def test_tag_and_category_are_made_and_attached(vcsim: VCSim, reaction: Make) -> None:
+    with Administrator(vcsim.port) as administrator:
+        first, second, *_ = administrator.machines
+        function = reaction()
+        assert carriers(vcsim) == set()
+
+        function.handle(created(vcsim, first))
+        assert carriers(vcsim) == {("VirtualMachine", first._moId)}
+
+        said = function.handle(created(vcsim, second))
+        assert said is not None
+        assert said["type"] == "dev.vcenter-events.tag.attached.v0"
+        assert dict(said.get_data() or {})["message"] == f"Tag lifecycle/created attached to {second.name}"
+        assert carriers(vcsim) == {("VirtualMachine", first._moId), ("VirtualMachine", second._moId)}
+
+
+def test_tag_is_removed_from_the_object_of_the_event_only(vcsim: VCSim, reaction: Make) -> None:
+    with Administrator(vcsim.port) as administrator:
+        first, second, *_ = administrator.machines
+        attaching, removing = reaction(), reaction(TAG_ACTION="remove")
+        for machine in (first, second):
+            attaching.handle(created(vcsim, machine))
+
+        removing.handle(event_of(vcsim, "VmPoweredOffEvent", Vm=about(first, "Vm")))
+
+        assert carriers(vcsim) == {("VirtualMachine", second._moId)}
+
+
+def test_same_event_three_times_attaches_once_and_does_not_undo_what_a_person_did(vcsim: VCSim, reaction: Make) -> None:
+    with Administrator(vcsim.port) as administrator:
+        machine = administrator.machines[0]
+        function = reaction()
+        event = created(vcsim, machine)
+        function.handle(event)
+        by_hand = Tagging(read(VCenterSettings, environ(vcsim)))
+        by_hand.remove("lifecycle", "created", Reference("VirtualMachine", machine._moId, ""))
+
+        function.handle(event)
+        function.handle(event)
+
+        assert carriers(vcsim) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "argument", "property_", "reference"),
+    [
+        ("host", "Host", "Host", ("HostSystem", "host-1")),
+        ("datastore", "Ds", "Datastore", ("Datastore", "datastore-1")),
+        ("entity", "Entity", "Entity", ("ClusterComputeResource", "domain-c1")),
+    ],
+)
+def test_other_objects_of_an_event_are_tagged_as_the_setting_says(
+    vcsim: VCSim, reaction: Make, kind: str, argument: str, property_: str, reference: tuple[str, str]
+) -> None:
+    named = {"Name": "it", property_: {"Type": reference[0], "Value": reference[1]}}
+
+    reaction(TAG_OBJECT=kind).handle(event_of(vcsim, "AlarmStatusChangedEvent", **{argument: named}))
+
+    assert carriers(vcsim) == {reference}
+
+
+def test_missing_tag_is_named_and_not_made_unless_told(vcsim: VCSim, reaction: Make) -> None:
+    with Administrator(vcsim.port) as administrator:
+        function = reaction(TAG_CREATE="false")
+
+        with pytest.raises(PermanentError, match="no tag category 'lifecycle'"):
+            function.handle(created(vcsim, administrator.machines[0]))
+
+
+def test_event_without_the_object_or_of_another_vcenter_is_logged_and_answered(
+    vcsim: VCSim, reaction: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    function = reaction()
+
+    function.handle(event_of(vcsim, "UserLoginSessionEvent"))
+    function.handle(event_of(vcsim, "VmCreatedEvent", Vm={"Name": "odd", "Vm": "vm-1"}))
+    function.handle(vcenter_event("https://other.example/sdk", "VmCreatedEvent", Vm=MACHINE))
+
+    said = capsys.readouterr().out
+    assert said.count("event without the object") == 2
+    assert said.count("event of another vCenter") == 1
+    assert carriers(vcsim) == set()
+
+
+def test_session_that_a_restart_ended_is_made_anew(vcsim: VCSim, reaction: Make) -> None:
+    with Administrator(vcsim.port) as administrator:
+        first, second = (created(vcsim, machine) for machine in administrator.machines[:2])
+        carrying = ("VirtualMachine", administrator.machines[1]._moId)
+    function = reaction()
+    function.handle(first)
+    vcsim.restart()
+
+    function.handle(second)
+
+    assert carriers(vcsim) == {carrying}
+
+
+def test_unreachable_vcenter_is_temporary_and_the_event_is_handled_when_it_comes_again(
+    vcsim: VCSim, reaction: Make
+) -> None:
+    function = reaction()
+    event = vcenter_event(vcsim.url, "VmCreatedEvent", Vm=MACHINE)
+    vcsim.stop()
+    with pytest.raises(TemporaryError):
+        function.handle(event)
+
+    vcsim.start()
+    function.handle(event)
+
+    assert carriers(vcsim) == {("VirtualMachine", "vm-1")}
+
+
+def test_refused_login_is_permanent_and_names_the_user(vcsim: VCSim, reaction: Make) -> None:
+    function = reaction(VC_PASSWORD="wrong")
+
+    with pytest.raises(PermanentError, match="as user: refused"):
+        function.handle(vcenter_event(vcsim.url, "VmCreatedEvent", Vm=MACHINE))
+
+
+def test_settings_name_what_is_missing() -> None:
+    with pytest.raises(SettingsError) as refused:
+        tag.create({"VC_URL": "https://vcenter.example", "TAG_OBJECT": "planet"})
+
+    named = [fault.split()[0] for fault in refused.value.faults]
+    assert named == ["VC_USERNAME", "TAG_CATEGORY", "TAG_NAME", "TAG_OBJECT"]
