@@ -317,12 +317,12 @@ class Poll:
         """Read until the lease is over and there is nothing left. Raises what interrupts it."""
         self._vcenter.connect()
         with contextlib.closing(self._open_history()) as history:
+            self._tell_recovered()
             while not self._stopping.is_set():
                 page = history.read()
                 if page.gap:
-                    log.error(
-                        "events are missing: vCenter no longer holds them", first=page.gap.first, last=page.gap.last
-                    )
+                    log.error("events are missing: vCenter holds them no longer", **dataclasses.asdict(page.gap))
+                    self._tell(notice.gap(self._source, page.gap.first, page.gap.last, _now()))
                 if page.events:
                     self._send(page.events)
                     continue

@@ -38,6 +38,8 @@ REQUEST_TIMEOUT_SECONDS = 60.0
 REFUSED_LOGIN_PAUSE_SECONDS = 60.0
 """After a refused login the same credentials are not tried again for so long: vCenter locks an account, by default,
 after five refusals within 180 s."""
+DISORDER = datetime.timedelta(seconds=1)
+"""How much later an event's time may be than that of an event with a greater key."""
 SESSION_PRIVILEGES = frozenset({"System.Anonymous", "System.View", "System.Read"})
 """Every session has these on the event history: where one is missing, the session is gone."""
 _OLDEST_API = "vim.version.version9"
@@ -274,11 +276,7 @@ class EventHistory:
         self._resuming, self._seen = after is not None, False
         self.wait(0)
         if after is not None and self._watched_key is not None and self._watched_key < after.key:
-            log.warning(
-                "vcenter's event keys went back: it was restored or made anew",
-                last_key=after.key,
-                newest_key=self._watched_key,
-            )
+            log.warning("vcenter's event keys went back: it was restored or made anew", last_key=after.key)
             self._after, self._resuming = None, False
 
     def read(self) -> Page:
@@ -322,6 +320,10 @@ class EventHistory:
             if not events or not self._resuming or self._after is None:
                 gap = None
                 break
+            if _went_back(events, self._after):
+                log.warning("vcenter's event keys went back: it was restored or made anew", last_key=self._after.key)
+                self._after, gap = None, None
+                break
             known = self._after.key
             seen = any(event.key <= known for event in events)
             events = [event for event in events if event.key > known]
@@ -352,6 +354,19 @@ class EventHistory:
                     event=cut(ElementTree.tostring(element, "unicode"), 2000),
                 )
         return events
+
+
+def _went_back(events: list[VCenterEvent], known: Position) -> bool:
+    """Whether keys up to that of *known* are now of later events: then they are counted anew.
+
+    Keys and times grow together, but for events of about the same moment.
+    """
+    for event in events:
+        if event.key == known.key and event.created_time != known.created_time:
+            return True
+        if event.key < known.key and event.created_time > known.created_time + DISORDER:
+            return True
+    return False
 
 
 @contextlib.contextmanager

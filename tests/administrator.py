@@ -84,15 +84,19 @@ class Administrator:
         """The key of vCenter's newest event."""
         return self.event_keys()[-1]  # EventManager.latestEvent is not kept by the simulator
 
-    def event_keys(self) -> list[int]:
-        """The keys of the events that vCenter holds, oldest first."""
+    def events(self) -> list[Any]:
+        """The events that vCenter holds, oldest first."""
         collector = self.content.eventManager.CreateCollectorForEvents(vim.event.EventFilterSpec())
         collector.SetCollectorPageSize(1000)
-        keys: list[int] = []
+        found: list[Any] = []
         while page := collector.ReadNextEvents(1000):
-            keys += [event.key for event in page]
+            found += page
         collector.DestroyCollector()
-        return keys
+        return found
+
+    def event_keys(self) -> list[int]:
+        """The keys of the events that vCenter holds, oldest first."""
+        return [event.key for event in self.events()]
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,9 @@
 """What tests of several rooms share."""
 
+import os
+import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -21,3 +24,20 @@ def vcsim(_vcsim_binary: None) -> Iterator[VCSim]:
     """A simulated vCenter of the test's own, running, on a free port."""
     with VCSim() as running:
         yield running
+
+
+@pytest.fixture
+def config_map() -> Iterator[tuple[Any, str, str]]:
+    """A ConfigMap of the test's own, in a namespace of its own, on a real API server: api, namespace, name."""
+    if not os.environ.get("KUBECONFIG"):
+        pytest.skip("needs a Kubernetes API server: set KUBECONFIG")
+    from kubernetes import client, config  # noqa: PLC0415 - half a second, for the tests that need it
+
+    config.load_kube_config()
+    api = client.CoreV1Api()
+    namespace = f"checkpoint-{uuid.uuid4().hex[:8]}"
+    api.create_namespace({"metadata": {"name": namespace}})
+    api.create_namespaced_config_map(namespace, {"metadata": {"name": "poller-configmap"}})
+    yield api, namespace, "poller-configmap"
+    api.delete_namespace(namespace)
+    api.api_client.close()

@@ -35,12 +35,15 @@ class Served:
     def __init__(self, function: str, **environ: str) -> None:
         self.process = launch(function, **environ)
         assert self.process.stdout is not None
-        first = self.process.stdout.readline()
-        assert first, self.process.communicate()[1]
-        self.started: dict[str, Any] = json.loads(first)
+        self.lines: list[dict[str, Any]] = []
+        self.started: dict[str, Any] = {}
+        while "address" not in self.started:
+            line = self.process.stdout.readline()
+            assert line, self.process.communicate()[1]
+            self.started = json.loads(line)
+            self.lines.append(self.started)
         self.address: str = self.started["address"]
         self.port: int = urlsplit(self.address).port or 0
-        self.lines: list[dict[str, Any]] = []
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()
 

@@ -22,33 +22,6 @@ TICK = CloudEvent({"type": "dev.knative.sources.ping", "source": "/test"}, None)
 
 
 @pytest.fixture
-def sink() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def administrator(vcsim: VCSim) -> Iterator[Administrator]:
-    with Administrator(vcsim.port) as person:
-        yield person
-
-
-@pytest.fixture
-def environ(vcsim: VCSim, sink: Receiver, tmp_path: Path) -> dict[str, str]:
-    return {
-        "VC_URL": vcsim.url,
-        "VC_INSECURE": "true",
-        "VC_USERNAME": vcsim.username,
-        "VC_PASSWORD": vcsim.password,
-        "K_SINK": sink.url,
-        "CHECKPOINT": f"file:{tmp_path / 'checkpoint.json'}",
-        "FOLLOW_SECONDS": "0",
-        "SINK_BACKOFF": "10ms",
-        "SINK_BACKOFF_MAX": "100ms",
-    }
-
-
-@pytest.fixture
 def pollers(vcsim: VCSim, sink: Receiver) -> Iterator[Any]:
     """Makes pollers, and closes them before what they work with."""
     made: list[Poller] = []

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,23 +71,6 @@ def test_what_is_no_checkpoint_is_refused_with_the_reason(record: str) -> None:
 
 def test_vcenter_is_named_by_its_host() -> None:
     assert vcenter_name("https://vcenter.example:8443/sdk") == "vcenter.example"
-
-
-@pytest.fixture
-def config_map() -> Iterator[tuple[Any, str, str]]:
-    """A ConfigMap of the test's own, in a namespace of its own, on a real API server: api, namespace, name."""
-    if not os.environ.get("KUBECONFIG"):
-        pytest.skip("needs a Kubernetes API server: set KUBECONFIG")
-    from kubernetes import client, config  # noqa: PLC0415 - half a second, for the tests that need it
-
-    config.load_kube_config()
-    api = client.CoreV1Api()
-    namespace = f"checkpoint-{uuid.uuid4().hex[:8]}"
-    api.create_namespace({"metadata": {"name": namespace}})
-    api.create_namespaced_config_map(namespace, {"metadata": {"name": "poller-configmap"}})
-    yield api, namespace, "poller-configmap"
-    api.delete_namespace(namespace)
-    api.api_client.close()
 
 
 @pytest.fixture(params=["memory", "file", pytest.param("configmap", marks=pytest.mark.cluster)])

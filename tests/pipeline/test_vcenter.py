@@ -105,6 +105,16 @@ def test_keys_that_went_back_are_read_from_the_beginning(vcenter: VCenter, admin
     assert gaps == []
 
 
+def test_keys_that_went_back_and_grew_past_the_position_since_are_read_from_the_beginning(
+    vcenter: VCenter, administrator: Administrator
+) -> None:
+    """The position's key is now another, later event's: greater keys alone would not tell."""
+    before_restore = Position(administrator.event_keys()[20], vcenter.server_time() - LONG_AGO, "VmPoweredOnEvent")
+    events, gaps = drain(history(vcenter, before_restore))
+    assert [event.key for event in events] == administrator.event_keys()
+    assert gaps == []
+
+
 def test_session_that_another_administrator_ended_is_told_from_other_faults(
     vcenter: VCenter, administrator: Administrator
 ) -> None:

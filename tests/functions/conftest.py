@@ -1,0 +1,37 @@
+"""What the poller's tests share: a simulator, a sink, somebody who makes events, and settings that join them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo.vcsim import VCSim
+from tests.administrator import Administrator
+from tests.receiver import Receiver
+
+
+@pytest.fixture
+def sink() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def administrator(vcsim: VCSim) -> Iterator[Administrator]:
+    with Administrator(vcsim.port) as person:
+        yield person
+
+
+@pytest.fixture
+def environ(vcsim: VCSim, sink: Receiver, tmp_path: Path) -> dict[str, str]:
+    return {
+        "VC_URL": vcsim.url,
+        "VC_INSECURE": "true",
+        "VC_USERNAME": vcsim.username,
+        "VC_PASSWORD": vcsim.password,
+        "K_SINK": sink.url,
+        "CHECKPOINT": f"file:{tmp_path / 'checkpoint.json'}",
+        "FOLLOW_SECONDS": "0",
+        "SINK_BACKOFF": "10ms",
+        "SINK_BACKOFF_MAX": "100ms",
+    }

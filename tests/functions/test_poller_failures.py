@@ -1,0 +1,375 @@
+"""What the predecessor lost is not lost: the poller as a process, a real simulator, a sink that misbehaves."""
+
+import contextlib
+import datetime
+import json
+import random
+import signal
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cloudevents.http import CloudEvent
+
+from demo.vcsim import VCSim
+from functions.poller import Parts, Poller, create
+from pipeline import notice
+from pipeline.checkpoint import ClaimHeld, ConfigMapStore
+from pipeline.event import Position
+from pipeline.settings import PollerSettings, read
+from pipeline.sink import Counts, Sink
+from pipeline.vcenter import VCenter
+from tests.administrator import Administrator
+from tests.receiver import OK, Answer, Received, Receiver
+from tests.serving import Served
+
+TICK = CloudEvent({"type": "dev.knative.sources.ping", "source": "/test"}, None)
+
+
+@contextlib.contextmanager
+def polling(environ: dict[str, str], **more: str) -> Iterator[Served]:
+    """A poller that follows always, as a process; killed at the end if it still runs."""
+    with Served("poller", **{**environ, "FOLLOW_SECONDS": "always", **more}) as served:
+        yield served
+        if served.process.poll() is None:
+            served.signal(signal.SIGKILL)
+
+
+def from_vcenter(requests: list[Received]) -> list[Received]:
+    """Those that are vCenter's events, not the poller's notices."""
+    return [request for request in requests if request.headers["ce-type"].startswith("com.vmware.vsphere.")]
+
+
+def notices(sink: Receiver, kind: str) -> list[dict[str, Any]]:
+    return [json.loads(request.body) for request in sink.accepted if request.headers["ce-type"] == kind]
+
+
+def arrived(sink: Receiver) -> list[int]:
+    return [int(request.id) for request in from_vcenter(sink.accepted)]
+
+
+def assert_order_per_entity(sink: Receiver) -> None:
+    by_entity: dict[str, list[int]] = defaultdict(list)
+    for request in from_vcenter(sink.accepted):
+        keys = by_entity[request.headers.get("ce-subject", "")]
+        if int(request.id) not in keys:
+            keys.append(int(request.id))
+    assert all(keys == sorted(keys) for keys in by_entity.values())
+
+
+def post(administrator: Administrator, count: int, pause_seconds: float = 0) -> None:
+    machines = administrator.machines
+    for number in range(count):
+        administrator.post(f"event {number}", machines[number % len(machines)])
+        time.sleep(pause_seconds)
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    """Wait until *condition* holds, which nothing announces; whether it does."""
+    deadline = time.monotonic() + seconds
+    while not (holds := condition()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return holds
+
+
+def all_arrive(sink: Receiver, administrator: Administrator, seconds: float = 20) -> bool:
+    expected = set(administrator.event_keys())
+    return sink.wait_for(lambda: expected <= set(arrived(sink)), seconds)
+
+
+def test_event_refused_for_ever_goes_to_the_dead_letter_sink_and_the_rest_goes_on(
+    environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    post(administrator, 50)
+    poison = str(administrator.event_keys()[-44])
+    sink.answer = lambda headers: Answer(503) if headers["ce-id"] == poison else OK
+    with Receiver() as dead_letters:
+        poller = create({**environ, "DEAD_LETTER_SINK": dead_letters.url, "SINK_TRIES": "5"})
+        poller.handle(TICK)
+        poller.close()
+        assert [letter.id for letter in dead_letters.accepted] == [poison]
+    assert sorted([*arrived(sink), int(poison)]) == administrator.event_keys()[: len(arrived(sink)) + 1]
+    [told] = notices(sink, notice.UNDELIVERABLE)
+    assert (told["count"], told["lastId"]) == (1, poison)
+    assert "503" in told["reason"]
+
+
+def test_event_refused_for_ever_without_a_dead_letter_sink_holds_the_checkpoint_and_nothing_else(
+    environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    post(administrator, 50)
+    keys = administrator.event_keys()
+    poison = keys[-44]
+    sink.answer = lambda headers: Answer(503) if headers["ce-id"] == str(poison) else OK
+    with polling(environ):
+        behind_it = {key for key in keys if key > poison and (key - poison) % 4 == 0}  # four machines, in turn
+        others = set(keys) - {poison} - behind_it
+        assert sink.wait_for(lambda: others <= set(arrived(sink)))
+        assert sink.wait_for(lambda: sum(request.id == str(poison) for request in sink.requests) > 20)
+        record = json.loads(Path(environ["CHECKPOINT"].removeprefix("file:")).read_text())
+        assert record["lastEventKey"] == poison - 1
+        sink.answer = lambda headers: OK
+        assert sink.wait_for(lambda: set(keys) <= set(arrived(sink)))
+    assert len(arrived(sink)) == len(set(arrived(sink)))
+    assert_order_per_entity(sink)
+
+
+def test_sink_that_is_down_for_a_while_loses_nothing(
+    environ: dict[str, str], administrator: Administrator, vcsim: VCSim
+) -> None:
+    with Receiver() as first:
+        port = first.port
+        with polling({**environ, "K_SINK": first.url}):
+            assert all_arrive(first, administrator)
+            before = arrived(first)
+            first.stop()
+            post(administrator, 50, pause_seconds=0.03)
+            with Receiver(port=port) as second:
+                expected = set(administrator.event_keys()) - set(before)
+                assert second.wait_for(lambda: expected <= set(arrived(second)))
+                assert len(arrived(second)) == len(set(arrived(second)))
+                assert_order_per_entity(second)
+
+
+def test_slow_sink_loses_nothing(environ: dict[str, str], sink: Receiver, administrator: Administrator) -> None:
+    sink.answer = lambda headers: Answer(202, after_seconds=0.5)
+    with polling(environ, SINK_LANES="32"):
+        post(administrator, 50)
+        assert all_arrive(sink, administrator, 30)
+    assert len(arrived(sink)) == len(set(arrived(sink)))
+
+
+def test_sink_that_closes_connections_half_way_loses_nothing(
+    environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    chance = random.Random(7)
+    sink.answer = lambda headers: Answer(0) if chance.random() < 0.3 else OK
+    with polling(environ):
+        post(administrator, 100)
+        assert all_arrive(sink, administrator)
+    assert_order_per_entity(sink)
+
+
+def test_killed_again_and_again_loses_nothing_and_repeats_only_what_was_in_flight(
+    environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    chance = random.Random(11)
+    posting = threading.Thread(target=post, args=(administrator, 400, 0.01))
+    posting.start()
+    kills = 0
+    while posting.is_alive() or kills < 6:
+        with polling(environ) as served:
+            count = len(sink.requests)
+            sink.wait_for(lambda: len(sink.requests) > count, 5)  # noqa: B023 - called at once
+            time.sleep(chance.uniform(0, 0.4))
+            served.signal(signal.SIGKILL)
+        kills += 1
+    posting.join()
+    with polling(environ):
+        assert all_arrive(sink, administrator)
+    repeats = len(arrived(sink)) - len(set(arrived(sink)))
+    assert repeats <= kills * 100
+    assert_order_per_entity(sink)
+
+
+def test_sigterm_in_a_burst_delivers_what_was_read_and_the_restart_repeats_nothing(
+    environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    sink.answer = lambda headers: Answer(202, after_seconds=0.01)
+    with polling(environ) as served:
+        post(administrator, 600)
+        started = time.monotonic()
+        served.signal(signal.SIGTERM)
+        assert served.wait() == 0
+        assert time.monotonic() - started < 10
+    with polling(environ):
+        assert all_arrive(sink, administrator)
+    assert len(arrived(sink)) == len(set(arrived(sink)))
+
+
+def test_vcenter_that_restarts_is_found_again_and_told_of(
+    environ: dict[str, str], sink: Receiver, administrator: Administrator, vcsim: VCSim
+) -> None:
+    with polling(environ):
+        assert all_arrive(sink, administrator)
+        vcsim.kill()
+        assert sink.wait_for(lambda: bool(notices(sink, notice.UNREACHABLE)))
+        vcsim.start()
+        with Administrator(vcsim.port) as person:
+            person.post("after the restart")
+            assert sink.wait_for(lambda: any(b"after the restart" in request.body for request in sink.accepted))
+        assert sink.wait_for(lambda: bool(notices(sink, notice.RECOVERED)))
+    assert len(notices(sink, notice.UNREACHABLE)) == len(notices(sink, notice.RECOVERED)) == 1
+
+
+def test_session_that_an_administrator_ends_is_made_anew_unnoticed(
+    environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    with polling(environ):
+        assert all_arrive(sink, administrator)
+        administrator.end_other_sessions()
+        post(administrator, 5)
+        assert all_arrive(sink, administrator)
+    assert notices(sink, notice.UNREACHABLE) == []
+    assert len(arrived(sink)) == len(set(arrived(sink)))
+
+
+def test_changed_password_is_read_from_the_mounted_files(
+    environ: dict[str, str], sink: Receiver, administrator: Administrator, vcsim: VCSim, tmp_path: Path
+) -> None:
+    (tmp_path / "username").write_text(vcsim.username)
+    (tmp_path / "password").write_text("not yet known")
+    mounted = {"VC_USERNAME": "", "VC_PASSWORD": "", "VC_SECRET_PATH": str(tmp_path)}
+    with polling(environ, **mounted) as served:
+        tick = {"type": "dev.knative.sources.ping", "source": "/test", "id": "1"}
+        refused = (400, "vCenter refuses user name and password")
+        assert until(lambda: (answer := served.post({}, **tick))[0] == refused[0] and refused[1] in answer[1])
+        (tmp_path / "password").write_text(vcsim.password)
+        assert all_arrive(sink, administrator)
+
+
+def test_burst_while_the_reader_is_held_up_is_told_as_a_gap_with_the_exact_range(
+    environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    gate = threading.Event()
+    sink.answer = lambda headers: OK if gate.is_set() else Answer(503)
+    with polling(environ, SINK_WINDOW="20"):
+        assert sink.wait_for(lambda: len(sink.requests) > 3)
+        post(administrator, 5000)
+        held = administrator.event_keys()
+        gate.set()
+        assert sink.wait_for(lambda: set(held) <= set(arrived(sink)), 30)
+        assert sink.wait_for(lambda: bool(notices(sink, notice.GAP)))
+        [told] = notices(sink, notice.GAP)
+        missing = set(range(1, held[-1] + 1)) - set(arrived(sink))
+        assert missing == set(range(told["first"], told["last"] + 1))
+        administrator.post("and on it goes")
+        assert all_arrive(sink, administrator)
+    assert len(arrived(sink)) == len(set(arrived(sink)))
+
+
+def test_predecessors_checkpoint_is_continued(
+    environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    post(administrator, 10)
+    middle = administrator.events()[-6]
+    created = middle.createdTime.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
+    Path(environ["CHECKPOINT"].removeprefix("file:")).write_text(
+        f'{{"vCenter":"127.0.0.1","lastEventKey":{middle.key},"lastEventType":"GeneralUserEvent",'
+        f'"lastEventKeyTimestamp":"{created}","createdTimestamp":"{created}"}}'
+    )
+    poller = create(environ)
+    poller.handle(TICK)
+    poller.close()
+    assert sorted(arrived(sink))[:5] == [middle.key + number for number in range(1, 6)]
+
+
+def test_at_most_once_starts_now_and_never_repeats(
+    environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    post(administrator, 10)
+    time.sleep(1.1)  # the simulator's clock answers in whole seconds
+    sink.answer = lambda headers: Answer(503)
+    poller = create({**environ, "CHECKPOINT_MAX_AGE": "0"})
+    poller.handle(TICK)
+    assert b"event" not in b"".join(request.body for request in sink.requests)
+    administrator.post("tried once")
+    poller.handle(TICK)
+    poller.handle(TICK)
+    poller.close()
+    assert sum(b"tried once" in request.body for request in sink.requests) == 1
+
+
+def test_selected_types_and_entities_only(
+    environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    machine = administrator.machines[0]
+    administrator.power_off(machine)
+    administrator.power_on(machine)
+    poller = create(
+        {**environ, "EVENT_TYPES": "VmPoweredOffEvent,VmPoweredOnEvent", "ENTITY": f"VirtualMachine/{machine._moId}"}
+    )
+    poller.handle(TICK)
+    poller.close()
+    types = [request.headers["ce-type"].split(".")[-2] for request in sink.accepted]
+    assert set(types) == {"VmPoweredOffEvent", "VmPoweredOnEvent"}
+    assert {request.headers["ce-subject"] for request in sink.accepted} == {f"VirtualMachine/{machine._moId}"}
+
+
+def test_metrics_say_what_happened(environ: dict[str, str], sink: Receiver, administrator: Administrator) -> None:
+    with polling(environ) as served:
+        assert all_arrive(sink, administrator)
+        status, text = served.request("GET", "/metrics")
+    values = dict(line.split() for line in text.splitlines() if not line.startswith("#"))
+    assert status == 200
+    assert float(values["vcenter_events_sent_total"]) == len(arrived(sink))
+    assert float(values["vcenter_events_read_total"]) == len(arrived(sink))
+    assert float(values["vcenter_session_up"]) == 1
+    assert float(values["vcenter_events_lag_seconds"]) == 0
+
+
+def test_many_ticks_leave_sessions_threads_and_sockets_level(
+    environ: dict[str, str], sink: Receiver, administrator: Administrator
+) -> None:
+    poller = create(environ)
+    for _ in range(5):
+        poller.handle(TICK)
+    level = resources(administrator)
+    for _ in range(100):
+        poller.handle(TICK)
+    after = resources(administrator)
+    poller.close()
+    assert all(after[name] <= level[name] for name in level), (level, after)
+
+
+def resources(administrator: Administrator) -> dict[str, int]:
+    return {
+        "sessions": len(administrator.content.sessionManager.sessionList),
+        "threads": threading.active_count(),
+        "files": len(list(Path("/proc/self/fd").iterdir())),
+    }
+
+
+@pytest.mark.cluster
+def test_two_pollers_on_one_configmap_deliver_each_event_once(
+    environ: dict[str, str], sink: Receiver, administrator: Administrator, config_map: tuple[Any, str, str]
+) -> None:
+    api, namespace, name = config_map
+
+    def made(holder: str) -> Poller:
+        settings = read(PollerSettings, environ)
+        counts = Counts()
+
+        def open_sink() -> Sink[Position]:
+            return Sink(settings.sink, counts=counts)
+
+        store = ConfigMapStore(name, holder, api, namespace)
+        return Poller(Parts(settings, VCenter(settings.vcenter), store, open_sink, counts))
+
+    pollers = [made("poller-1"), made("poller-2")]
+    held: list[str] = []
+
+    def tick(poller: Poller) -> None:
+        for _ in range(10):
+            try:
+                poller.handle(TICK)
+            except ClaimHeld as error:
+                held.append(str(error))
+
+    threads = [threading.Thread(target=tick, args=(poller,)) for poller in pollers]
+    for thread in threads:
+        thread.start()
+    post(administrator, 100)
+    for thread in threads:
+        thread.join()
+    pollers[0].handle(TICK)
+    for poller in pollers:
+        poller.close()
+    assert len(arrived(sink)) == len(set(arrived(sink)))
+    assert set(administrator.event_keys()[:-2]) <= set(arrived(sink)) | set(administrator.event_keys()[-2:])
+    assert held
+    assert all("holds ConfigMap" in said or "another poller wrote it" in said for said in held)
