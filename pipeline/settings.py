@@ -6,10 +6,12 @@ these classes by a test.
 """
 
 import dataclasses
+import datetime
 import json
 import logging
 import math
 import re
+import zoneinfo
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -556,6 +558,59 @@ def new_file(value: str) -> Path:
     path = Path(value)
     if path.is_dir() or not path.parent.is_dir():
         raise ValueError(f"is {value!r}, not a file in a folder that exists")
+def templates_in(value: str) -> Mapping[str, Mapping[str, str]]:
+    """Event type → `title` and `body` → template, of the folder's files `TYPE.title` and `TYPE.body`."""
+    found: dict[str, dict[str, str]] = {}
+    try:
+        # What starts with a dot is how a mounted ConfigMap is changed at once.
+        for file in sorted(each for each in Path(value).iterdir() if not each.name.startswith(".")):
+            type_, _, part = file.name.rpartition(".")
+            if part not in ("title", "body") or not type_:
+                raise ValueError(f"holds {file.name}, not TYPE.title or TYPE.body")
+            try:
+                found.setdefault(type_, {})[part] = jinja_template(file.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise ValueError(f"holds {file.name}, which {error}") from error
+    except OSError as error:
+        raise ValueError(f"is {value!r}, which cannot be read: {error.strerror}") from error
+    return MappingProxyType(found)
+
+
+@dataclasses.dataclass(frozen=True)
+class QuietHours:
+    """A part of every day, in the time zone of those who sleep."""
+
+    begin: datetime.time
+    end: datetime.time
+    """Before *begin*, if it is the next day's."""
+    zone: zoneinfo.ZoneInfo
+
+    def contains(self, moment: datetime.datetime) -> bool:
+        """Whether *moment* is in them."""
+        there = moment.astimezone(self.zone).time()
+        if self.begin <= self.end:
+            return self.begin <= there < self.end
+        return there >= self.begin or there < self.end
+
+    def ends(self, moment: datetime.datetime) -> datetime.datetime:
+        """When those end that *moment* is in."""
+        there = moment.astimezone(self.zone)
+        day = there.date() + datetime.timedelta(days=there.time() >= self.end)
+        return datetime.datetime.combine(day, self.end, self.zone).astimezone(datetime.UTC)
+
+
+def quiet_hours(value: str) -> QuietHours:
+    """`22:00-07:00` (UTC) or `22:00-07:00 Europe/Berlin`."""
+    match = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)(?: (\S+))?", value)
+    if not match or match[1] == match[2]:
+        raise ValueError(f"is {value!r}, not HH:MM-HH:MM with a time zone")
+    try:
+        begin, end = (datetime.time.fromisoformat(each) for each in match.group(1, 2))
+        return QuietHours(begin, end, zoneinfo.ZoneInfo(match[3] or "UTC"))
+    except (ValueError, zoneinfo.ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError(f"is {value!r}: {error}") from error
+
+
     return path
 
 
@@ -580,6 +635,51 @@ class DeadletterSettings:
     most: int = setting(
         "DEADLETTER_LETTERS",
         whole_number(1, 1_000_000),
+    templates: Mapping[str, Mapping[str, str]] | None = setting(
+        "NOTIFY_TEMPLATES",
+        templates_in,
+        "folder with templates for single event types: files VmPoweredOffEvent.title and VmPoweredOffEvent.body",
+        example="/etc/notify",
+        default=None,
+    )
+    link: str | None = setting(
+        "NOTIFY_LINK",
+        jinja_template,
+        "Jinja2 template of a link to the event, which ends the body: the display's address",
+        example="https://display.example/?id={{ id | urlencode }}",
+        default=None,
+    )
+    severity: str = setting(
+        "NOTIFY_SEVERITY",
+        one_of("info", "warning", "error"),
+        "least severity that is notified",
+        example="warning",
+        default="info",
+    )
+    limit: int = setting(
+        "NOTIFY_LIMIT",
+        whole_number(0, 1_000_000),
+        "events notified one by one in a period; those beyond are told in one message at its end; 0: all are",
+        example="5",
+        default="20",
+    )
+    period_seconds: float = setting(
+        "NOTIFY_PERIOD", duration, "the period, which starts with an event", example="5m", default="1m"
+    )
+    quiet: QuietHours | None = setting(
+        "NOTIFY_QUIET",
+        quiet_hours,
+        "hours, in UTC unless a zone is named, in which nobody is notified; one message at their end tells what came",
+        example="22:00-07:00 Europe/Berlin",
+        default=None,
+    )
+    quiet_severity: str = setting(
+        "NOTIFY_QUIET_SEVERITY",
+        one_of("info", "warning", "error", "none"),
+        "least severity that is notified in quiet hours all the same; none: nothing is",
+        example="none",
+        default="error",
+    )
         "letters kept at most; redriven and dropped ones go first, then the oldest",
         example="10000",
         default="10000",

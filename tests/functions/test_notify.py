@@ -1,17 +1,46 @@
 """notify, with apprise posting to a local receiver."""
 
+import queue
 import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import Message
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope
 from cloudevents.http import CloudEvent
 
 from functions import notify
+from local.services import free_port
+from pipeline import settings
 from pipeline.errors import SettingsError, TemporaryError
+from tests.local.conftest import wait_until
 from tests.serving import Receiver
 
 # apprise's own import, of a module that it falls back from.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
+
+_made: list[notify.Notify] = []
+
+
+@pytest.fixture(autouse=True)
+def _closing() -> Iterator[None]:
+    """Ends the threads of what `made` made."""
+    yield
+    while _made:
+        _made.pop().close()
+
+
+def made(environ: Mapping[str, str]) -> notify.Notify:
+    """notify with these settings; closed after the test."""
+    _made.append(notify.create(environ))
+    return _made[-1]
 
 
 def event(data: Any = None, **attributes: str) -> CloudEvent:
@@ -35,7 +64,7 @@ POWERED_OFF = {
 
 def test_vm_event_is_told_by_the_default_templates() -> None:
     with Receiver() as receiver:
-        notify.create({"NOTIFY_URLS": receiver.url}).handle(event(POWERED_OFF))
+        made({"NOTIFY_URLS": receiver.url}).handle(event(POWERED_OFF))
     assert [body["title"] for body in receiver.bodies] == ["VM powered off: DC0_H0_VM0"]
     assert receiver.bodies[0]["message"] == (
         "DC0_H0_VM0 on DC0_H0 in DC0 is powered off\n\n"
@@ -53,7 +82,7 @@ def test_own_templates_see_attributes_and_payload() -> None:
             "NOTIFY_TITLE": "{{ subject }}\n{{ data.Vm.Name | lower }}",
             "NOTIFY_BODY": "{{ data.Host.Name }}by {{ user }}",  # the event has no host
         }
-        notify.create(environ).handle(event(POWERED_OFF, subject="VirtualMachine/vm-60"))
+        made(environ).handle(event(POWERED_OFF, subject="VirtualMachine/vm-60"))
     assert receiver.bodies[0]["title"] == "VirtualMachine/vm-60 dc0_h0_vm0"
     assert receiver.bodies[0]["message"] == "by VSPHERE.LOCAL\\Administrator"
 
@@ -67,7 +96,7 @@ def test_template_that_fails_at_run_time_gives_way_to_the_default(
     template: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Receiver() as receiver:
-        notify.create({"NOTIFY_URLS": receiver.url, "NOTIFY_TITLE": template}).handle(event(POWERED_OFF))
+        made({"NOTIFY_URLS": receiver.url, "NOTIFY_TITLE": template}).handle(event(POWERED_OFF))
     assert receiver.bodies[0]["title"] == "VM powered off: DC0_H0_VM0"
     assert "NOTIFY_TITLE" in capsys.readouterr().out
 
@@ -77,7 +106,7 @@ def test_template_that_fails_at_run_time_gives_way_to_the_default(
 
 def test_event_delivered_again_is_not_notified_again() -> None:
     with Receiver() as receiver:
-        function = notify.create({"NOTIFY_URLS": receiver.url})
+        function = made({"NOTIFY_URLS": receiver.url})
         for _ in range(3):
             function.handle(event(POWERED_OFF))
         function.handle(event(POWERED_OFF, source="https://other.example/sdk"))
@@ -87,7 +116,7 @@ def test_event_delivered_again_is_not_notified_again() -> None:
 def test_duplicates_at_the_same_time_notify_once() -> None:
     with Receiver() as receiver:
         receiver.gate.clear()
-        function = notify.create({"NOTIFY_URLS": receiver.url})
+        function = made({"NOTIFY_URLS": receiver.url})
         posts = [threading.Thread(target=function.handle, args=(event(POWERED_OFF),)) for _ in range(4)]
         for post in posts:
             post.start()
@@ -101,7 +130,7 @@ def test_duplicates_at_the_same_time_notify_once() -> None:
 def test_only_the_service_that_failed_is_notified_when_the_event_comes_again() -> None:
     with Receiver() as well, Receiver() as ailing:
         ailing.statuses = [500]
-        function = notify.create({"NOTIFY_URLS": f"{well.url} {ailing.url}"})
+        function = made({"NOTIFY_URLS": f"{well.url} {ailing.url}"})
         with pytest.raises(TemporaryError, match=r"event 4711: 1 of 2 services .*number 2 \(JSON\)"):
             function.handle(event(POWERED_OFF))
         function.handle(event(POWERED_OFF))
@@ -110,7 +139,7 @@ def test_only_the_service_that_failed_is_notified_when_the_event_comes_again() -
 
 def test_no_more_events_are_remembered_than_the_setting_says() -> None:
     with Receiver() as receiver:
-        function = notify.create({"NOTIFY_URLS": receiver.url, "NOTIFY_REMEMBERED": "2"})
+        function = made({"NOTIFY_URLS": receiver.url, "NOTIFY_REMEMBERED": "2"})
         for number in ("1", "2", "3", "3", "1"):
             function.handle(event(POWERED_OFF, id=number))
     assert len(receiver.bodies) == 4
@@ -132,7 +161,7 @@ def test_no_more_events_are_remembered_than_the_setting_says() -> None:
 )
 def test_event_of_unexpected_shape_is_told_all_the_same(data: Any, content_type: str) -> None:
     with Receiver() as receiver:
-        notify.create({"NOTIFY_URLS": receiver.url}).handle(event(data, datacontenttype=content_type, type="odd"))
+        made({"NOTIFY_URLS": receiver.url}).handle(event(data, datacontenttype=content_type, type="odd"))
     assert len(receiver.bodies) == 1
     assert "4711" in receiver.bodies[0]["message"]
 
@@ -152,7 +181,213 @@ def test_template_with_a_syntax_fault_is_refused_at_start() -> None:
 def test_address_is_never_logged(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
     with Receiver() as receiver:
         receiver.statuses = [500]
-        function = notify.create({"NOTIFY_URLS": f"{receiver.url}?+token=hunter2"})
+        function = made({"NOTIFY_URLS": f"{receiver.url}?+token=hunter2"})
         with pytest.raises(TemporaryError) as failed:
             function.handle(event(POWERED_OFF))
     assert "hunter2" not in caplog.text + "".join(capsys.readouterr()) + str(failed.value)
+
+
+# ── severity, templates by type, link ──
+
+
+def test_severity_is_told_to_the_service_and_too_little_of_it_notifies_nobody() -> None:
+    with Receiver() as receiver:
+        function = made({"NOTIFY_URLS": receiver.url, "NOTIFY_SEVERITY": "warning"})
+        function.handle(event(POWERED_OFF, id="1"))
+        function.handle(event({"Severity": "warning"}, id="2", type="com.vmware.vsphere.EventEx.v0"))
+        function.handle(event({"Alarm": {"Name": "Host CPU"}, "To": "red"}, id="3", type="t"))
+    assert [body["type"] for body in receiver.bodies] == ["warning", "failure"]
+
+
+def test_type_with_templates_of_its_own_is_told_by_them(tmp_path: Path) -> None:
+    (tmp_path / "VmPoweredOffEvent.title").write_text("{{ target }} is off ({{ severity }})\n")
+    (tmp_path / "..data").mkdir()
+    with Receiver() as receiver:
+        environ = {"NOTIFY_URLS": receiver.url, "NOTIFY_TEMPLATES": str(tmp_path), "NOTIFY_BODY": "{{ message }}"}
+        function = made(environ)
+        function.handle(event(POWERED_OFF, id="1"))
+        function.handle(event(POWERED_OFF, id="2", type="com.vmware.vsphere.VmPoweredOnEvent.v0"))
+    assert [body["title"] for body in receiver.bodies] == ["DC0_H0_VM0 is off (info)", "VM powered on: DC0_H0_VM0"]
+    assert receiver.bodies[0]["message"] == POWERED_OFF["FullFormattedMessage"]
+
+
+def test_template_of_a_type_that_fails_gives_way_to_the_default_and_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "VmPoweredOffEvent.body").write_text("{{ 1 / 0 }}")
+    with Receiver() as receiver:
+        made({"NOTIFY_URLS": receiver.url, "NOTIFY_TEMPLATES": str(tmp_path)}).handle(event(POWERED_OFF))
+    assert "is powered off" in receiver.bodies[0]["message"]
+    assert "NOTIFY_TEMPLATES VmPoweredOffEvent.body" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "text"), [("VmPoweredOffEvent.text", "x"), ("VmPoweredOffEvent.body", "{% if %}")])
+def test_template_file_that_cannot_be_used_is_named_at_start(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SettingsError, match=f"NOTIFY_TEMPLATES holds {name}"):
+        notify.create({"NOTIFY_URLS": "json://ok.example", "NOTIFY_TEMPLATES": str(tmp_path)})
+
+
+def test_link_to_the_event_ends_the_body() -> None:
+    with Receiver() as receiver:
+        link = "https://display.example/?id={{ id | urlencode }}"
+        made({"NOTIFY_URLS": receiver.url, "NOTIFY_LINK": link}).handle(event(POWERED_OFF, id="47/11"))
+    assert receiver.bodies[0]["message"].endswith("\nhttps://display.example/?id=47/11")
+
+
+# ── storms and quiet hours ──
+
+
+def storm(function: notify.Notify, events: int) -> None:
+    """*events* from as many threads as Knative would use, two thirds of them powered off."""
+    types = ("VmPoweredOffEvent", "VmPoweredOffEvent", "VmDiskFailedEvent")
+
+    def send(number: int) -> None:
+        function.handle(event(POWERED_OFF, id=str(number), type=f"com.vmware.vsphere.{types[number % 3]}.v0"))
+
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(send, range(events)))
+
+
+def test_storm_of_200_events_is_one_message_that_says_how_many() -> None:
+    with Receiver() as receiver:
+        function = made({"NOTIFY_URLS": receiver.url, "NOTIFY_LIMIT": "0", "NOTIFY_PERIOD": "1h"})
+        storm(function, 200)
+        assert receiver.bodies == []
+
+        function.close()
+    assert [body["title"] for body in receiver.bodies] == ["200 events: 66 VM disk failed, 134 VM powered off"]
+    assert receiver.bodies[0]["type"] == "failure"
+    said = receiver.bodies[0]["message"].splitlines()
+    assert said[:4] == ["200 events", "66 VM disk failed (error)", "134 VM powered off (info)", ""]
+    assert (len(said), said[-1]) == (4 + 20 + 1, "… and 180 more")
+
+
+def test_events_beyond_the_limit_of_a_period_are_told_in_one_message_when_the_process_ends() -> None:
+    with Receiver() as receiver:
+        function = made({"NOTIFY_URLS": receiver.url, "NOTIFY_LIMIT": "5", "NOTIFY_PERIOD": "1h"})
+        storm(function, 200)
+        storm(function, 200)  # delivered again
+        assert len(receiver.bodies) == 5
+
+        function.close()
+    assert len(receiver.bodies) == 6
+    assert receiver.bodies[5]["title"].startswith("195 events: ")
+
+
+def test_digest_is_sent_when_the_period_ends_and_again_to_a_service_that_did_not_take_it() -> None:
+    with Receiver() as well, Receiver() as ailing:
+        ailing.statuses = [500]
+        function = made({"NOTIFY_URLS": f"{well.url} {ailing.url}", "NOTIFY_LIMIT": "0", "NOTIFY_PERIOD": "100ms"})
+        function.handle(event(POWERED_OFF))
+
+        wait_until(lambda: bool(ailing.bodies))
+        function.close()
+    assert [len(well.bodies), len(ailing.bodies)] == [1, 1]
+
+
+def test_event_that_failed_at_one_service_is_not_stopped_by_the_limit_when_it_comes_again() -> None:
+    with Receiver() as receiver:
+        receiver.statuses = [500]
+        function = made({"NOTIFY_URLS": receiver.url, "NOTIFY_LIMIT": "1", "NOTIFY_PERIOD": "1h"})
+        with pytest.raises(TemporaryError):
+            function.handle(event(POWERED_OFF))
+        function.handle(event(POWERED_OFF))
+    assert [body["title"] for body in receiver.bodies] == ["VM powered off: DC0_H0_VM0"]
+
+
+def test_quiet_hours_keep_back_all_but_errors_until_they_end() -> None:
+    now = datetime.now(UTC)
+    hours = f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=2):%H:%M}"
+    with Receiver() as receiver:
+        function = made({"NOTIFY_URLS": receiver.url, "NOTIFY_QUIET": hours})
+        function.handle(event(POWERED_OFF, id="1"))
+        function.handle(event(POWERED_OFF, id="2"))
+        function.handle(event(POWERED_OFF, id="3", type="com.vmware.vsphere.VmDiskFailedEvent.v0"))
+        assert [body["title"] for body in receiver.bodies] == ["VM disk failed: DC0_H0_VM0"]
+
+        function.close()
+    assert receiver.bodies[1]["title"] == "2 events: 2 VM powered off"
+
+
+def test_quiet_hours_that_end_send_what_they_kept() -> None:
+    clock = [datetime(2026, 11, 20, 23, tzinfo=UTC)]
+    with Receiver() as receiver:
+        wanted = settings.read(
+            settings.NotifySettings, {"NOTIFY_URLS": receiver.url, "NOTIFY_QUIET": "22:00-07:00 Europe/Berlin"}
+        )
+        services = [notify.Service(1, wanted.urls[0])]
+        digest = notify.Digest(services, wanted, now=lambda: clock[0])
+        for _ in range(2):
+            assert digest.takes(notify.Message("t", "b", "info"), "VM powered off")
+        clock[0] = datetime(2026, 11, 21, 6, tzinfo=UTC)  # 07:00 in Berlin
+
+        assert not digest.takes(notify.Message("morning", "b", "info"), "VM powered off")
+        with digest._changed:
+            digest._changed.notify_all()
+        assert receiver.arrived.wait(10)
+        digest.close()
+    assert [body["title"] for body in receiver.bodies] == ["2 events: 2 VM powered off"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "moment", "inside", "end"),
+    [
+        ("22:00-07:00", "2026-11-20T23:30:00+00:00", True, "2026-11-21T07:00:00+00:00"),
+        ("22:00-07:00", "2026-11-21T06:59:00+00:00", True, "2026-11-21T07:00:00+00:00"),
+        ("22:00-07:00", "2026-11-21T07:00:00+00:00", False, ""),
+        ("12:00-13:00", "2026-11-20T12:00:00+00:00", True, "2026-11-20T13:00:00+00:00"),
+        ("22:00-07:00 Europe/Berlin", "2026-11-20T21:30:00+00:00", True, "2026-11-21T06:00:00+00:00"),
+        # The clocks go forward that night: 07:00 in Berlin is 05:00 UTC.
+        ("22:00-07:00 Europe/Berlin", "2026-03-28T22:00:00+00:00", True, "2026-03-29T05:00:00+00:00"),
+    ],
+)
+def test_quiet_hours_are_those_of_their_time_zone(hours: str, moment: str, inside: bool, end: str) -> None:
+    quiet, when = settings.quiet_hours(hours), datetime.fromisoformat(moment)
+    assert quiet.contains(when) is inside
+    assert not inside or quiet.ends(when).isoformat() == end
+
+
+@pytest.mark.parametrize(
+    "hours", ["22-07", "22:00-22:00", "25:00-07:00", "22:00-07:00 Europe/Atlantis", "22:00-07:00 ../x"]
+)
+def test_quiet_hours_that_cannot_be_read_are_refused_at_start(hours: str) -> None:
+    with pytest.raises(SettingsError, match="NOTIFY_QUIET"):
+        notify.create({"NOTIFY_URLS": "json://ok.example", "NOTIFY_QUIET": hours})
+
+
+# ── e-mail ──
+
+
+class Mailbox:
+    """Keeps what a real SMTP server takes."""
+
+    def __init__(self) -> None:
+        self.mails: queue.SimpleQueue[tuple[str, list[str], Message]] = queue.SimpleQueue()
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd calls it so
+        """Take a mail."""
+        assert isinstance(envelope.content, bytes)
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        self.mails.put((envelope.mail_from or "", envelope.rcpt_tos, mail))
+        return "250 OK"
+
+
+@pytest.mark.parametrize(("events", "subject"), [(1, "VM powered off: DC0_H0_VM0"), (200, "200 events: ")])
+def test_mail_arrives_at_an_smtp_server(events: int, subject: str) -> None:
+    mailbox = Mailbox()
+    server = Controller(mailbox, hostname="127.0.0.1", port=free_port())
+    server.start()
+    try:
+        url = f"mailto://127.0.0.1:{server.port}?from=vcenter@example.com&to=ops@example.com"
+        function = made({"NOTIFY_URLS": url, "NOTIFY_LIMIT": "0", "NOTIFY_PERIOD": "1h"})
+        for number in range(events):
+            function.handle(event(POWERED_OFF, id=str(number)))
+        function.close()
+        sender, recipients, mail = mailbox.mails.get(timeout=10)
+    finally:
+        server.stop()
+    assert (sender, recipients) == ("vcenter@example.com", ["ops@example.com"])
+    assert str(mail["subject"]).startswith(subject)
+    assert "DC0_H0_VM0" in mail.as_string()
+    assert mailbox.mails.empty()

@@ -1,0 +1,135 @@
+"""How serious an event is, in an administrator's eyes: by what it says itself, else by its type, else by its name.
+
+vCenter events of most classes carry no severity; the table follows the categories in which vCenter's own catalogue
+(`EventDescription.eventInfo`) lists them. A severity read from a name alone is marked as inferred.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+ERROR, WARNING, INFO = "error", "warning", "info"
+INFERRED = "?"
+"""Follows a severity that was read from the name of a type that no table knows."""
+
+_STATED = {
+    "error": ERROR, "critical": ERROR, "alert": ERROR, "emergency": ERROR, "fatal": ERROR,
+    "warning": WARNING, "warn": WARNING,
+    "info": INFO, "information": INFO, "informational": INFO, "notice": INFO, "debug": INFO, "user": INFO,
+    "normal": INFO,
+}  # fmt: skip
+_ALARM_COLOURS = {"red": ERROR, "yellow": WARNING, "green": INFO, "gray": INFO}
+
+_ERRORS = """
+    AlarmEmailFailed AlarmScriptFailed AlarmSnmpFailed BadUsernameSession DasAdmissionControlDisabled
+    DasClusterIsolated DasHostFailed DrsInvocationFailed DrsResourceConfigureFailed DrsRuleComplianceFailed
+    DuplicateIpDetected DvsHealthStatusChange DvsHostWentOutOfSync ErrorUpgrade ExitStandbyModeFailed
+    DrsExitStandbyModeFailed FailoverLevelLost GeneralHostError GeneralVmError HostAddFailed HostCnxFailed
+    HostCnxFailedAccountFailed HostCnxFailedAlreadyManaged HostCnxFailedBadCcagent HostCnxFailedBadUsername
+    HostCnxFailedBadVersion HostCnxFailedCcagentUpgrade HostCnxFailedNetworkError HostCnxFailedNoAccess
+    HostCnxFailedNoConnection HostCnxFailedNoLicense HostCnxFailedNotFound HostCnxFailedTimeout HostConnectionLost
+    HostDasError HostEnableAdminFailed HostLicenseExpired HostNonCompliant HostReconnectionFailed HostSyncFailed
+    HostUpgradeFailed InsufficientFailoverResources InvalidEdition LicenseExpired LicenseNonCompliance
+    MigrationError MigrationHostError MigrationResourceError NoAccessUser NoDatastoresConfigured NoLicense
+    NotEnoughResourcesToStartVm RollbackSettings ScheduledTaskEmailFailed ScheduledTaskFailed ServerLicenseExpired
+    TaskTimeout TemplateUpgradeFailed TimedOutHostOperation VMotionLicenseExpired VcAgentUninstallFailed
+    VcAgentUpgradeFailed VmCloneFailed VmConfigMissing VmDasResetFailed VmDasUpdateError VmDeployFailed
+    VmDisconnected VmDiskFailed VmFailedMigrate VmFailedRelayout VmFailedRelayoutOnVmfs2Datastore
+    VmFailedStartingSecondary VmFailedToPowerOff VmFailedToPowerOn VmFailedToRebootGuest VmFailedToReset
+    VmFailedToShutdownGuest VmFailedToStandbyGuest VmFailedToSuspend VmFailedUpdatingSecondary
+    VmInstanceUuidConflict VmMacConflict VmMessageError VmNoCompatibleHostForSecondary VmNoNetworkAccess VmOrphaned
+    VmRelocateFailed VmReloadFromPathFailed VmStaticMacConflict VmTimedoutStartingSecondary VmUpgradeFailed
+    VmUuidConflict VmWwnConflict iScsiBootFailure
+"""
+_WARNINGS = """
+    AdminPasswordNotChanged AlarmRemoved ClusterDestroyed ClusterOvercommitted DVPortgroupDestroyed
+    DatacenterDestroyed DasDisabled DatastoreDestroyed DatastoreRemovedOnHost DrsDisabled DrsRuleViolation
+    DrsSoftRuleViolation DvsDestroyed DvsPortLinkDown DvsPortBlocked EnteringMaintenanceMode EnteredMaintenanceMode
+    GeneralHostWarning GeneralVmWarning GhostDvsProxySwitchDetected HostDasDisabled HostDisconnected
+    HostGetShortNameFailed HostInAuditMode HostIpInconsistent HostIpToShortNameFailed HostIsolationIpPingFailed
+    HostMissingNetworks HostNoAvailableNetworks HostNoHAEnabledPortGroups HostNoRedundantManagementNetwork
+    HostNotInCluster HostOvercommitted HostPrimaryAgentNotShortName HostRemoved HostShortNameInconsistent
+    HostShortNameToIpFailed HostShutdown HostUserWorldSwapNotEnabled HostWwnConflict LockerMisconfigured
+    MigrationHostWarning MigrationResourceWarning MigrationWarning MtuMismatch NetworkRollback ResourcePoolDestroyed
+    ResourceViolated TeamingMisMatch UplinkPortMtuNotSupport VmDasBeingResetWithScreenshot VmDasBeingReset
+    VmFailoverFailed VmMaxFTRestartCountReached VmMaxRestartCountReached VmMessageWarning VmPowerOffOnIsolation
+    VmPrimaryFailover VmRemoved VmResetting VmRestartedOnAlternateHost VmSecondaryDisabled
+    VmSecondaryDisabledBySystem VmShutdownOnIsolation WarningUpgrade
+"""
+_INFOS = """
+    AccountCreated AccountRemoved AccountUpdated AlarmAcknowledged AlarmActionTriggered AlarmCleared AlarmCreated
+    AlarmReconfigured AlreadyAuthenticatedSession ClusterCreated ClusterReconfigured CustomFieldDefAdded
+    CustomFieldDefRemoved CustomFieldDefRenamed CustomFieldValueChanged CustomizationSucceeded DVPortgroupCreated
+    DVPortgroupReconfigured DVPortgroupRenamed DasClusterCreated DasEnabled DatacenterCreated DatacenterRenamed
+    DatastoreCapacityIncreased DatastoreDiscovered DatastoreFileCopied DatastoreFileDeleted DatastoreFileMoved
+    DatastoreRenamed DrsEnabled DrsVmMigrated DrsVmPoweredOn DvsCreated DvsPortConnected DvsPortCreated
+    DvsPortDeleted DvsPortDisconnected DvsPortLinkUp DvsReconfigured ExitMaintenanceMode ExitedStandbyMode
+    GeneralUser GlobalMessageChanged HostAdded HostConnected HostReconnected HostVnicConnectedToCustomizedDVPort
+    LicenseServerAvailable LocalTSMEnabled NASDatastoreCreated PermissionAdded PermissionRemoved PermissionUpdated
+    ProfileCreated ProfileRemoved RemoteTSMEnabled ResourcePoolCreated ResourcePoolMoved ResourcePoolReconfigured
+    RoleAdded RoleRemoved RoleUpdated ScheduledTaskCompleted ScheduledTaskCreated ScheduledTaskStarted
+    ServerStartedSession SessionTerminated Task UserLoginSession UserLogoutSession UserPasswordChanged UserUpgrade
+    VMFSDatastoreCreated VMFSDatastoreExpanded VMFSDatastoreExtended VmAcquiredMksTicket VmAcquiredTicket
+    VmAutoRename VmBeingCloned VmBeingCreated VmBeingDeployed VmBeingHotMigrated VmBeingMigrated VmBeingRelocated
+    VmCloned VmConnected VmCreated VmDateRolledBack VmDeployed VmDiscovered VmEmigrating VmGuestReboot
+    VmGuestShutdown VmGuestStandby VmHostAffinityRuleChanged VmMacAssigned VmMacChanged VmMigrated VmPoweredOff
+    VmPoweredOn VmReconfigured VmRegistered VmReloadFromPath VmRelocated VmRemoteConsoleConnected
+    VmRemoteConsoleDisconnected VmRenamed VmResourcePoolMoved VmResourceReallocated VmResuming VmStarting VmStopping
+    VmSuspended VmSuspending VmUpgradeComplete VmUpgrading VmUuidAssigned VmUuidChanged
+"""
+_TABLE = {
+    name: severity
+    for names, severity in ((_ERRORS, ERROR), (_WARNINGS, WARNING), (_INFOS, INFO))
+    for name in names.split()
+}
+
+_OURS = re.compile(r"\.poller\.(?:(?P<error>unreachable|undeliverable)|(?P<warning>gap)|\w+)$")
+_CLASS = re.compile(r"^com\.vmware\.vsphere\.|\.v\d+$")
+_SOUNDS_WRONG = re.compile(
+    r"fail|error|lost\b|corrupt|denied|unable|cannot|critical|fatal|panic|isolated|unreachable|timed ?out|expired|"
+    r"all\.?paths\.?down|\.down\b",
+    re.IGNORECASE,
+)
+_SOUNDS_RIGHT = re.compile(r"clear|recover|restored|success|resolved|\.up\b|\.ok\b", re.IGNORECASE)
+_SOUNDS_ODD = re.compile(
+    r"warn|problem|degraded|conflict|violat|exceed|missing|disconnect|latency|full\b|mismatch", re.IGNORECASE
+)
+
+
+def of(event_type: str, properties: Mapping[str, Any]) -> str:
+    """`error`, `warning` or `info`, followed by "?" where only the type's name suggests it.
+
+    *properties* is the payload in PascalCase, as `pipeline.payload.fields` gives it.
+    """
+    return _stated(properties) or _known(event_type) or _suggested(event_type) + INFERRED
+
+
+def _stated(properties: Mapping[str, Any]) -> str | None:
+    for name in ("Severity", "severity", "level"):
+        stated = properties.get(name)
+        if isinstance(stated, str) and stated.lower() in _STATED:
+            return _STATED[stated.lower()]
+    colour = properties.get("To")
+    if "Alarm" in properties and isinstance(colour, str):
+        return _ALARM_COLOURS.get(colour.lower())
+    if properties.get("kind") == "Event" and isinstance(properties.get("type"), str):  # Kubernetes: Normal, Warning
+        return _STATED.get(properties["type"].lower())
+    return None
+
+
+def _known(event_type: str) -> str | None:
+    ours = _OURS.search(event_type)
+    if ours:
+        return ERROR if ours["error"] else WARNING if ours["warning"] else INFO
+    if event_type == "dev.knative.sources.ping" or event_type.startswith("dev.knative.apiserver."):
+        return INFO
+    return _TABLE.get(_CLASS.sub("", event_type).removesuffix("Event"))
+
+
+def _suggested(event_type: str) -> str:
+    name = _CLASS.sub("", event_type)
+    if _SOUNDS_RIGHT.search(name):
+        return INFO
+    if _SOUNDS_WRONG.search(name):
+        return ERROR
+    return WARNING if _SOUNDS_ODD.search(name) else INFO
