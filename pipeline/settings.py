@@ -517,47 +517,6 @@ def jinja_template(value: str) -> str:
     return value
 
 
-@dataclasses.dataclass(frozen=True)
-class NotifySettings:
-    """The notify reaction."""
-
-    urls: tuple[Secret, ...] = setting(
-        "NOTIFY_URLS",
-        apprise_urls,
-        "apprise URLs to notify, separated by white space",
-        example="ntfy://ntfy.example/vcenter",
-    )
-    title: str | None = setting(
-        "NOTIFY_TITLE",
-        jinja_template,
-        "Jinja2 template of the title; unset: what happened and where, as VM powered off: web-01",
-        example="{{ target }}: {{ message }}",
-        default=None,
-    )
-    body: str | None = setting(
-        "NOTIFY_BODY",
-        jinja_template,
-        "Jinja2 template of the body; unset: message, user, time, source and event id",
-        example="{{ message }} (by {{ data.UserName }})",
-        default=None,
-    )
-    remembered: int = setting(
-        "NOTIFY_REMEMBERED",
-        whole_number(1, 1_000_000),
-        "events remembered, so that one delivered again is not notified again",
-        example="10000",
-        default="10000",
-    )
-
-
-# ── deadletter ──
-
-
-def new_file(value: str) -> Path:
-    """The path of a file, in a folder that exists."""
-    path = Path(value)
-    if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(f"is {value!r}, not a file in a folder that exists")
 def templates_in(value: str) -> Mapping[str, Mapping[str, str]]:
     """Event type → `title` and `body` → template, of the folder's files `TYPE.title` and `TYPE.body`."""
     found: dict[str, dict[str, str]] = {}
