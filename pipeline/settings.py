@@ -570,30 +570,30 @@ def quiet_hours(value: str) -> QuietHours:
         raise ValueError(f"is {value!r}: {error}") from error
 
 
-    return path
-
-
 @dataclasses.dataclass(frozen=True)
-class DeadletterSettings:
-    """The dead-letter sink."""
+class NotifySettings:
+    """The notify reaction."""
 
-    broker_url: str | None = setting(
-        "K_SINK",
-        http_url,
-        "where redriven events are sent: the Broker that they failed at; unset: nothing can be redriven",
-        example="http://broker-ingress.knative-eventing.svc/vcenter-events/default",
+    urls: tuple[Secret, ...] = setting(
+        "NOTIFY_URLS",
+        apprise_urls,
+        "apprise URLs to notify, separated by white space",
+        example="ntfy://ntfy.example/vcenter",
+    )
+    title: str | None = setting(
+        "NOTIFY_TITLE",
+        jinja_template,
+        "Jinja2 template of the title; unset: what happened and where, as VM powered off: web-01",
+        example="{{ target }}: {{ message }}",
         default=None,
     )
-    file: Path | None = setting(
-        "DEADLETTER_FILE",
-        new_file,
-        "SQLite file that keeps the dead letters, on a volume; unset: memory, which a restart empties",
-        example="/data/letters.sqlite",
+    body: str | None = setting(
+        "NOTIFY_BODY",
+        jinja_template,
+        "Jinja2 template of the body; unset: message, user, time, source and event id",
+        example="{{ message }} (by {{ data.UserName }})",
         default=None,
     )
-    most: int = setting(
-        "DEADLETTER_LETTERS",
-        whole_number(1, 1_000_000),
     templates: Mapping[str, Mapping[str, str]] | None = setting(
         "NOTIFY_TEMPLATES",
         templates_in,
@@ -639,6 +639,47 @@ class DeadletterSettings:
         example="none",
         default="error",
     )
+    remembered: int = setting(
+        "NOTIFY_REMEMBERED",
+        whole_number(1, 1_000_000),
+        "events remembered, so that one delivered again is not notified again",
+        example="10000",
+        default="10000",
+    )
+
+
+# ── deadletter ──
+
+
+def new_file(value: str) -> Path:
+    """The path of a file, in a folder that exists."""
+    path = Path(value)
+    if path.is_dir() or not path.parent.is_dir():
+        raise ValueError(f"is {value!r}, not a file in a folder that exists")
+    return path
+
+
+@dataclasses.dataclass(frozen=True)
+class DeadletterSettings:
+    """The dead-letter sink."""
+
+    broker_url: str | None = setting(
+        "K_SINK",
+        http_url,
+        "where redriven events are sent: the Broker that they failed at; unset: nothing can be redriven",
+        example="http://broker-ingress.knative-eventing.svc/vcenter-events/default",
+        default=None,
+    )
+    file: Path | None = setting(
+        "DEADLETTER_FILE",
+        new_file,
+        "SQLite file that keeps the dead letters, on a volume; unset: memory, which a restart empties",
+        example="/data/letters.sqlite",
+        default=None,
+    )
+    most: int = setting(
+        "DEADLETTER_LETTERS",
+        whole_number(1, 1_000_000),
         "letters kept at most; redriven and dropped ones go first, then the oldest",
         example="10000",
         default="10000",
