@@ -27,9 +27,10 @@ FUNCTIONS = {
     "display": "functions.display",
     "notify": "functions.notify",
     "deadletter": "functions.deadletter",
-}
     "tag": "functions.tag",
     "attribute": "functions.attribute",
+    "webhook": "functions.webhook",
+}
 """What `FUNCTION` may say → the module whose `create(environ)` makes it. Only the chosen one is imported."""
 
 REQUIRED_ATTRIBUTES = ("specversion", "id", "source", "type")

@@ -777,3 +777,83 @@ class AttributeSettings:
     remembered: int = setting(
         "ATTRIBUTE_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
     )
+
+
+# ── webhook ──
+
+
+def secret_http_url(value: str) -> Secret:
+    """An absolute http or https URL that may hold a token, and so is secret as a whole."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is not an http:// or https:// URL with a host")
+    return Secret(value)
+
+
+def headers(value: str) -> Mapping[str, Secret]:
+    """Name → value, from JSON; the values may be credentials."""
+    wrong = "is not JSON of the form {name: value}"
+    try:
+        found = json.loads(value)
+    except ValueError as error:
+        raise ValueError(wrong) from error
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        raise ValueError(wrong)
+    sound = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+    bad = [name for name, each in found.items() if not sound.fullmatch(name) or not each.isprintable()]
+    if bad:
+        raise ValueError(f"has {', '.join(map(repr, bad))}, which cannot be sent as headers")
+    return MappingProxyType({name: Secret(each) for name, each in found.items()})
+
+
+@dataclasses.dataclass(frozen=True)
+class WebhookSettings:
+    """The webhook reaction."""
+
+    url: Secret = setting(
+        "WEBHOOK_URL", secret_http_url, "where events are sent", example="https://hooks.example/T012/B345"
+    )
+    method: str = setting(
+        "WEBHOOK_METHOD", one_of("POST", "PUT", "PATCH", "DELETE"), "how", example="PUT", default="POST"
+    )
+    headers: Mapping[str, Secret] = setting(
+        "WEBHOOK_HEADERS",
+        headers,
+        "headers to add, as JSON",
+        example='{"Authorization": "Bearer …"}',
+        default="{}",
+    )
+    content_type: str = setting(
+        "WEBHOOK_CONTENT_TYPE", text, "what the body is", example="text/plain", default="application/json"
+    )
+    body: str | None = setting(
+        "WEBHOOK_BODY",
+        jinja_template,
+        "Jinja2 template of the body; unset: the whole event as CloudEvents' JSON, which is also {{ event }}",
+        example='{"text": {{ message | tojson }}}',
+        default=None,
+    )
+    key: Secret | None = setting(
+        "WEBHOOK_KEY", Secret, "key that the body is signed with (HMAC, SHA-256); unset: no signature", example="'…'",
+        default=None,
+    )  # fmt: skip
+    signature_header: str = setting(
+        "WEBHOOK_SIGNATURE_HEADER",
+        text,
+        "header of the signature, sha256=HEX as GitHub sends it",
+        example="X-Signature",
+        default="X-Hub-Signature-256",
+    )
+    ca_bundle: str | None = setting(
+        "WEBHOOK_CA_BUNDLE",
+        existing_file,
+        "file of the authorities that signed the receiver's certificate, in PEM; unset: the usual public ones",
+        example="/etc/webhook/ca.pem",
+        default=None,
+    )
+    timeout_seconds: float = setting(
+        "WEBHOOK_TIMEOUT", duration, "longest wait for the answer", example="30s", default="10s"
+    )
+    remembered: int = setting(
+        "WEBHOOK_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
+    )

@@ -30,7 +30,7 @@ class Words:
         self._default = _ENVIRONMENT.from_string(default)
         self._chosen: Template = _ENVIRONMENT.from_string(template) if template else self._default
 
-    def of(self, event: CloudEvent, **more: Any) -> str:
+    def of(self, event: CloudEvent, /, **more: Any) -> str:
         """The text about *event*; *more* are names that the template may use besides those of `context`."""
         known = context(event) | more
         try:

@@ -1,0 +1,121 @@
+"""webhook, with a real HTTP receiver."""
+
+import hashlib
+import hmac
+import json
+
+import pytest
+
+from functions import webhook
+from local.services import free_port
+from pipeline.errors import PermanentError, SettingsError, TemporaryError
+from tests.functions.events import vcenter_event
+from tests.receiver import Answer, Receiver
+
+EVENT = vcenter_event(
+    "https://vcenter.example/sdk",
+    "VmPoweredOffEvent",
+    Vm={"Name": 'web "01"', "Vm": {"Type": "VirtualMachine", "Value": "vm-12"}},
+    FullFormattedMessage='web "01" is powered off',
+)
+
+
+def test_whole_event_is_sent_unless_a_template_says_otherwise() -> None:
+    with Receiver() as receiver:
+        webhook.create({"WEBHOOK_URL": receiver.url}).handle(EVENT)
+
+    [request] = receiver.accepted
+    sent = json.loads(request.body)
+    assert (sent["id"], sent["source"]) == ("4711", "https://vcenter.example/sdk")
+    assert sent["data"]["Vm"]["Name"] == 'web "01"'
+    assert request.headers["content-type"] == "application/json"
+
+
+def test_template_headers_and_signature_are_what_the_receiver_wants() -> None:
+    with Receiver() as receiver:
+        function = webhook.create(
+            {
+                "WEBHOOK_URL": receiver.url,
+                "WEBHOOK_BODY": '{"text": {{ message | tojson }}, "vm": {{ data.Vm.Vm.Value | tojson }}}',
+                "WEBHOOK_HEADERS": '{"Authorization": "Bearer hunter2", "X-Team": "ops"}',
+                "WEBHOOK_KEY": "s3cret",
+            }
+        )
+        function.handle(EVENT)
+
+    [request] = receiver.accepted
+    assert json.loads(request.body) == {"text": 'web "01" is powered off', "vm": "vm-12"}
+    assert (request.headers["authorization"], request.headers["x-team"]) == ("Bearer hunter2", "ops")
+    expected = hmac.new(b"s3cret", request.body, hashlib.sha256).hexdigest()
+    assert request.headers["x-hub-signature-256"] == f"sha256={expected}"
+
+
+def test_template_that_fails_gives_way_to_the_whole_event_and_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with Receiver() as receiver:
+        webhook.create({"WEBHOOK_URL": receiver.url, "WEBHOOK_BODY": "{{ 1 / 0 }}"}).handle(EVENT)
+
+    assert json.loads(receiver.accepted[0].body)["id"] == "4711"
+    assert "WEBHOOK_BODY" in capsys.readouterr().out
+
+
+def test_same_event_three_times_is_sent_once() -> None:
+    with Receiver() as receiver:
+        function = webhook.create({"WEBHOOK_URL": receiver.url})
+        for _ in range(3):
+            function.handle(EVENT)
+
+    assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 503, 0])
+def test_answer_that_may_pass_is_temporary_and_the_event_is_sent_again_under_the_same_key(status: int) -> None:
+    answers = [Answer(status), Answer()]
+    with Receiver(lambda _: answers.pop(0)) as receiver:
+        function = webhook.create({"WEBHOOK_URL": receiver.url})
+        with pytest.raises(TemporaryError, match="send event 4711"):
+            function.handle(EVENT)
+        function.handle(EVENT)
+
+    first, second = receiver.requests
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+    assert len(receiver.accepted) == 1
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 404, 409, 422])
+def test_answer_that_will_not_pass_is_permanent_and_says_what_the_receiver_said(status: int) -> None:
+    answer = Answer(status, headers={"location": "/"}, body="no such channel")
+    with Receiver(lambda _: answer) as receiver, pytest.raises(PermanentError, match=f"{status} no such channel"):
+        webhook.create({"WEBHOOK_URL": receiver.url}).handle(EVENT)
+
+    assert len(receiver.requests) == 1
+
+
+def test_receiver_that_is_unreachable_or_too_slow_is_temporary_and_its_address_stays_secret() -> None:
+    with pytest.raises(TemporaryError) as refused:
+        webhook.create({"WEBHOOK_URL": f"http://127.0.0.1:{free_port()}/hunter2"}).handle(EVENT)
+    assert "hunter2" not in str(refused.value)
+
+    with Receiver(lambda _: Answer(200, after_seconds=5)) as receiver, pytest.raises(TemporaryError, match="Timeout"):
+        webhook.create({"WEBHOOK_URL": receiver.url, "WEBHOOK_TIMEOUT": "100ms"}).handle(EVENT)
+
+
+def test_settings_that_cannot_be_used_are_named_and_not_shown() -> None:
+    with pytest.raises(SettingsError) as refused:
+        webhook.create(
+            {
+                "WEBHOOK_URL": "ftp://hunter2",
+                "WEBHOOK_METHOD": "FETCH",
+                "WEBHOOK_HEADERS": '{"a b": "hunter2"}',
+                "WEBHOOK_BODY": "{{",
+            }
+        )
+
+    named = [fault.split()[0] for fault in refused.value.faults]
+    assert named == ["WEBHOOK_URL", "WEBHOOK_METHOD", "WEBHOOK_HEADERS", "WEBHOOK_BODY"]
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["{", "[]", '{"a": 1}', '{"a": "x\\ny"}'])
+def test_headers_that_cannot_be_sent_are_refused_at_start(value: str) -> None:
+    with pytest.raises(SettingsError, match="WEBHOOK_HEADERS"):
+        webhook.create({"WEBHOOK_URL": "http://ok.example", "WEBHOOK_HEADERS": value})
