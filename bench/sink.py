@@ -1,7 +1,7 @@
 """A sink that answers at once: HTTP by hand, so that what is measured is the sender.
 
 It runs as a process of its own (`python -m bench.sink`), prints its port, and gives what arrived at `GET /`: a JSON
-list of `[id, seconds]` by `time.time()`, which it then forgets. """
+list of `[id, seconds]` by `time.time()`, which it then forgets."""
 
 import asyncio
 import json

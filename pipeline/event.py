@@ -9,8 +9,9 @@ knows a type or property and as text where it does not: no event is too odd to b
 import base64
 import dataclasses
 import datetime
+import functools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -194,9 +195,9 @@ def _children(element: Element) -> dict[str, list[Element]]:
     return children
 
 
-def _table(element: Element, declared: str) -> tuple[Property, ...]:
-    """The properties of the type that *element* names, else of *declared*, else of what every event has."""
-    known = properties(_named_type(element) or declared)
+def _properties(type_name: str, declared: str) -> tuple[Property, ...]:
+    """The properties of *type_name*, if it is known, else of *declared*, else of what every event has."""
+    known = properties(type_name or declared)
     if known is None:
         known = properties(declared)
     if known is None and declared.endswith("Event"):
@@ -209,33 +210,82 @@ def _table(element: Element, declared: str) -> tuple[Property, ...]:
 _write_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Plan:
+    """How to decode one type: what its JSON is when nothing is set, and what each child element fills in."""
+
+    unset: dict[str, Any]
+    """Every property in the type's order; `_ABSENT` for those that are left out when unset."""
+    absent: tuple[str, ...]
+    """The names of the latter."""
+    by_tag: dict[str, tuple[str, Callable[[Element], Any], Callable[[list[Any]], Any] | None]]
+    """Tag → JSON name, decoder of one element, and what makes one value of several; None where the last one counts."""
+
+
+_ABSENT: Any = object()
+
+
+@functools.cache
+def _plan(type_name: str, declared: str) -> _Plan:
+    table = _properties(type_name, declared)
+    return _Plan(
+        {known.json_name: _unset(known) if known.always else _ABSENT for known in table},
+        tuple(known.json_name for known in table if not known.always),
+        {
+            _NAMESPACED + known.name: (
+                known.json_name,
+                _decoder(known),
+                _base64 if known.kind is Kind.BYTES else list if known.is_list else None,
+            )
+            for known in table
+        },
+    )
+
+
 def _decode_object(element: Element, declared: str) -> dict[str, Any]:
-    children = _children(element)
-    result: dict[str, Any] = {}
-    for known in _table(element, declared):
-        found = children.pop(known.name, None)
-        if found is None:
-            if known.always:
-                result[known.json_name] = _unset(known)
-        elif known.is_list:
-            result[known.json_name] = [_decode(child, known) for child in found]
-        elif known.kind is Kind.BYTES:
-            result[known.json_name] = _bytes(found)
+    plan = _plan(_named_type(element), declared)
+    result = plan.unset.copy()
+    several: dict[str, list[Any]] = {}
+    gathers: dict[str, Callable[[list[Any]], Any]] = {}
+    for child in element:
+        name, decode, gather = plan.by_tag.get(child.tag) or (_json_name(child), _decode_unknown, _one_or_list)
+        if gather is None:
+            result[name] = decode(child)
         else:
-            result[known.json_name] = _decode(found[-1], known)
-    for name, found in children.items():
-        result[name[0].upper() + name[1:]] = _decode_unknown(found)
+            several.setdefault(name, []).append(decode(child))
+            gathers[name] = gather
+    for name, values in several.items():
+        result[name] = gathers[name](values)
+    for name in plan.absent:
+        if result[name] is _ABSENT:
+            del result[name]
     return result
 
 
-def _decode(element: Element, known: Property) -> Any:
+def _one_or_list(values: list[Any]) -> Any:
+    """What the schema does not know is a list only if it came more than once."""
+    return values if len(values) > 1 else values[0]
+
+
+def _base64(values: list[Any]) -> str:
+    """A list of signed numbers, or one base64 text, as base64."""
+    if any(isinstance(value, str) for value in values):
+        return str(values[0])
+    return base64.b64encode(bytes(value % 256 for value in values)).decode("ascii")
+
+
+def _json_name(element: Element) -> str:
+    name = _local(element.tag)
+    return name[0].upper() + name[1:]
+
+
+def _decoder(known: Property) -> Callable[[Element], Any]:
     if known.kind is Kind.OBJECT:
-        return _decode_object(element, known.type_name)
+        return functools.partial(_decode_object, declared=known.type_name)
     if known.kind is Kind.ANY:
-        return _decode_any(element)
-    if len(element):  # a scalar by the schema, but not here
-        return _decode_unknown([element])
-    return _SCALARS[known.kind](element)
+        return _decode_any
+    decode = _SCALARS[known.kind]
+    return lambda element: _decode_unknown(element) if len(element) else decode(element)
 
 
 def _whole(element: Element) -> int | str:
@@ -305,15 +355,6 @@ def _unset(known: Property) -> Any:
     return _UNSET.get(known.kind)
 
 
-def _bytes(found: Iterable[Element]) -> str:
-    """A list of signed numbers, or one base64 text, as base64."""
-    elements = list(found)
-    try:
-        return base64.b64encode(bytes(int(element.text or "0") % 256 for element in elements)).decode("ascii")
-    except ValueError:
-        return elements[0].text or ""
-
-
 _XSD: dict[str, Callable[[Element], Any]] = {
     "boolean": _flag,
     "byte": _whole,
@@ -342,17 +383,11 @@ def _decode_as(element: Element, name: str) -> Any:
     return _decode_object(element, name) if len(element) or properties(name) is not None else _text(element)
 
 
-def _decode_unknown(found: list[Element]) -> Any:
-    """Elements that no schema describes: text as text, references as such, the rest by its children."""
-    values: list[Any] = []
-    for element in found:
-        if len(element) or _named_type(element):
-            values.append(_decode_any(element))
-        elif element.get("type"):
-            values.append(_reference(element))
-        else:
-            values.append(_text(element))
-    return values[0] if len(values) == 1 else values
+def _decode_unknown(element: Element) -> Any:
+    """An element that no schema describes: text as text, a reference as such, the rest by its children."""
+    if len(element) or _named_type(element):
+        return _decode_any(element)
+    return _reference(element) if element.get("type") else _text(element)
 
 
 # ── XML ──
@@ -369,7 +404,7 @@ Write = Callable[[str], Any]
 def _write_object(write: Write, tag: str, element: Element, declared: str) -> None:
     children = _children(element)
     write(f"<{tag}>")
-    for known in _table(element, declared):
+    for known in _properties(_named_type(element), declared):
         found = children.pop(known.name, None)
         if found is None:
             if known.required and known.always and not known.is_list:
