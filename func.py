@@ -10,6 +10,7 @@ import os
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 
 import structlog
 from cloudevents.conversion import to_binary
@@ -18,7 +19,7 @@ from flask import Flask, Request, Response, current_app
 from parliament import Context, server
 from werkzeug.exceptions import HTTPException
 
-from functions import Environ, Function
+from functions import Environ, Function, ReadsRequests
 from pipeline import settings
 from pipeline.errors import PermanentError, SettingsError, TemporaryError, cut
 
@@ -30,6 +31,10 @@ FUNCTIONS = {
     "tag": "functions.tag",
     "attribute": "functions.attribute",
     "webhook": "functions.webhook",
+    "maintenance": "functions.maintenance",
+    "failover": "functions.failover",
+    "capacity": "functions.capacity",
+    "preempt": "functions.preempt",
 }
 """What `FUNCTION` may say → the module whose `create(environ)` makes it. Only the chosen one is imported."""
 
@@ -84,8 +89,12 @@ class Door:
         event: CloudEvent | None = context.cloud_event
         reply: CloudEvent | None = None
         reason = ""
+        told: Mapping[str, object] = {}
         try:
-            reply = self._function.handle(well_formed(context.request, event))
+            if isinstance(self._function, ReadsRequests):
+                told = self._function.receive(context.request.headers, context.request.get_data())
+            else:
+                reply = self._function.handle(well_formed(context.request, event))
             status = 202 if reply is None else 200
         except TemporaryError as error:
             status, reason = 503, cut(str(error))
@@ -104,7 +113,7 @@ class Door:
             status=status,
             ms=round((time.perf_counter() - started) * 1000, 1),
             **({"reason": reason} if reason else {}),
-            **({name: event.get(name) for name in ("id", "type", "source")} if event is not None else {}),
+            **(told or ({name: event.get(name) for name in ("id", "type", "source")} if event is not None else {})),
         )
         if reply is not None:
             headers, body = to_binary(reply)

@@ -7,7 +7,7 @@ What never belongs here: parliament, reading the environment, Kubernetes manifes
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cloudevents.http import CloudEvent
 from flask import Blueprint
@@ -30,3 +30,11 @@ class Function(Protocol):
 
     def close(self) -> None:
         """Finish what is under way and release everything, within 10 s; end open streams. Called once, on SIGTERM."""
+
+
+@runtime_checkable
+class ReadsRequests(Protocol):
+    """A function that reads `POST /` itself: it takes several events a request, or keeps what it refuses."""
+
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, object]:
+        """Take what a request brought, in place of `handle`, and as it: no reply. Returns what to log of it."""

@@ -6,6 +6,7 @@ read the same, because XML is turned into the names and shapes of the JSON; Kube
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
@@ -83,6 +84,10 @@ def message(event: CloudEvent, limit: int = 300) -> str:
             return cut(words, limit)
     if "CreatedTime" in properties:  # a vCenter event without words: its type and object say it
         return cut(title(event), limit)
+    if kubernetes := _kubernetes_object(properties):  # ApiServerSource: the object itself, and the verb in the type
+        kind, namespace, name = kubernetes
+        verb = str(event.get("type") or "").rpartition(".")[2]
+        return cut(f"{kind} {f'{namespace}/' if namespace else ''}{name} {verb}", limit)
     return cut(beginning(event.get_data(), limit), limit)
 
 
@@ -103,7 +108,19 @@ def target(event: CloudEvent) -> str:
         words = held.get("Name") if isinstance(held, dict) else None
         if isinstance(words, str) and words.strip():
             return cut(words, 200)
+    if kubernetes := _kubernetes_object(properties):
+        return cut(f"{kubernetes[0]}/{kubernetes[2]}", 200)
     return cut(str(event.get("subject") or ""), 200)
+
+
+def _kubernetes_object(properties: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """(kind, namespace, name) of a Kubernetes object, for an Event of what it is about; None for anything else."""
+    about = next((properties[name] for name in ("involvedObject", "regarding") if name in properties), None)
+    named = about if isinstance(about, dict) else properties.get("metadata")
+    kind = about.get("kind") if isinstance(about, dict) else properties.get("kind")
+    if not isinstance(kind, str) or not isinstance(named, dict) or not isinstance(named.get("name"), str):
+        return None
+    return kind, str(named.get("namespace") or ""), named["name"]
 
 
 class Reference(NamedTuple):

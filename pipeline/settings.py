@@ -488,6 +488,47 @@ class DisplaySettings:
         example="64",
         default="64",
     )
+    file: Path | None = setting(
+        "DISPLAY_FILE",
+        Path,
+        "SQLite file that keeps the held events, on a volume; unset: memory, which a restart empties",
+        example="/data/display.db",
+        default=None,
+    )
+    token: Secret | None = setting(
+        "DISPLAY_TOKEN",
+        Secret,
+        "bearer token that readers must bring, browsers as the password; unset: none",
+        example="'…'",
+        default=None,
+    )
+    login: Secret | None = setting(
+        "DISPLAY_LOGIN", Secret, "user:password that readers must give; unset: none", example="'admin:…'", default=None
+    )
+    allow_send: bool = setting(
+        "DISPLAY_ALLOW_SEND",
+        flag,
+        "let whoever may read also send and replay events, to K_SINK or to the display itself",
+        example="true",
+        default="false",
+    )
+    sink: str | None = setting(
+        "K_SINK",
+        http_url,
+        "where the page sends events, if it may; unset: only to itself",
+        example="http://broker-ingress.knative-eventing.svc/vcenter-events/default",
+        default=None,
+    )
+    dead_letters: str | None = setting(
+        "DISPLAY_DEAD_LETTERS",
+        http_url,
+        "the deadletter function, whose letters the page then lists; unset: no such tab",
+        example="http://deadletter.vcenter-events.svc.cluster.local",
+        default=None,
+    )
+    service: str = setting(
+        "K_SERVICE", text, "name of the Knative Service, which Knative injects", example="display", default="display"
+    )
 
 
 # ── notify ──
@@ -776,6 +817,104 @@ class AttributeSettings:
     )
     remembered: int = setting(
         "ATTRIBUTE_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class MaintenanceSettings:
+    """The maintenance reaction."""
+
+    vcenter: VCenterSettings
+    attribute: str = setting(
+        "MAINTENANCE_ATTRIBUTE",
+        text,
+        "custom attribute of the host that notes what its alarm actions were before",
+        example="alarm actions before maintenance",
+        default="alarm actions before maintenance",
+    )
+    remembered: int = setting(
+        "MAINTENANCE_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class FailoverSettings:
+    """The failover reaction."""
+
+    vcenter: VCenterSettings
+    window_seconds: float = setting(
+        "FAILOVER_WINDOW", duration, "how long before its completion a fail-over began", example="15m", default="15m"
+    )
+    settle_seconds: float = setting(
+        "FAILOVER_SETTLE",
+        duration,
+        "how long restarts may still be reported after it",
+        example="30s",
+        default="30s",
+    )
+    remembered: int = setting(
+        "FAILOVER_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class CapacitySettings:
+    """The capacity reaction."""
+
+    vcenter: VCenterSettings
+    remembered: int = setting(
+        "CAPACITY_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
+    )
+
+
+def regular_expression(value: str) -> str:
+    """The text of a regular expression."""
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is {value!r}, not a regular expression: {error}") from error
+    return value
+
+
+@dataclasses.dataclass(frozen=True)
+class PreemptSettings:
+    """The preempt reaction."""
+
+    vcenter: VCenterSettings
+    category: str = setting("PREEMPT_CATEGORY", text, "category of the tag", example="lifecycle")
+    tag: str = setting("PREEMPT_TAG", text, "tag of the machines that give way", example="preemptible")
+    action: str = setting(
+        "PREEMPT_ACTION",
+        one_of("suspend", "poweroff"),
+        "what happens to them; poweroff is as pulling the plug",
+        example="poweroff",
+        default="suspend",
+    )
+    most: int = setting(
+        "PREEMPT_MOST", whole_number(1, 1000), "machines that give way at once, at most", example="3", default="3"
+    )
+    dry_run: bool = setting(
+        "PREEMPT_DRY_RUN", flag, "only tell what would be done", example="false", default="true"
+    )
+    alarms: str = setting(
+        "PREEMPT_ALARMS",
+        regular_expression,
+        "regular expression that the alarm's name matches, in upper or lower case",
+        example="cpu|memory",
+        default="cpu|memory",
+    )
+    pause_seconds: float = setting(
+        "PREEMPT_PAUSE", duration, "least time between two preemptions in a cluster", example="10m", default="10m"
+    )
+    age_seconds: float = setting(
+        "PREEMPT_AGE",
+        duration,
+        "age from which an event is no reason any more: one that was redriven, for example",
+        example="10m",
+        default="10m",
+    )
+    remembered: int = setting(
+        "PREEMPT_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
     )
 
 

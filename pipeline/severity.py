@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline import notice
+
 ERROR, WARNING, INFO = "error", "warning", "info"
 INFERRED = "?"
 """Follows a severity that was read from the name of a type that no table knows."""
@@ -22,28 +24,28 @@ _ALARM_COLOURS = {"red": ERROR, "yellow": WARNING, "green": INFO, "gray": INFO}
 
 _ERRORS = """
     AlarmEmailFailed AlarmScriptFailed AlarmSnmpFailed BadUsernameSession DasAdmissionControlDisabled
-    DasClusterIsolated DasHostFailed DrsInvocationFailed DrsResourceConfigureFailed DrsRuleComplianceFailed
+    DasClusterIsolated DasHostFailed DrsInvocationFailed DrsResourceConfigureFailed
     DuplicateIpDetected DvsHealthStatusChange DvsHostWentOutOfSync ErrorUpgrade ExitStandbyModeFailed
-    DrsExitStandbyModeFailed FailoverLevelLost GeneralHostError GeneralVmError HostAddFailed HostCnxFailed
+    DrsExitStandbyModeFailed GeneralHostError GeneralVmError HostAddFailed HostCnxFailed
     HostCnxFailedAccountFailed HostCnxFailedAlreadyManaged HostCnxFailedBadCcagent HostCnxFailedBadUsername
     HostCnxFailedBadVersion HostCnxFailedCcagentUpgrade HostCnxFailedNetworkError HostCnxFailedNoAccess
     HostCnxFailedNoConnection HostCnxFailedNoLicense HostCnxFailedNotFound HostCnxFailedTimeout HostConnectionLost
     HostDasError HostEnableAdminFailed HostLicenseExpired HostNonCompliant HostReconnectionFailed HostSyncFailed
     HostUpgradeFailed InsufficientFailoverResources InvalidEdition LicenseExpired LicenseNonCompliance
     MigrationError MigrationHostError MigrationResourceError NoAccessUser NoDatastoresConfigured NoLicense
-    NotEnoughResourcesToStartVm RollbackSettings ScheduledTaskEmailFailed ScheduledTaskFailed ServerLicenseExpired
+    NotEnoughResourcesToStartVm ScheduledTaskEmailFailed ScheduledTaskFailed ServerLicenseExpired
     TaskTimeout TemplateUpgradeFailed TimedOutHostOperation VMotionLicenseExpired VcAgentUninstallFailed
     VcAgentUpgradeFailed VmCloneFailed VmConfigMissing VmDasResetFailed VmDasUpdateError VmDeployFailed
     VmDisconnected VmDiskFailed VmFailedMigrate VmFailedRelayout VmFailedRelayoutOnVmfs2Datastore
     VmFailedStartingSecondary VmFailedToPowerOff VmFailedToPowerOn VmFailedToRebootGuest VmFailedToReset
-    VmFailedToShutdownGuest VmFailedToStandbyGuest VmFailedToSuspend VmFailedUpdatingSecondary
+    VmFailedToShutdownGuest VmFailedToStandbyGuest VmFailedToSuspend
     VmInstanceUuidConflict VmMacConflict VmMessageError VmNoCompatibleHostForSecondary VmNoNetworkAccess VmOrphaned
     VmRelocateFailed VmReloadFromPathFailed VmStaticMacConflict VmTimedoutStartingSecondary VmUpgradeFailed
     VmUuidConflict VmWwnConflict iScsiBootFailure
 """
 _WARNINGS = """
     AdminPasswordNotChanged AlarmRemoved ClusterDestroyed ClusterOvercommitted DVPortgroupDestroyed
-    DatacenterDestroyed DasDisabled DatastoreDestroyed DatastoreRemovedOnHost DrsDisabled DrsRuleViolation
+    DasDisabled DatastoreDestroyed DatastoreRemovedOnHost DrsDisabled DrsRuleViolation
     DrsSoftRuleViolation DvsDestroyed DvsPortLinkDown DvsPortBlocked EnteringMaintenanceMode EnteredMaintenanceMode
     GeneralHostWarning GeneralVmWarning GhostDvsProxySwitchDetected HostDasDisabled HostDisconnected
     HostGetShortNameFailed HostInAuditMode HostIpInconsistent HostIpToShortNameFailed HostIsolationIpPingFailed
@@ -52,27 +54,27 @@ _WARNINGS = """
     HostShortNameToIpFailed HostShutdown HostUserWorldSwapNotEnabled HostWwnConflict LockerMisconfigured
     MigrationHostWarning MigrationResourceWarning MigrationWarning MtuMismatch NetworkRollback ResourcePoolDestroyed
     ResourceViolated TeamingMisMatch UplinkPortMtuNotSupport VmDasBeingResetWithScreenshot VmDasBeingReset
-    VmFailoverFailed VmMaxFTRestartCountReached VmMaxRestartCountReached VmMessageWarning VmPowerOffOnIsolation
+    VmMessageWarning VmPowerOffOnIsolation
     VmPrimaryFailover VmRemoved VmResetting VmRestartedOnAlternateHost VmSecondaryDisabled
     VmSecondaryDisabledBySystem VmShutdownOnIsolation WarningUpgrade
 """
 _INFOS = """
     AccountCreated AccountRemoved AccountUpdated AlarmAcknowledged AlarmActionTriggered AlarmCleared AlarmCreated
     AlarmReconfigured AlreadyAuthenticatedSession ClusterCreated ClusterReconfigured CustomFieldDefAdded
-    CustomFieldDefRemoved CustomFieldDefRenamed CustomFieldValueChanged CustomizationSucceeded DVPortgroupCreated
-    DVPortgroupReconfigured DVPortgroupRenamed DasClusterCreated DasEnabled DatacenterCreated DatacenterRenamed
+    CustomFieldDefRemoved CustomFieldDefRenamed CustomFieldValueChanged DVPortgroupCreated
+    DVPortgroupReconfigured DVPortgroupRenamed DasEnabled DatacenterCreated DatacenterRenamed
     DatastoreCapacityIncreased DatastoreDiscovered DatastoreFileCopied DatastoreFileDeleted DatastoreFileMoved
     DatastoreRenamed DrsEnabled DrsVmMigrated DrsVmPoweredOn DvsCreated DvsPortConnected DvsPortCreated
     DvsPortDeleted DvsPortDisconnected DvsPortLinkUp DvsReconfigured ExitMaintenanceMode ExitedStandbyMode
-    GeneralUser GlobalMessageChanged HostAdded HostConnected HostReconnected HostVnicConnectedToCustomizedDVPort
+    GeneralUser GlobalMessageChanged HostAdded HostConnected HostVnicConnectedToCustomizedDVPort
     LicenseServerAvailable LocalTSMEnabled NASDatastoreCreated PermissionAdded PermissionRemoved PermissionUpdated
     ProfileCreated ProfileRemoved RemoteTSMEnabled ResourcePoolCreated ResourcePoolMoved ResourcePoolReconfigured
     RoleAdded RoleRemoved RoleUpdated ScheduledTaskCompleted ScheduledTaskCreated ScheduledTaskStarted
-    ServerStartedSession SessionTerminated Task UserLoginSession UserLogoutSession UserPasswordChanged UserUpgrade
+    ServerStartedSession SessionTerminated Task UserLoginSession UserLogoutSession UserUpgrade
     VMFSDatastoreCreated VMFSDatastoreExpanded VMFSDatastoreExtended VmAcquiredMksTicket VmAcquiredTicket
     VmAutoRename VmBeingCloned VmBeingCreated VmBeingDeployed VmBeingHotMigrated VmBeingMigrated VmBeingRelocated
     VmCloned VmConnected VmCreated VmDateRolledBack VmDeployed VmDiscovered VmEmigrating VmGuestReboot
-    VmGuestShutdown VmGuestStandby VmHostAffinityRuleChanged VmMacAssigned VmMacChanged VmMigrated VmPoweredOff
+    VmGuestShutdown VmGuestStandby VmMacAssigned VmMacChanged VmMigrated VmPoweredOff
     VmPoweredOn VmReconfigured VmRegistered VmReloadFromPath VmRelocated VmRemoteConsoleConnected
     VmRemoteConsoleDisconnected VmRenamed VmResourcePoolMoved VmResourceReallocated VmResuming VmStarting VmStopping
     VmSuspended VmSuspending VmUpgradeComplete VmUpgrading VmUuidAssigned VmUuidChanged
@@ -83,7 +85,7 @@ _TABLE = {
     for name in names.split()
 }
 
-_OURS = re.compile(r"\.poller\.(?:(?P<error>unreachable|undeliverable)|(?P<warning>gap)|\w+)$")
+_OURS = {notice.UNREACHABLE: ERROR, notice.UNDELIVERABLE: ERROR, notice.GAP: WARNING, notice.RECOVERED: INFO}
 _CLASS = re.compile(r"^com\.vmware\.vsphere\.|\.v\d+$")
 _SOUNDS_WRONG = re.compile(
     r"fail|error|lost\b|corrupt|denied|unable|cannot|critical|fatal|panic|isolated|unreachable|timed ?out|expired|"
@@ -118,9 +120,8 @@ def _stated(properties: Mapping[str, Any]) -> str | None:
 
 
 def _known(event_type: str) -> str | None:
-    ours = _OURS.search(event_type)
-    if ours:
-        return ERROR if ours["error"] else WARNING if ours["warning"] else INFO
+    if event_type in _OURS:
+        return _OURS[event_type]
     if event_type == "dev.knative.sources.ping" or event_type.startswith("dev.knative.apiserver."):
         return INFO
     return _TABLE.get(_CLASS.sub("", event_type).removesuffix("Event"))

@@ -1,20 +1,26 @@
-"""The display: the page that shows events as they arrive.
+"""The display: the page that shows events as they arrive, what was refused, and why.
 
-`history.py` holds the events, `page.py` serves them, `static/` is the page itself: files as the browser takes them, no
-build step and nothing from outside. What never belongs here: choosing which events arrive (a Trigger does), acting on
-them.
+`intake` reads requests, `row` summarizes events, `history` holds them (`store` in a file), `stream` and
+`page` serve them, `static/` is the page itself. What never belongs here: choosing which events arrive (a Trigger does),
+acting on them.
 """
 
-from cloudevents.conversion import to_json
+from collections.abc import Mapping
+
+from cloudevents.conversion import to_binary
 from cloudevents.http import CloudEvent
+from flask import Blueprint
 
 from functions import Environ
-from functions.display import page
-from functions.display.history import History, Summary
-from pipeline import payload, settings
-
-MESSAGE_CHARACTERS = 200
-"""What a row shows of a message; the whole event is a click away."""
+from functions.display import document, intake, page, row
+from functions.display.auth import Guard
+from functions.display.history import History
+from functions.display.refused import RefusedRequests
+from functions.display.sources import Sources
+from functions.display.store import SQLiteStore
+from functions.display.stream import Viewers
+from pipeline import settings
+from pipeline.errors import PermanentError
 
 VIEWER_SHARE = 0.75
 """The part of THREADS that viewers may hold; the rest stays for arriving events."""
@@ -23,22 +29,31 @@ VIEWER_SHARE = 0.75
 class Display:
     """Keeps what arrives and shows it. Never refuses an event for what it contains."""
 
-    def __init__(self, history: History, viewers: int) -> None:
-        self._history = history
-        self.blueprint = page.blueprint(history, viewers)
+    def __init__(self, sources: Sources) -> None:
+        self._history = sources.history
+        self._refused = sources.refused
+        self.blueprint: Blueprint | None = page.blueprint(sources)
+
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, object]:
+        """Take the events of a request into the ring; returns at once, however many viewers there are.
+
+        Returns what to log of it. Raises `PermanentError` with every fault of a request that is no event, and keeps it.
+        """
+        try:
+            events = intake.read(headers, body)
+        except PermanentError as error:
+            self._refused.add(str(error), headers, body)
+            self._history.refused()
+            raise
+        self._history.add_all([(event, row.summary(event)) for event in events])
+        if len(events) != 1:
+            return {"events": len(events)}
+        return {name: events[0].attributes[name] for name in ("id", "type", "source")}
 
     def handle(self, event: CloudEvent) -> None:
-        """Take *event* into the ring. Returns at once, however many viewers there are."""
-        self._history.add(
-            key=(event["source"], event["id"]),
-            summary=Summary(
-                time=str(event.get("time") or "")[:40],
-                type=str(event["type"])[:200],
-                subject=str(event.get("subject") or "")[:200],
-                message=payload.message(event, MESSAGE_CHARACTERS),
-            ),
-            document=to_json(event),
-        )
+        """Take one event that was read already."""
+        headers, data = to_binary(event)
+        self.receive(headers, data or b"")
 
     def close(self) -> None:
         """End every stream."""
@@ -49,5 +64,14 @@ def create(environ: Environ) -> Display:
     """The display with the settings in *environ*. Raises `SettingsError` with every fault."""
     wanted = settings.read(settings.DisplaySettings, environ)
     threads = settings.read(settings.ServerSettings, environ).threads
-    history = History(wanted.events, wanted.megabytes * 1_000_000)
-    return Display(history, viewers=max(1, int(threads * VIEWER_SHARE)))
+    store = SQLiteStore(wanted.file) if wanted.file is not None else None
+    return Display(
+        Sources(
+            history=History(wanted.events, wanted.megabytes * 1_000_000, store),
+            refused=RefusedRequests(),
+            viewers=Viewers(max(1, int(threads * VIEWER_SHARE))),
+            document=document.assemble(),
+            guard=Guard(wanted.token, wanted.login),
+            about={"service": wanted.service},
+        )
+    )

@@ -6,60 +6,105 @@ slow one holds up nobody; when the ring has moved past it, it learns how far.
 """
 
 import json
+import secrets
 import threading
+import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Protocol
 
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a row shows."""
-
-    time: str
-    type: str
-    subject: str
-    message: str
+from functions.display import row
+from functions.display.intake import Event
+from pipeline import notice
 
 
 @dataclass(slots=True)
 class Held:
     """One event in the ring."""
 
-    key: tuple[str, str]
-    """(source, id): what makes it the same event when it arrives again."""
     seq: int
     """Its number in order of first arrival, from 1; its address."""
     revision: int
     """The number of its last change."""
     repeats: int
     """How often it arrived after the first time."""
-    summary: Summary
-    row: bytes
+    received_ms: int
+    """When it first arrived, in ms since 1970."""
+    summary: row.Summary
+    attributes: bytes
+    """As a JSON object of texts."""
+    headers: bytes
+    """The other headers of its request, likewise."""
+    data: bytes
+    row: bytes = b""
     """The summary as JSON, as viewers get it."""
-    document: bytes
-    """The whole event, in structured mode (a CloudEvent as JSON)."""
+    key: tuple[str, str] = ("", "")
+    """(source, id): what makes it the same event when it arrives again."""
 
     @property
     def size(self) -> int:
-        """Bytes it takes, near enough: the rest is some 500 bytes an event."""
-        return len(self.document) + 2 * len(self.row) + 500
+        """Bytes it takes, near enough: the rest is some 1,200 bytes an event."""
+        return len(self.attributes) + len(self.headers) + len(self.data) + 2 * len(self.row) + 1200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Counts:
+    """What happened since the display was started; with a file, since that was made."""
+
+    received: int = 0
+    """Events that arrived, repeats not among them."""
+    repeats: int = 0
+    gaps: int = 0
+    """Reports of the poller that events are missing."""
+    refused: int = 0
+    """Requests that were no event."""
+
+
+@dataclass(frozen=True)
 class Changes:
     """What a viewer is to be told."""
 
+    since: int
+    revision: int
+    """The ring's when this was said: what the viewer has afterwards."""
     rows: list[tuple[int, bytes]]
     """(revision, row), oldest change first."""
     missed: int
     """Changes, at most, that the ring no longer holds. If not 0, *rows* is everything held."""
+    state: Mapping[str, int | None]
+    """The ring's numbers, as the page's footer shows them."""
+
+    @cached_property
+    def told(self) -> str:
+        """The state as JSON; written once for all viewers."""
+        return json.dumps(self.state)
+
+
+class Store(Protocol):
+    """Where held events outlive the process. Called under the ring's lock; must not fail for what an event contains."""
+
+    def load(self) -> tuple[str, Counts, Iterable[Held]]:
+        """The epoch, the counts, and the events in order of revision."""
+
+    def save(self, changed: Held, gone: list[Held], counts: Counts) -> None:
+        """Keep *changed*, which is new or came again, and forget *gone*."""
+
+    def close(self) -> None:
+        """Release the file."""
 
 
 class History:
     """The last events, at most *events* and about *size_bytes* of them; the one that changed longest ago goes first."""
 
-    def __init__(self, events: int, size_bytes: int) -> None:
+    def __init__(
+        self, events: int, size_bytes: int, store: Store | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         self.capacity = events
+        self.epoch = secrets.token_hex(4)
+        """What revisions count from: another after a restart, unless the store kept it."""
+        self.counts = Counts()
         self._size_limit = size_bytes
         self._size = 0
         self._by_seq: OrderedDict[int, Held] = OrderedDict()  # in order of revision
@@ -69,34 +114,29 @@ class History:
         self._gone = 0  # the revision up to which changes have left the ring
         self._closed = False
         self._changed = threading.Condition()
+        self._last: Changes | None = None
+        self._store = store
+        self._clock = clock
+        if store is not None:
+            self._load(store)
 
-    def add(self, key: tuple[str, str], summary: Summary, document: bytes) -> None:
-        """Take an event in; one whose *key* is held is counted as a repeat of it."""
+    def add(self, event: Event) -> None:
+        """Take an event in; one whose source and id are held is counted as a repeat of it."""
+        self.add_all([(event, row.summary(event))])
+
+    def add_all(self, events: list[tuple[Event, row.Summary]]) -> None:
+        """Take events in, in their order, and wake the viewers once."""
         with self._changed:
-            self._revision += 1
-            held = self._by_key.get(key)
-            if held is None:
-                self._seq += 1
-                held = Held(key, self._seq, self._revision, 0, summary, b"", document)
-                held.row = _row(held)
-                self._by_key[key] = self._by_seq[held.seq] = held
-                self._size += held.size
-            else:
-                self._size -= held.size
-                held.revision = self._revision
-                held.repeats += 1
-                held.row = _row(held)
-                self._size += held.size
-                self._by_seq.move_to_end(held.seq)
-            while len(self._by_seq) > self.capacity or (self._size > self._size_limit and len(self._by_seq) > 1):
-                self._drop_oldest()
+            for event, event_summary in events:
+                self._add(event, event_summary)
             self._changed.notify_all()
 
-    def _drop_oldest(self) -> None:
-        _, oldest = self._by_seq.popitem(last=False)
-        del self._by_key[oldest.key]
-        self._size -= oldest.size
-        self._gone = oldest.revision
+    def refused(self) -> None:
+        """Count a request that was no event."""
+        with self._changed:
+            self.counts.refused += 1
+            self._revision += 1  # viewers are told the number
+            self._changed.notify_all()
 
     def changes(self, since: int, wait_seconds: float) -> Changes | None:
         """What changed after revision *since*; waits for it, and is empty if nothing came. None once closed."""
@@ -104,36 +144,109 @@ class History:
             self._changed.wait_for(lambda: self._closed or self._revision > since, wait_seconds)
             if self._closed:
                 return None
+            last = self._last
+            if last is not None and (last.since, last.revision) == (since, self._revision):
+                return last  # most viewers ask for the same
             rows: list[tuple[int, bytes]] = []
             for held in reversed(self._by_seq.values()):
                 if held.revision <= since:
                     break
                 rows.append((held.revision, held.row))
             rows.reverse()
-            return Changes(rows, missed=max(0, self._gone - since))
+            self._last = Changes(since, self._revision, rows, max(0, self._gone - since), self._state())
+            return self._last
 
-    def document(self, seq: int) -> tuple[bytes, int] | None:
-        """The whole event (structured mode) number *seq* and how often it was repeated; None if it is not held."""
+    def one(self, seq: int) -> Held | None:
+        """The event number *seq*; None if it is not held. Its row and repeats may change, the rest does not."""
         with self._changed:
-            held = self._by_seq.get(seq)
-            return (held.document, held.repeats) if held is not None else None
+            return self._by_seq.get(seq)
+
+    def everything(self) -> list[Held]:
+        """All events held, in order of first arrival."""
+        with self._changed:
+            held = list(self._by_seq.values())
+        return sorted(held, key=lambda each: each.seq)
+
+    def state(self) -> dict[str, int | None]:
+        """`held`, `bytes`, `oldest` (ms since 1970, None if nothing is held), and the counts."""
+        with self._changed:
+            return self._state()
 
     def close(self) -> None:
         """Send every viewer away, and those that come from now on."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+
+    def _add(self, event: Event, event_summary: row.Summary) -> None:
+        key = (event.attributes["source"], event.attributes["id"])
+        self._revision += 1
+        held = self._by_key.get(key)
+        if held is None:
+            self._seq += 1
+            self.counts.received += 1
+            self.counts.gaps += event.attributes["type"] == notice.GAP
+            held = Held(
+                seq=self._seq,
+                revision=self._revision,
+                repeats=0,
+                received_ms=round(self._clock() * 1000),
+                summary=event_summary,
+                attributes=_json(event.attributes),
+                headers=_json(event.headers),
+                data=event.data,
+                key=key,
+            )
+        else:
+            self.counts.repeats += 1
+            self._forget(held)
+            held.revision = self._revision
+            held.repeats += 1
+        self._hold(held)
+        gone = self._shrink()
+        if self._store is not None:
+            self._store.save(held, gone, self.counts)
+
+    def _hold(self, held: Held) -> None:
+        held.row = row.write(held.seq, held.repeats, held.received_ms, held.summary)
+        self._by_seq[held.seq] = self._by_key[held.key] = held
+        self._size += held.size
+
+    def _forget(self, held: Held) -> None:
+        del self._by_seq[held.seq], self._by_key[held.key]
+        self._size -= held.size
+
+    def _shrink(self) -> list[Held]:
+        """Let go of what is too much; never of the newest."""
+        gone = []
+        while len(self._by_seq) > self.capacity or (self._size > self._size_limit and len(self._by_seq) > 1):
+            oldest = next(iter(self._by_seq.values()))
+            self._forget(oldest)
+            self._gone = oldest.revision
+            gone.append(oldest)
+        return gone
+
+    def _state(self) -> dict[str, int | None]:
+        oldest = next(iter(self._by_seq.values()), None)
+        return {
+            "held": len(self._by_seq),
+            "bytes": self._size,
+            "oldest": oldest.received_ms if oldest is not None else None,
+            **asdict(self.counts),
+        }
+
+    def _load(self, store: Store) -> None:
+        self.epoch, self.counts, kept = store.load()
+        for held in kept:
+            self._hold(held)
+            self._seq = max(self._seq, held.seq)
+            self._gone = self._gone or held.revision - 1
+            self._revision = held.revision
+        self._shrink()
 
 
-def _row(held: Held) -> bytes:
-    summary = held.summary
-    row: dict[str, str | int] = {
-        "seq": held.seq,
-        "time": summary.time,
-        "type": summary.type,
-        "subject": summary.subject,
-        "message": summary.message,
-    }
-    if held.repeats:
-        row["repeats"] = held.repeats
-    return json.dumps(row, ensure_ascii=False).encode("utf-8", "replace")
+def _json(texts: Mapping[str, str]) -> bytes:
+    return json.dumps(dict(texts), ensure_ascii=False).encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""What the poller's tests share: a simulator, a sink, somebody who makes events, and settings that join them."""
+"""What tests of functions share: for the poller a simulator, a sink and an administrator; for the display a browser."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,10 @@ import pytest
 
 from demo.vcsim import VCSim
 from tests.administrator import Administrator
+from tests.browser import browser, served, visit
 from tests.receiver import Receiver
+
+__all__ = ["administrator", "browser", "environ", "served", "sink", "visit"]
 
 
 @pytest.fixture

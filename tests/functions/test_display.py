@@ -1,36 +1,46 @@
-"""The display without a browser: the ring, the stream, the API."""
+"""The display without a browser: the ring, and the stream that follows it."""
 
 import json
 import threading
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from cloudevents.http import from_http
-from flask import Flask
-from flask.testing import FlaskClient
 
-from functions import display
-from functions.display import page
-from functions.display.history import History, Summary
-from tests.golden import Record, records
-from tests.serving import headers
+from functions.display import row
+from functions.display import stream as streaming
+from functions.display.history import History
+from functions.display.intake import Event
+from functions.display.store import SQLiteStore
+from functions.display.stream import Viewers, stream
+from pipeline import notice
+from pipeline.errors import SettingsError
 
 
 def history(events: int = 100, size_bytes: int = 10_000_000) -> History:
     return History(events, size_bytes)
 
 
-def add(ring: History, *names: str, document: bytes = b"{}") -> None:
-    """Take in one event for each name; the name is its id and its message."""
+def event(name: str, data: bytes = b"", **attributes: str) -> Event:
+    """An event whose id is *name*."""
+    known = {"specversion": "1.0", "id": name, "source": "/s", "type": "t", "time": "2026-11-20T15:45:13Z"}
+    return Event(known | attributes, data, {})
+
+
+def add(ring: History, *names: str, data: bytes = b"") -> None:
     for name in names:
-        ring.add(("/s", name), Summary("2026-11-20T15:45:13Z", "t", "", name), document)
+        ring.add(event(name, data))
 
 
-def messages(ring: History, since: int = 0) -> list[str]:
+def named(rows: list[Any]) -> list[dict[str, Any]]:
+    """Rows as objects."""
+    return [dict(zip(row.COLUMNS, each, strict=True)) for each in rows]
+
+
+def ids(ring: History, since: int = 0) -> list[str]:
     changes = ring.changes(since, 0)
     assert changes is not None
-    return [json.loads(row)["message"] for _, row in changes.rows]
+    return [each["id"] for each in named([json.loads(text) for _, text in changes.rows])]
 
 
 # ── the ring ──
@@ -39,17 +49,17 @@ def messages(ring: History, since: int = 0) -> list[str]:
 def test_oldest_event_leaves_a_full_ring() -> None:
     ring = history(events=3)
     add(ring, "a", "b", "c", "d")
-    assert messages(ring) == ["b", "c", "d"]
-    assert ring.document(1) is None
-    assert ring.document(2) == (b"{}", 0)
+    assert ids(ring) == ["b", "c", "d"]
+    assert ring.one(1) is None
+    assert ring.one(2) is not None
 
 
 def test_ring_is_bounded_by_size_and_keeps_at_least_one_event() -> None:
-    ring = history(size_bytes=10_000)
-    add(ring, "a", "b", "c", document=b"x" * 4000)
-    assert messages(ring) == ["b", "c"]
-    add(ring, "d", document=b"x" * 50_000)
-    assert messages(ring) == ["d"]
+    ring = history(size_bytes=12_000)
+    add(ring, "a", "b", "c", data=b"x" * 4000)
+    assert ids(ring) == ["b", "c"]
+    add(ring, "d", data=b"x" * 50_000)
+    assert ids(ring) == ["d"]
 
 
 def test_event_that_comes_again_is_counted_and_not_listed_twice() -> None:
@@ -57,15 +67,34 @@ def test_event_that_comes_again_is_counted_and_not_listed_twice() -> None:
     add(ring, "a", "b", "a", "a")
     changes = ring.changes(0, 0)
     assert changes is not None
-    assert [json.loads(row).get("repeats", 0) for _, row in changes.rows] == [0, 2]
-    assert messages(ring, since=2) == ["a"]  # a viewer that had both is told of the repeats
-    assert ring.document(1) == (b"{}", 2)
+    assert [each["repeats"] for each in named([json.loads(text) for _, text in changes.rows])] == [0, 2]
+    assert ids(ring, since=2) == ["a"]  # a viewer that had both is told of the repeats
+    assert (ring.state()["received"], ring.state()["repeats"]) == (2, 2)
 
 
 def test_event_that_left_the_ring_is_new_when_it_comes_again() -> None:
     ring = history(events=2)
     add(ring, "a", "b", "c", "a")
-    assert messages(ring) == ["c", "a"]
+    assert ids(ring) == ["c", "a"]
+
+
+def test_same_id_from_another_source_is_another_event() -> None:
+    ring = history()
+    ring.add(event("1", source="/one"))
+    ring.add(event("1", source="/other"))
+    assert ids(ring) == ["1", "1"]
+
+
+def test_numbers_say_what_is_held_of_how_many_and_what_is_missing() -> None:
+    ring = History(2, 10_000_000, clock=lambda: 1_795_000_000)
+    add(ring, "a", "b", "c")
+    ring.add(event("d", type=notice.GAP))
+    ring.refused()
+    state = ring.state()
+    assert state.pop("bytes") in range(2000, 5000)
+    assert state == {
+        "held": 2, "oldest": 1_795_000_000_000, "received": 4, "repeats": 0, "gaps": 1, "refused": 1,
+    }  # fmt: skip
 
 
 def test_waiting_viewer_is_woken_by_an_event() -> None:
@@ -88,24 +117,72 @@ def test_waiting_viewer_is_sent_away_when_the_ring_closes() -> None:
     assert woken == [None]
 
 
+# ── the ring in a file ──
+
+
+def test_restart_shows_what_was_held_and_lets_open_pages_resume(tmp_path: Path) -> None:
+    file = tmp_path / "display.db"
+    first = History(3, 10_000_000, SQLiteStore(file))
+    add(first, "a", "b", "c", "d", "b")
+    first.close()
+    second = History(3, 10_000_000, SQLiteStore(file))
+    assert second.epoch == first.epoch
+    assert ids(second) == ["c", "d", "b"]
+    assert ids(second, since=4) == ["b"]
+    assert second.state() == first.state()
+    add(second, "e")
+    assert ids(second) == ["d", "b", "e"]
+    held = second.one(5)
+    assert held is not None
+    assert held.summary.id == "e"
+    second.close()
+
+
+def test_event_is_in_the_file_before_it_is_acknowledged(tmp_path: Path) -> None:
+    first = History(3, 10_000_000, SQLiteStore(tmp_path / "display.db"))
+    add(first, "a")
+    second = History(3, 10_000_000, SQLiteStore(tmp_path / "display.db"))  # the first was not closed: it was killed
+    assert ids(second) == ["a"]
+    first.close()
+    second.close()
+
+
+def test_smaller_ring_takes_the_newest_of_a_larger_ones_file(tmp_path: Path) -> None:
+    first = History(3, 10_000_000, SQLiteStore(tmp_path / "display.db"))
+    add(first, "a", "b", "c")
+    first.close()
+    second = History(2, 10_000_000, SQLiteStore(tmp_path / "display.db"))
+    assert ids(second) == ["b", "c"]
+    second.close()
+
+
+def test_file_that_is_no_database_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "display.db").write_bytes(b"not a database, but long enough to look like one" * 100)
+    with pytest.raises(
+        SettingsError, match=r"DISPLAY_FILE is .*display\.db.*, which cannot be used: file is not a database"
+    ):
+        SQLiteStore(tmp_path / "display.db")
+
+
 # ── the stream ──
 
 
 @pytest.fixture
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream with nothing new says so at once."""
-    monkeypatch.setattr(page, "HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.0)
 
 
 def frames(ring: History, last_id: str = "") -> list[tuple[str, str, Any]]:
-    """(event, id, data) of all that a viewer gets until nothing is new."""
+    """(event, id, data) of all that a viewer gets until nothing is new, without the numbers."""
     found = []
-    for part in page.stream(ring, "e1", last_id):
+    for part in stream(ring, Viewers(1), last_id):
         if part.startswith(b":"):
             break
-        fields = dict(line.split(": ", 1) for line in part.decode().strip().splitlines())
-        if "data" in fields:
-            found.append((fields.get("event", "message"), fields.get("id", ""), json.loads(fields["data"])))
+        for message in part.decode().split("\n\n"):
+            fields = dict(line.split(": ", 1) for line in message.splitlines())
+            if "data" in fields and fields.get("event") != "state":
+                found.append((fields.get("event", "message"), fields.get("id", ""), json.loads(fields["data"])))
     return found
 
 
@@ -114,34 +191,34 @@ def test_new_viewer_gets_everything_held() -> None:
     ring = history(events=2)
     add(ring, "a", "b", "c")
     reset, rows = frames(ring)
-    assert reset == ("reset", "", {"capacity": 2, "missed": 0})
-    assert (rows[1], [row["message"] for row in rows[2]]) == ("e1.3", ["b", "c"])
+    assert reset == ("reset", "", {"capacity": 2, "columns": list(row.COLUMNS), "epoch": ring.epoch})
+    assert (rows[1], [each["id"] for each in named(rows[2])]) == (f"{ring.epoch}.3", ["b", "c"])
 
 
 @pytest.mark.usefixtures("_no_pause")
 def test_viewer_that_comes_back_gets_what_it_missed_only() -> None:
     ring = history()
     add(ring, "a", "b", "c")
-    assert [(kind, [row["message"] for row in rows]) for kind, _, rows in frames(ring, "e1.1")] == [
+    assert [(kind, [each["id"] for each in named(rows)]) for kind, _, rows in frames(ring, f"{ring.epoch}.1")] == [
         ("message", ["b", "c"])
     ]
 
 
 @pytest.mark.usefixtures("_no_pause")
-def test_viewer_whom_the_ring_has_left_behind_starts_afresh_and_is_told_how_far() -> None:
+def test_viewer_whom_the_ring_has_left_behind_is_told_how_many_it_missed() -> None:
     ring = history(events=2)
     add(ring, "a", "b", "c", "d", "e")
-    reset, rows = frames(ring, "e1.1")
-    assert reset[2] == {"capacity": 2, "missed": 2}
-    assert [row["message"] for row in rows[2]] == ["d", "e"]
+    missed, rows = frames(ring, f"{ring.epoch}.1")
+    assert (missed[0], missed[2]) == ("missed", 2)
+    assert [each["id"] for each in named(rows[2])] == ["d", "e"]
 
 
 @pytest.mark.usefixtures("_no_pause")
-@pytest.mark.parametrize("last_id", ["e0.1", "e1.x", "e1.-1", "nonsense", "e1." + "9" * 30, "e1.²"])
+@pytest.mark.parametrize("last_id", ["e0.1", "EPOCH.x", "EPOCH.-1", "nonsense", "EPOCH." + "9" * 30, "EPOCH.²"])
 def test_id_of_another_process_or_of_nobody_starts_afresh(last_id: str) -> None:
     ring = history()
     add(ring, "a", "b")
-    assert [kind for kind, _, _ in frames(ring, last_id)] == ["reset", "message"]
+    assert [kind for kind, _, _ in frames(ring, last_id.replace("EPOCH", ring.epoch))] == ["reset", "message"]
 
 
 @pytest.mark.usefixtures("_no_pause")
@@ -151,102 +228,39 @@ def test_viewer_far_behind_gets_its_rows_in_parts() -> None:
     assert [len(rows) for kind, _, rows in frames(ring) if kind == "message"] == [500, 500, 200]
 
 
+@pytest.mark.usefixtures("_no_pause")
+def test_refusal_changes_the_numbers_and_no_row() -> None:
+    ring = history()
+    add(ring, "a")
+    ring.refused()
+    parts = stream(ring, Viewers(1), f"{ring.epoch}.1")
+    next(parts)
+    told = next(parts).decode()
+    assert told.startswith(f"id: {ring.epoch}.2\nevent: state\n")
+    assert '"refused": 1' in told
+
+
 def test_stream_ends_itself_before_knative_cuts_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert page.STREAM_SECONDS < 300
-    monkeypatch.setattr(page, "STREAM_SECONDS", 0.05)
-    assert list(page.stream(history(), "e1", ""))[-1] == b": nothing new\n\n"
+    assert streaming.STREAM_SECONDS < 300
+    monkeypatch.setattr(streaming, "STREAM_SECONDS", 0.05)
+    assert list(stream(history(), Viewers(1), ""))[-1] == b": nothing new\n\n"
 
 
 def test_row_is_small() -> None:
     ring = history()
+    data = {"Vm": {"Name": "DC0_C0_RP0_VM0"}, "UserName": "VSPHERE.LOCAL\\Administrator", "ChainId": 4711}
+    data["FullFormattedMessage"] = "DC0_C0_RP0_VM0 on DC0_C0_H0 in DC0 is powered off"
     ring.add(
-        ("/s", "1"),
-        Summary(
-            "2026-11-20T15:45:13.931122Z",
-            "com.vmware.vsphere.VmPoweredOffEvent.v0",
-            "VirtualMachine/vm-66",
-            "DC0_C0_RP0_VM0 on DC0_C0_H0 in DC0 is powered off",
-        ),
-        b"{}",
+        event(
+            "4711",
+            json.dumps(data).encode(),
+            type="com.vmware.vsphere.VmPoweredOffEvent.v0",
+            source="https://vcenter.example/sdk",
+            subject="VirtualMachine/vm-66",
+            time="2026-11-20T15:45:13.931122Z",
+            datacontenttype="application/json",
+        )
     )
     changes = ring.changes(0, 0)
     assert changes is not None
-    assert len(changes.rows[0][1]) < 250
-
-
-# ── events and the API ──
-
-
-@pytest.fixture
-def shown() -> Iterator[display.Display]:
-    function = display.create({})
-    yield function
-    function.close()
-
-
-def client(function: display.Display) -> FlaskClient:
-    app = Flask(__name__)
-    app.register_blueprint(function.blueprint)
-    return app.test_client()
-
-
-@pytest.mark.parametrize("record", [*records("json")[:4], *records("xml")[:4]], ids=str)
-def test_recorded_event_is_shown_in_full(record: Record, shown: display.Display) -> None:
-    shown.handle(from_http(record.headers, record.body))
-    answer = client(shown).get("/api/events/1").get_json()
-    assert {f"ce-{name}": value for name, value in answer["attributes"].items() if name != "datacontenttype"} == {
-        name: value for name, value in record.headers.items() if name.startswith("ce-")
-    }
-    assert "".join(answer["payload"].split())[:20] == "".join(record.body.split())[:20]
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type", "payload"),
-    [
-        (b"", "application/json", ""),
-        (b"[1, 2]", "application/json", "[\n  1,\n  2\n]"),
-        (b'"\\ud800"', "application/json", "\ud800"),
-        (b"<a><b>", "application/xml", "<a><b>"),
-        (b"\xff\x00", "application/octet-stream", f"000000  {'ff 00':<47}  .."),
-        (b"[" * 900 + b"]" * 900, "application/json", None),
-        (b"no content type", "", "no content type"),
-        (b'{"n": 12345678901234567890}', "application/json", '{\n  "n": 12345678901234567890\n}'),
-    ],
-)
-def test_any_payload_is_taken_and_shown(
-    body: bytes, content_type: str, payload: str | None, shown: display.Display
-) -> None:
-    sent = headers(datacontenttype=content_type)
-    shown.handle(from_http({name: value for name, value in sent.items() if value}, body))
-    answer = client(shown).get("/api/events/1")
-    assert answer.status_code == 200
-    if payload is not None:
-        assert answer.get_json()["payload"] == payload
-
-
-def test_event_that_is_not_held_is_404_in_words(shown: display.Display) -> None:
-    answer = client(shown).get("/api/events/7")
-    assert (answer.status_code, answer.text) == (404, "this event is no longer held\n")
-
-
-@pytest.mark.parametrize("path", ["/", "/assets/display.js", "/api/events/7"])
-def test_every_answer_carries_the_strict_policy(path: str, shown: display.Display) -> None:
-    with client(shown).get(path) as answer:
-        policy = answer.headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy
-    assert "unsafe" not in policy
-
-
-def test_page_names_no_address_but_relative_ones(shown: display.Display) -> None:
-    browser = client(shown)
-    for path in (
-        "/",
-        "/assets/display.js",
-        "/assets/stream.js",
-        "/assets/table.js",
-        "/assets/detail.js",
-        "/assets/display.css",
-    ):
-        with browser.get(path) as answer:
-            text = answer.get_data(as_text=True)
-        assert [found for found in ('href="/', 'src="/', "https://", "//cdn", "@import", "url(") if found in text] == []
+    assert len(changes.rows[0][1]) < 320

@@ -1,61 +1,133 @@
-// One event in full, beside the table (over it on a phone).
+// One event in full, beside the table; over it on a phone.
 
-import { shortType } from "./table.js";
+import { $, api, button, make } from "./dom.js";
+import { bytes, dateAndTime, duration, severityInWords, shortType, SIGNS } from "./format.js";
+import { showPayload } from "./payload.js";
+import { copying, curl, showTrigger, structured } from "./trigger.js";
+
+const TABS = ["summary", "payload", "headers", "trigger"];
+const RELATED = [
+  ["chain", "Chain", "events of the same operation"],
+  ["target", "Target", "events about the same object"],
+  ["user", "User", "events by the same user"],
+  ["type", "Type", "events of the same type"],
+];
 
 export class Detail {
-  /** *panel* is the element; *onClose()* is called when it was closed. */
-  constructor(panel, onClose) {
-    this.panel = panel;
-    this.onClose = onClose;
-    this.seq = null;
-    this.part("close").addEventListener("click", () => this.close());
-    addEventListener("keydown", (key) => key.key === "Escape" && !panel.hidden && this.close());
+  /** *on.filter(field, value, exclude)* is called when a value is clicked, *on.close()* when it was closed. */
+  constructor(on) {
+    this.on = on;
+    this.row = null;
+    this.whole = null;
+    this.tab = "summary";
+    $("close").addEventListener("click", () => this.close());
+    for (const name of TABS) $(`tab-${name}`).addEventListener("click", () => this.choose(name));
+    $("detail-tabs").addEventListener("keydown", (key) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[key.key];
+      if (!step) return;
+      this.choose(TABS[(TABS.indexOf(this.tab) + step + TABS.length) % TABS.length]);
+      $(`tab-${this.tab}`).focus();
+    });
+    $("copies").append(
+      copying("Copy as JSON", () => this.copied(structured)),
+      copying("Copy as curl", () => this.copied(curl)),
+    );
   }
 
-  part(id) {
-    return this.panel.querySelector(`#${id}`);
+  get isOpen() {
+    return this.row !== null;
   }
 
-  /** Show the event of a row: what the row knows at once, the rest when it was fetched. */
-  async open(event) {
-    this.seq = event.seq;
-    this.part("detail-title").textContent = shortType(event.type);
-    this.part("detail-message").textContent = event.message;
-    this.part("attributes").replaceChildren();
-    this.part("payload").textContent = "";
-    this.panel.hidden = false;
+  copied(write) {
+    if (!this.whole) throw new Error("the event is not loaded");
+    return write(this.whole);
+  }
+
+  /** Show the event of *row*: what the row knows at once, the rest when it was fetched. */
+  async open(row, utc) {
+    Object.assign(this, { row, utc, whole: null });
+    $("detail-title").textContent = shortType(row.type);
+    $("detail-sign").textContent = SIGNS[row.severity];
+    $("detail-sign").className = `sign ${row.severity}`;
+    $("detail-sign").title = severityInWords(row);
+    $("detail-message").textContent = row.message;
+    $("fault").hidden = true;
+    $("detail").hidden = false;
     document.body.classList.add("detail-open");
-    this.panel.focus({ preventScroll: true });
-    this.panel.scrollTop = 0;
+    this.summarize();
+    for (const name of TABS.slice(1)) $(`panel-${name}`).replaceChildren(make("p", { class: "faint" }, "loading"));
+    this.choose(this.tab);
     try {
-      const answer = await fetch(`api/events/${event.seq}`);
-      if (!answer.ok) throw new Error((await answer.text()).trim());
-      const whole = await answer.json();
-      if (this.seq === event.seq) this.fill(whole);
+      const whole = await (await api(`api/events/${row.seq}`)).json();
+      if (this.row === row) this.fill(whole);
     } catch (error) {
-      if (this.seq === event.seq) this.part("payload").textContent = `Not shown: ${error.message}`;
+      if (this.row !== row) return;
+      $("fault").hidden = false;
+      $("fault").textContent = `Not shown in full: ${error.message}`;
+      for (const name of TABS.slice(1)) $(`panel-${name}`).replaceChildren();
     }
   }
 
-  fill({ attributes, payload, repeats }) {
-    const lines = Object.entries(attributes).filter(([, value]) => value !== null);
-    if (repeats) lines.push(["arrived", `${repeats + 1} times`]);
-    this.part("attributes").replaceChildren(
-      ...lines.flatMap(([name, value]) => [element("dt", name), element("dd", String(value))]),
+  summarize() {
+    const { row } = this;
+    const lines = [
+      ["Severity", severityInWords(row)],
+      ["Happened", row.time ? dateAndTime(Date.parse(row.time), this.utc, row.time) : "it does not say"],
+      ["Received", `${dateAndTime(row.received, this.utc)}${lag(row)}`],
+    ];
+    if (row.repeats) lines.push(["Arrived", `${row.repeats + 1} times`]);
+    const related = RELATED.filter(([field]) => row[field]).map(([field, title, meaning]) =>
+      make(
+        "div",
+        { class: "related" },
+        make("dt", {}, title),
+        make(
+          "dd",
+          {},
+          make("span", {}, field === "type" ? shortType(row.type) : row[field]),
+          button("only", () => this.on.filter(field, row[field], false), { class: "small", title: meaning, ariaLabel: `only ${meaning}` }),
+          button("not", () => this.on.filter(field, row[field], true), { class: "small", title: `none of the ${meaning}`, ariaLabel: `none of the ${meaning}` }),
+        ),
+      ),
     );
-    this.part("payload").textContent = payload || "none";
+    $("facts").replaceChildren(...pairs(lines), ...related);
+    $("attributes").replaceChildren();
+  }
+
+  fill(whole) {
+    this.whole = whole;
+    $("attributes").replaceChildren(...pairs([...Object.entries(whole.attributes), ["payload", bytes(whole.size)]]));
+    showPayload($("panel-payload"), whole);
+    const headers = Object.entries(whole.headers);
+    $("panel-headers").replaceChildren(
+      headers.length ? make("dl", {}, ...pairs(headers)) : make("p", { class: "faint" }, "The request had no other headers."),
+    );
+    if (this.tab === "trigger") showTrigger($("panel-trigger"), whole.attributes);
+  }
+
+  choose(tab) {
+    this.tab = tab;
+    for (const name of TABS) {
+      const chosen = name === tab;
+      $(`tab-${name}`).ariaSelected = String(chosen);
+      $(`tab-${name}`).tabIndex = chosen ? 0 : -1;
+      $(`panel-${name}`).hidden = !chosen;
+    }
+    if (tab === "trigger" && this.whole) showTrigger($("panel-trigger"), this.whole.attributes);
   }
 
   close() {
-    this.seq = null;
-    this.panel.hidden = true;
+    if (!this.isOpen) return;
+    this.row = null;
+    $("detail").hidden = true;
     document.body.classList.remove("detail-open");
-    this.onClose();
+    this.on.close();
   }
 }
 
-function element(name, text) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  return made;
+function lag(row) {
+  const words = duration(row.received - Date.parse(row.time));
+  return words ? `, ${words} later` : "";
 }
+
+const pairs = (lines) => lines.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, String(value))));

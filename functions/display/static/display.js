@@ -1,60 +1,312 @@
-// The page: puts the stream, the table and the open event together.
+// The page: puts the stream, the rows, what is looked for, the table and the open event together.
 
-import { follow } from "./stream.js";
-import { Table } from "./table.js";
+import { $, api, soon } from "./dom.js";
 import { Detail } from "./detail.js";
+import { Find } from "./find.js";
+import { dateAndTime, number, SEVERITIES, timeOfDay } from "./format.js";
+import { listen } from "./keys.js";
+import { Query } from "./query.js";
+import { Refused } from "./refused.js";
+import { Rows } from "./rows.js";
+import { follow } from "./stream.js";
+import { Strip } from "./strip.js";
+import { Table } from "./table.js";
+
+const DIVIDERS = 20;
 
 const body = document.body;
-const $ = (id) => document.getElementById(id);
+const rows = new Rows();
+const query = new Query();
+let looksFor; // whether a row is looked for
+let visible = []; // what the table shows: rows and dividers, oldest first
+let waiting = []; // what is looked for and arrived while the view is held still
+let dividers = [];
+let paused = false;
+let listed = false; // whether the server has said what it holds
+let state = {};
+let connection = ["connecting", "connecting"];
+let cutAt = null; // {seq, since}: where the stream was cut, until it brings something new
 
-const detail = new Detail($("detail"), () => table.select(null));
-const table = new Table($("rows"), (event) => detail.open(event));
+// ── what is looked for ──
 
-/** seq → row, as the server holds them; bounded by the server's capacity. */
-const events = new Map();
-let capacity = Infinity;
-let listed = false;
+const find = new Find(query, (typing) => {
+  const address = `${location.pathname}?${query.write()}`.replace(/\?$/, "");
+  if (typing) history.replaceState(null, "", address);
+  else history.pushState(null, "", address);
+  look();
+});
 
-function show() {
-  const count = events.size;
-  body.dataset.held = count;
-  $("count").textContent = count === 1 ? "1 event" : `${count.toLocaleString()} events`;
-  $("events").setAttribute("aria-rowcount", count + 1);
-  $("events").hidden = count === 0;
-  $("empty").hidden = count > 0 || !listed;
-  table.show(events);
+addEventListener("popstate", look);
+
+function look() {
+  query.read(new URLSearchParams(location.search));
+  looksFor = query.matcher();
+  find.show();
+  table.dress(query.view, query.utc);
+  const all = [...rows.values()].filter(looksFor).concat(dividers).sort(bySeq);
+  if (paused) {
+    visible = all.filter((entry) => entry.seq <= paused.seq);
+    waiting = all.filter((entry) => entry.seq > paused.seq);
+  } else {
+    visible = all;
+    waiting = [];
+  }
+  table.toTop();
+  paint();
+  recount();
 }
 
-follow("api/events", {
-  reset({ capacity: most, missed }) {
-    events.clear();
-    capacity = most;
-    $("missed").hidden = !missed;
-    $("missed").textContent =
-      `${missed.toLocaleString()} changes came while this page was not connected, and some are no longer held.`;
-  },
-  rows(rows) {
-    for (const row of rows) events.set(row.seq, row);
-    // The oldest are first, in the order in which they were set.
-    for (const seq of events.keys()) {
-      if (events.size <= capacity) break;
-      events.delete(seq);
-    }
-  },
-  settled() {
-    listed = true;
-    show();
-  },
-  connection(state, words) {
-    body.dataset.connection = state;
-    $("connection").textContent = words;
+const bySeq = (one, other) => one.seq - other.seq;
+
+// ── the table ──
+
+const table = new Table($("scroller"), $("heading"), $("rows"), {
+  open: (row) => detail.open(row, query.utc),
+  filter: (field, value, exclude) => find.toggle(field, value, exclude),
+  scroll: () => table.isAtTop && waiting.length && paintSoon(),
+});
+
+const detail = new Detail({
+  filter: (field, value, exclude) => find.toggle(field, value, exclude),
+  close() {
+    const index = table.indexOf(table.selected);
+    table.select(null);
+    if (index >= 0) table.focus(index);
   },
 });
 
-$("curl").textContent = [
-  `curl ${new URL(".", location.href)} \\`,
-  "  -H 'ce-specversion: 1.0' -H 'ce-id: 1' -H 'ce-source: /by/hand' -H 'ce-type: hello' \\",
-  "  -H 'content-type: application/json' -d '{\"message\": \"Hello from the command line\"}'",
-].join("\n");
+function arrived(fresh) {
+  for (const row of fresh) if (looksFor(row)) waiting.push(row);
+}
 
-show();
+function paint() {
+  const holding = paused || !table.isAtTop;
+  if (!holding && waiting.length) {
+    const inOrder = !visible.length || waiting[0].seq > visible.at(-1).seq;
+    visible = visible.concat(waiting);
+    if (!inOrder || waiting.some((entry, index) => index && entry.seq < waiting[index - 1].seq)) visible.sort(bySeq);
+    waiting = [];
+  }
+  if (!holding && visible[0]?.gone) visible = visible.filter((entry) => !entry.gone);
+  table.show(visible);
+  $("new").hidden = !waiting.length;
+  $("new").textContent = `${number(waiting.length)} new`;
+  const shown = visible.length > 0;
+  $("empty").hidden = rows.size > 0 || !listed;
+  $("nothing").hidden = shown || rows.size === 0;
+  $("table").hidden = rows.size === 0;
+  body.dataset.held = rows.size;
+}
+
+const paintSoon = soon(paint);
+
+function toNewest() {
+  if (paused) pause();
+  table.toTop();
+  paint();
+}
+
+function pause() {
+  paused = paused ? false : { seq: rows.last };
+  $("pause").ariaPressed = String(Boolean(paused));
+  $("pause").textContent = paused ? "Resume" : "Pause";
+  sayConnection();
+  paint();
+}
+
+// ── numbers ──
+
+const strip = new Strip($("strip"), $("rate"), (from, to) => {
+  Object.assign(query, { from, to, minutes: null });
+  find.changed();
+});
+
+function recount() {
+  const bySeverity = Object.fromEntries(SEVERITIES.map((name) => [name, 0]));
+  const byType = new Map();
+  const anySeverity = query.matcher(true);
+  let shown = 0;
+  for (const row of rows.values()) {
+    if (!anySeverity(row)) continue;
+    bySeverity[row.severity]++;
+    if (query.severities.size && !query.severities.has(row.severity)) continue;
+    shown++;
+    byType.set(row.type, (byType.get(row.type) ?? 0) + 1);
+  }
+  find.count(bySeverity, shown, rows.size);
+  if ($("types").matches(":popover-open")) find.listTypes(byType);
+  drawStrip();
+  sayState();
+}
+
+const recountSoon = soon(recount, 250);
+
+function drawStrip() {
+  const { from, to } = query;
+  const inSpan = new Query();
+  Object.assign(inSpan, query, { from: null, to: null, minutes: null });
+  const matches = inSpan.matcher();
+  strip.show([...rows.values()].filter(matches), from, to, query.utc);
+}
+
+function sayState() {
+  if (!listed) return;
+  const { received, held, oldest, gaps, refused: rejected } = state;
+  const words = [`${number(held)} kept of ${number(received)}`];
+  if (oldest) words.push(`oldest ${timeOfDay(oldest, query.utc)}`);
+  words.push(`${number(gaps)} ${gaps === 1 ? "gap" : "gaps"}`, `${number(rejected)} rejected`);
+  $("state").textContent = words.join(", ");
+  $("state").title = oldest ? `the oldest arrived ${dateAndTime(oldest, query.utc)}` : "";
+}
+
+$("types").addEventListener("toggle", recount);
+setInterval(recount, 10_000); // time goes on without events, too
+setInterval(() => query.minutes && !paused && table.isAtTop && look(), 10_000);
+
+// ── the stream ──
+
+const refused = new Refused();
+
+follow("api/events", {
+  reset({ columns }) {
+    rows.columns = columns;
+    rows.clear();
+    rows.last = 0;
+    visible = [];
+    waiting = [];
+    dividers = [];
+    cutAt = null;
+    paused &&= { seq: 0 };
+  },
+  missed(changes) {
+    rows.clear();
+    visible = [];
+    waiting = [];
+    dividers = [];
+    cutAt = null;
+    divide(rows.last, `${number(changes)} ${changes === 1 ? "event" : "events"} came in between and ${changes === 1 ? "is" : "are"} no longer held`);
+  },
+  resumed(since) {
+    cutAt = { seq: rows.last, since };
+  },
+  rows(lists) {
+    const repeated = lists.map(([seq]) => rows.get(seq)).filter(Boolean);
+    const fresh = rows.take(lists);
+    for (const row of repeated) table.refresh(row);
+    if (cutAt && fresh.length) {
+      divide(cutAt.seq, `not connected from ${timeOfDay(cutAt.since, query.utc)} to ${timeOfDay(Date.now(), query.utc)}; what came in between is above`);
+      cutAt = null;
+    }
+    arrived(fresh);
+    paintSoon();
+    recountSoon();
+  },
+  state(numbers) {
+    state = numbers;
+    listed = true;
+    rows.keep(numbers.held);
+    refused.counted(numbers.refused, query.utc);
+    paintSoon();
+    recountSoon();
+  },
+  connection(name, words) {
+    connection = [name, words];
+    sayConnection();
+  },
+});
+
+/** Put a line with *words* above the row number *seq*. */
+function divide(seq, words) {
+  const line = { divider: words, seq: seq + 0.5 };
+  dividers = [...dividers.slice(1 - DIVIDERS), line];
+  waiting.push(line);
+}
+
+function sayConnection() {
+  const [name, words] = connection;
+  const still = paused && name === "live";
+  body.dataset.connection = still ? "paused" : name;
+  $("connection").textContent = still ? "paused" : words;
+}
+
+// ── everything else on the page ──
+
+for (const tab of ["events", "refused"]) {
+  $(`show-${tab}`).addEventListener("click", () => show(tab));
+}
+
+function show(tab) {
+  for (const name of ["events", "refused"]) {
+    $(`show-${name}`).ariaSelected = String(name === tab);
+    $(`show-${name}`).tabIndex = name === tab ? 0 : -1;
+    $(name).hidden = name !== tab;
+  }
+  body.dataset.tab = tab;
+  if (tab === "refused") refused.load();
+  else paint();
+}
+
+$("tabs").addEventListener("keydown", (key) => {
+  if (key.key !== "ArrowRight" && key.key !== "ArrowLeft") return;
+  const tabs = [...$("tabs").querySelectorAll("[role=tab]:not([hidden])")];
+  const step = key.key === "ArrowRight" ? 1 : tabs.length - 1;
+  const next = tabs[(tabs.indexOf(document.activeElement) + step) % tabs.length];
+  next.focus();
+  next.click();
+});
+
+for (const kind of ["jsonl", "csv"]) {
+  $(`export-${kind}`).addEventListener("click", async () => {
+    $("exports").hidePopover();
+    const chosen = visible.filter((entry) => !entry.divider).map((row) => row.seq);
+    try {
+      const answer = await api(`api/export.${kind}`, {
+        method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(chosen),
+      });
+      const [, name] = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition")) ?? [, `events.${kind}`];
+      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await answer.blob()), download: name });
+      link.click();
+      URL.revokeObjectURL(link.href);
+    } catch (error) {
+      $("count").textContent = `Not exported: ${error.message}`;
+    }
+  });
+}
+
+$("new").addEventListener("click", toNewest);
+$("pause").addEventListener("click", pause);
+
+function step(by) {
+  table.move(by);
+  if (detail.isOpen && table.wantedOrFocused) table.open(table.wantedOrFocused);
+}
+
+listen({
+  "/": () => $("text").focus(),
+  j: () => step(1),
+  k: () => step(-1),
+  Enter: () => table.wantedOrFocused && table.open(table.wantedOrFocused),
+  Escape: () => detail.close(),
+  " ": pause,
+  g: () => {
+    toNewest();
+    table.focus(0);
+  },
+  e: () => find.toggleSeverity("error"),
+  v: () => find.toggleView(),
+  "?": () => $("help").showModal(),
+});
+
+async function introduce() {
+  const here = new URL(".", location.href.split("?")[0]);
+  $("curl").textContent = [
+    `curl ${here} \\`,
+    "  -H 'ce-specversion: 1.0' -H 'ce-id: 1' -H 'ce-source: /by/hand' -H 'ce-type: hello' \\",
+    "  -H 'content-type: application/json' -d '{\"message\": \"Hello from the command line\"}'",
+  ].join("\n");
+  const { service } = await (await api("api/about")).json();
+  for (const name of document.querySelectorAll(".service")) name.textContent = service;
+}
+
+look();
+introduce().catch(() => {}); // the names in the text stay as they are

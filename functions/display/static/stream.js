@@ -1,56 +1,72 @@
 // Follows the server's stream of rows, reconnects, and says in words how that goes.
 
-const RETRY_MS = 3000;
-const OFFLINE_AFTER_MS = 10000;
+import { timeOfDay } from "./format.js";
+
+const OFFLINE_AFTER_MS = 10_000;
+const WAITS_MS = [250, 1000, 2000, 3000, 5000, 8000];
 
 /**
- * Calls `on.reset({capacity, missed})` where the page has to start afresh, `on.rows(rows)` with what changed, oldest change
- * first, `on.settled()` once in a frame after either, and `on.connection(state, words)`.
+ * Calls `on.reset(about)` where the page has to start afresh, `on.missed(changes)` where it has to leave a hole,
+ * `on.rows(rows)` with what changed, oldest change first, `on.state(numbers)`, `on.resumed(since)` when the stream is open
+ * again, and `on.connection(state, words)` with live, reconnecting or offline.
  */
 export function follow(address, on) {
   let lastId = "";
   let lostAt = null;
-  let due = false;
+  let tries = 0;
+  let timer = null;
 
-  function settle() {
-    if (due) return;
-    due = true;
-    // A burst is painted once. A hidden tab gets no frames, and catches up when it is looked at.
-    requestAnimationFrame(() => {
-      due = false;
-      on.settled();
-    });
+  function words(nextAt) {
+    const seconds = Math.max(0, Math.ceil((nextAt - Date.now()) / 1000));
+    if (Date.now() - lostAt < OFFLINE_AFTER_MS && navigator.onLine) {
+      on.connection("reconnecting", seconds ? `reconnecting in ${seconds} s` : "reconnecting");
+    } else {
+      on.connection("offline", `offline since ${timeOfDay(lostAt)}, ${seconds ? `next try in ${seconds} s` : "trying"}`);
+    }
   }
 
-  function lost() {
-    lostAt ??= Date.now();
-    if (Date.now() - lostAt < OFFLINE_AFTER_MS) return on.connection("reconnecting", "reconnecting");
-    const since = new Date(lostAt).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-    on.connection("offline", `offline since ${since}, still trying`);
+  function retry() {
+    // Not all pages at once when the display is back.
+    const wait = WAITS_MS[Math.min(tries++, WAITS_MS.length - 1)] * (0.8 + 0.4 * Math.random());
+    const nextAt = Date.now() + wait;
+    clearTimeout(timer);
+    (function tick() {
+      words(nextAt);
+      const left = nextAt - Date.now();
+      timer = left > 0 ? setTimeout(tick, Math.min(left, 1000)) : setTimeout(open);
+    })();
   }
 
   function open() {
     const stream = new EventSource(lastId ? `${address}?after=${encodeURIComponent(lastId)}` : address);
     stream.onopen = () => {
-      lostAt = null;
       on.connection("live", "live");
-      settle();
+      if (lostAt && lastId) on.resumed(lostAt);
+      lostAt = null;
     };
-    stream.addEventListener("reset", (message) => {
-      on.reset(JSON.parse(message.data));
-      settle();
+    const listen = (kind, act) =>
+      stream.addEventListener(kind, (message) => {
+        act(JSON.parse(message.data));
+        if (message.lastEventId) lastId = message.lastEventId;
+      });
+    listen("reset", on.reset);
+    listen("missed", on.missed);
+    listen("message", on.rows);
+    listen("state", (numbers) => {
+      tries = 0;
+      on.state(numbers);
     });
-    stream.onmessage = (message) => {
-      lastId = message.lastEventId;
-      on.rows(JSON.parse(message.data));
-      settle();
-    };
     stream.onerror = () => {
-      lost();
-      // The browser retries by itself when a stream ends, but not when it was refused.
-      if (stream.readyState === EventSource.CLOSED) setTimeout(open, RETRY_MS);
+      stream.close();
+      lostAt ??= Date.now();
+      retry();
     };
   }
 
+  addEventListener("online", () => {
+    if (!lostAt || !timer) return;
+    clearTimeout(timer);
+    open();
+  });
   open();
 }

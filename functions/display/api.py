@@ -1,0 +1,111 @@
+"""The API under `api/`, which `openapi.json` describes, and `/metrics`. Nothing here changes what is held."""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, request
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from functions.display import export, match, metrics
+from functions.display.history import Held, History
+from functions.display.refused import body_document
+from functions.display.sources import Sources
+from pipeline.errors import PermanentError
+
+_FORMATS: dict[str, tuple[str, Callable[[Iterable[Held]], Iterable[bytes]]]] = {
+    "jsonl": ("application/jsonl", export.json_lines),
+    "csv": ("text/csv", export.comma_separated),
+}
+
+
+def add_to(routes: Blueprint, sources: Sources) -> None:
+    """Add the API's routes over *sources*."""
+    _about_the_display(routes, sources)
+    _about_events(routes, sources.history)
+
+
+def _about_events(routes: Blueprint, history: History) -> None:
+    @routes.get("/api/events/<int:seq>")
+    def one_event(seq: int) -> Response:
+        """One event in full; its payload as `text` if it is UTF-8, else as `base64`."""
+        held = history.one(seq)
+        if held is None:
+            return text("this event is no longer held", 404)
+        return _json(
+            {
+                "seq": held.seq,
+                "received": held.received_ms,
+                "repeats": held.repeats,
+                "attributes": json.loads(held.attributes),
+                "headers": json.loads(held.headers),
+                "size": len(held.data),
+                **body_document(held.data),
+            }
+        )
+
+    @routes.post("/api/match")
+    def matching() -> Response:
+        """How many held events the Trigger in the body (YAML) would select, and of how many."""
+        try:
+            matches, looked_at = match.count(request.get_data(as_text=True), history.everything())
+        except PermanentError as error:
+            return text(str(error), 400)
+        return _json({"matches": matches, "held": looked_at})
+
+    @routes.route("/api/export.<kind>", methods=["GET", "POST"])
+    def exported(kind: str) -> Response:
+        """All events held as a file, oldest first; of a POST, those whose numbers its JSON list names."""
+        if kind not in _FORMATS:
+            return text(f"there is no export {kind}; one of {', '.join(_FORMATS)}", 404)
+        chosen = history.everything()
+        if request.method == "POST":
+            numbers = request.get_json(force=True, silent=True)
+            if not isinstance(numbers, list):
+                return text("the body is not a JSON list of event numbers", 400)
+            wanted = {number for number in numbers if isinstance(number, int)}
+            chosen = [held for held in chosen if held.seq in wanted]
+        mimetype, write = _FORMATS[kind]
+        name = time.strftime(f"events-%Y%m%dT%H%M%SZ.{kind}", time.gmtime())
+        disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(write(chosen), mimetype=mimetype, headers=disposition)
+
+
+def _about_the_display(routes: Blueprint, sources: Sources) -> None:
+    history, viewers = sources.history, sources.viewers
+
+    @routes.get("/api/state")
+    def state() -> Response:
+        """The numbers of the footer."""
+        return _json(history.state() | {"viewers": viewers.count})
+
+    @routes.get("/api/refused")
+    def refused() -> Response:
+        """The last refused requests, newest first."""
+        return _json([each.document() for each in sources.refused.newest_first()])
+
+    @routes.get("/api/about")
+    def about() -> Response:
+        """What this display is set to."""
+        return _json(sources.about)
+
+    @routes.get("/api/openapi.json")
+    def openapi() -> Response:
+        """This API, described."""
+        return Response((Path(__file__).parent / "openapi.json").read_bytes(), mimetype="application/json")
+
+    @routes.get("/metrics")
+    def scrape() -> Response:
+        """The display's numbers for Prometheus."""
+        return Response(metrics.exposition(history, viewers), content_type=CONTENT_TYPE_LATEST)
+
+
+def text(line: str, status: int) -> Response:
+    """One line of plain text."""
+    return Response(f"{line}\n", status, mimetype="text/plain")
+
+
+def _json(document: Any) -> Response:
+    return Response(json.dumps(document), mimetype="application/json", headers={"Cache-Control": "no-store"})

@@ -1,0 +1,55 @@
+"""Which held events a Trigger would select: decided by the very code that the local broker filters with."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from functions.display.history import Held
+from pipeline.errors import PermanentError
+from pipeline.filter import compile_filter
+
+LONGEST_TRIGGER = 20_000
+"""Characters of YAML that are read; a Trigger has some hundred."""
+
+DEEPEST = 50
+"""Levels of a filter; a Trigger has a few, and Python's stack is finite."""
+
+
+def count(trigger: str, events: Iterable[Held]) -> tuple[int, int]:
+    """(matching, looked at). *trigger* is YAML: a whole Trigger, its spec, or only `filter` or `filters`.
+
+    Raises `PermanentError` (`FilterError` for a filter that Knative would not take) saying what is wrong.
+    """
+    matches = compile_filter(_spec(trigger))
+    verdicts = [matches(json.loads(held.attributes)) for held in events]
+    return sum(verdicts), len(verdicts)
+
+
+def _spec(trigger: str) -> Mapping[str, object]:
+    if len(trigger) > LONGEST_TRIGGER:
+        raise PermanentError(f"the Trigger has {len(trigger)} characters; at most {LONGEST_TRIGGER} are read")
+    try:
+        # An alias can make a small text a filter without end.
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(trigger)):
+            raise PermanentError("the Trigger has a YAML alias (*name); write it out")
+        document = yaml.safe_load(trigger)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise PermanentError(f"this is no YAML: {' '.join(str(error).split())}") from error
+    if isinstance(document, dict) and "spec" in document:
+        document = document["spec"]
+    if document is None:
+        document = {}
+    if not isinstance(document, dict):
+        raise PermanentError("a Trigger is an object with a spec, filter or filters")
+    if not document or document.keys() & {"filter", "filters", "broker", "subscriber"}:
+        if _depth(document) > DEEPEST:
+            raise PermanentError(f"the filter is more than {DEEPEST} levels deep")
+        return document
+    raise PermanentError(f"neither filter nor filters, but {', '.join(map(str, document))}")
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)

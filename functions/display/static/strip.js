@@ -1,0 +1,107 @@
+// The rate of the last 15 minutes, stacked by severity. Dragging over it selects a time span.
+
+import { number, SEVERITIES, timeOfDay } from "./format.js";
+
+const MINUTES = 15;
+const BUCKET_MS = 10_000;
+const BUCKETS = (MINUTES * 60_000) / BUCKET_MS;
+const PLURALS = { error: "errors", warning: "warnings", info: "info" };
+
+export class Strip {
+  /** *select(from, to)* is called with a time span in ms, or (null, null) after a click. */
+  constructor(canvas, caption, select) {
+    Object.assign(this, { canvas, caption, select });
+    this.counts = [];
+    this.selected = [null, null];
+    this.begin = 0;
+    this.drag = null;
+    canvas.addEventListener("pointerdown", (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      this.drag = [this.timeAt(event), this.timeAt(event)];
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (!this.drag) return;
+      this.drag[1] = this.timeAt(event);
+      this.draw();
+    });
+    canvas.addEventListener("pointerup", () => {
+      if (!this.drag) return;
+      const [from, to] = this.drag.toSorted((one, other) => one - other);
+      this.drag = null;
+      if (to - from < BUCKET_MS / 2) select(null, null);
+      else select(Math.floor(from / 1000) * 1000, Math.ceil(to / 1000) * 1000);
+    });
+    canvas.addEventListener("pointercancel", () => (this.drag = null));
+    new ResizeObserver(() => this.draw()).observe(canvas);
+    for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) {
+      matchMedia(query).addEventListener("change", () => this.draw());
+    }
+  }
+
+  timeAt(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+    return this.begin + share * MINUTES * 60_000;
+  }
+
+  /** Count *rows*, any iterable, and mark the span *from*–*to* (null: open). */
+  show(rows, from, to, utc) {
+    const end = Math.ceil(Date.now() / BUCKET_MS) * BUCKET_MS;
+    this.begin = end - MINUTES * 60_000;
+    this.counts = Array.from({ length: BUCKETS }, () => ({ error: 0, warning: 0, info: 0 }));
+    this.selected = [from, to];
+    this.utc = utc;
+    const totals = { error: 0, warning: 0, info: 0 };
+    for (const row of rows) {
+      const bucket = this.counts[Math.floor((row.at - this.begin) / BUCKET_MS)];
+      if (!bucket) continue;
+      bucket[row.severity]++;
+      totals[row.severity]++;
+    }
+    const sum = totals.error + totals.warning + totals.info;
+    const parts = ["error", "warning"].map((name) => `${number(totals[name])} ${totals[name] === 1 ? name : PLURALS[name]}`);
+    const words = `${number(sum)} in ${MINUTES} min: ${parts.join(", ")}`;
+    if (this.caption.textContent !== words) this.caption.textContent = words;
+    this.canvas.ariaLabel = `Events of the last ${MINUTES} minutes: ${words}`;
+    this.draw();
+  }
+
+  draw() {
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    if (!width || !this.counts.length) return;
+    const scale = devicePixelRatio;
+    this.canvas.width = width * scale;
+    this.canvas.height = height * scale;
+    const context = this.canvas.getContext("2d");
+    context.scale(scale, scale);
+    const style = getComputedStyle(this.canvas);
+    const colour = (name) => style.getPropertyValue(name);
+    const room = height - 14; // below it, the times
+    const most = Math.max(4, ...this.counts.map((bucket) => bucket.error + bucket.warning + bucket.info));
+    const wide = width / BUCKETS;
+
+    const [from, to] = this.drag ? this.drag.toSorted((one, other) => one - other) : this.selected;
+    if (from || to) {
+      const x = (ms) => Math.min(width, Math.max(0, ((ms - this.begin) / (MINUTES * 60_000)) * width));
+      context.fillStyle = colour("--chosen");
+      context.fillRect(x(from ?? 0), 0, x(to ?? Infinity) - x(from ?? 0), room);
+    }
+    this.counts.forEach((bucket, index) => {
+      let bottom = room;
+      for (const severity of SEVERITIES) {
+        if (!bucket[severity]) continue;
+        const tall = Math.max(2, (bucket[severity] / most) * (room - 2));
+        context.fillStyle = colour(`--${severity}-bar`);
+        context.fillRect(index * wide + 0.5, bottom - tall, Math.max(1, wide - 1), tall);
+        bottom -= tall;
+      }
+    });
+    context.fillStyle = colour("--line");
+    context.fillRect(0, room, width, 1);
+    context.fillStyle = colour("--faint");
+    context.font = `11px ${style.fontFamily}`;
+    for (let minute = 0; minute < MINUTES; minute += 5) {
+      context.fillText(timeOfDay(this.begin + minute * 60_000, this.utc), (minute / MINUTES) * width + 2, height - 2);
+    }
+  }
+}

@@ -1,0 +1,70 @@
+"""The display's page in a real Chromium, served by the real launcher."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
+
+from tests.serving import Served
+
+CHROMIUM = Path("/usr/bin/chromium")
+QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+Visit = Callable[[str], Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"needs Chromium at {CHROMIUM} (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", *QUIET]
+        )
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    """A display of the test's own."""
+    with Served("display") as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Opens an address; in the end, no page may have thrown, complained, or run what it should not."""
+    faults: list[str] = []
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 720}, permissions=["clipboard-read", "clipboard-write"]
+    )
+    context.set_default_timeout(10_000)
+
+    def refuse(dialog: Dialog) -> None:
+        faults.append(dialog.message)
+        dialog.dismiss()
+
+    def heard(message: ConsoleMessage) -> None:
+        # That a server is away, or refuses, is the browser's to say and the page's to live with.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            faults.append(message.text)
+
+    def open_page(address: str) -> Page:
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", heard)
+        page.on("dialog", refuse)
+        page.goto(address)
+        return page
+
+    yield open_page
+    context.close()
+    assert faults == []
+
+
+def held(page: Page, number: int, connection: str = "live") -> None:
+    """Wait until the page is *connection* and holds *number* events."""
+    expect(page.locator(f"body[data-connection={connection}][data-held='{number}']")).to_be_attached()
