@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 LOCKED := requirements.txt requirements-dev.txt
 
-.PHONY: help demo run test lint lock clean
+.PHONY: help demo run test e2e lint bench settings lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,10 +25,22 @@ test: $(STAMP) ## all tests that need no cluster: ARGS="-k checkpoint" picks som
 	@$(BIN)/python -m demo.vcsim
 	$(BIN)/python -m pytest $(ARGS)
 
+e2e: $(STAMP) ## tests on a cluster with Knative: KUBECONFIG, IMAGE, VCSIM_IMAGE
+	@for name in KUBECONFIG IMAGE; do \
+	    [ -n "$${!name:-}" ] || { echo "make e2e needs $$name: see docs/testing.md" >&2; exit 2; }; \
+	done
+	$(BIN)/python -m pytest -m cluster --timeout 900 --durations 0 --durations-min 1 $(ARGS)
+
 lint: $(STAMP) ## ruff, mypy strict, and that imports go one way
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports --no-logo
+
+bench: $(STAMP) ## measure beside raw baselines and write bench/results.md; NAMES="trickle backlog" picks some
+	@$(BIN)/python -m bench $(NAMES)
+
+settings: $(STAMP) ## write README's tables of settings anew
+	@$(BIN)/python -m tests.test_readme
 
 lock: ## pin requirements*.in anew into requirements*.txt, with hashes
 	$(PYTHON) -m venv .cache/lock

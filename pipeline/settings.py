@@ -57,7 +57,8 @@ class Variable:
     parse: Callable[[str], Any]
     meaning: str
     example: str
-    default: str | None
+    default: Any
+    """As a user would write it; None if it may stay unset, `REQUIRED` if not."""
 
 
 def setting(name: str, parse: Callable[[str], Any], meaning: str, *, example: str, default: Any = REQUIRED) -> Any:
@@ -66,8 +67,7 @@ def setting(name: str, parse: Callable[[str], Any], meaning: str, *, example: st
     *parse* turns the text into the value and raises ValueError with what is wrong ("is not a duration"). *default* is
     given as text, as a user would write it; None means that the setting may stay unset (the field is then None).
     """
-    text = None if default is REQUIRED else default
-    variable = Variable(name, parse, meaning, example, text)
+    variable = Variable(name, parse, meaning, example, default)
     if default is REQUIRED:
         return dataclasses.field(metadata={"variable": variable})
     return dataclasses.field(
@@ -996,3 +996,29 @@ class WebhookSettings:
     remembered: int = setting(
         "WEBHOOK_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
     )
+
+
+# ── README's tables ──
+
+
+def tables() -> str:
+    """Every setting, a Markdown table for each class: what README's section of settings holds."""
+    classes = [value for value in globals().values() if isinstance(value, type) and dataclasses.is_dataclass(value)]
+    parts: list[str] = []
+    for settings in classes:
+        own = [field.metadata["variable"] for field in dataclasses.fields(settings) if "variable" in field.metadata]
+        if own:
+            parts.append(_table((settings.__doc__ or "").partition("\n")[0].rstrip("."), own))
+    return "\n".join(parts)
+
+
+def _table(title: str, rows: list[Variable]) -> str:
+    lines = [f"**{title}**", "", "| variable | meaning | default | example |", "|---|---|---|---|"]
+    for row in rows:
+        default = "required" if row.default is REQUIRED else f"`{row.default}`" if row.default else ""
+        lines.append(f"| `{row.name}` | {_cell(row.meaning)} | {_cell(default)} | `{_cell(row.example)}` |")
+    return "\n".join([*lines, ""])
+
+
+def _cell(words: str) -> str:
+    return " ".join(words.replace("|", "\\|").split())
