@@ -1,0 +1,63 @@
+"""The whole pipeline on one machine, from config/ and triggers/ as they are: vCenter → … → page and notification."""
+
+import json
+import urllib.request
+from collections.abc import Callable, Iterator
+from http.client import HTTPResponse
+from pathlib import Path
+
+import pytest
+
+from demo.__main__ import VCenter, write_overrides
+from demo.vcsim import VCSim
+from local.engine import Engine
+from pipeline.settings import Secret
+from tests.administrator import Administrator
+from tests.receiver import Receiver
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def notified() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def engine(vcsim: VCSim, notified: Receiver, tmp_path: Path) -> Iterator[Engine]:
+    overrides = tmp_path / "overrides.yaml"
+    vcenter = VCenter(vcsim.url, vcsim.username, Secret(vcsim.password), insecure=True)
+    write_overrides(overrides, vcenter, f"json://127.0.0.1:{notified.port}")
+    with Engine([ROOT / "config", ROOT / "triggers", overrides], tmp_path) as running:
+        running.start()
+        yield running
+
+
+def shown(stream: HTTPResponse, enough: Callable[[str], bool]) -> str:
+    """What the page's stream brought, up to the line that *enough* is true of."""
+    for line in stream:
+        if enough(line.decode()):
+            return line.decode()
+    raise AssertionError("the stream ended")
+
+
+def test_machine_powered_off_reaches_the_page_and_one_notification_and_another_event_only_the_page(
+    engine: Engine, vcsim: VCSim, notified: Receiver
+) -> None:
+    with (
+        urllib.request.urlopen(f"{engine.url('display')}/api/events", timeout=30) as stream,
+        Administrator(vcsim.port) as administrator,
+    ):
+        machine = administrator.machines[0]
+        name = machine.name
+        administrator.post("somebody looked at it", machine)
+        assert "GeneralUserEvent" in shown(stream, lambda line: "somebody looked at it" in line)
+        assert notified.requests == []
+        administrator.power_off(machine)
+        assert name in shown(stream, lambda line: "VmPoweredOffEvent" in line)
+        assert notified.wait_for(lambda: bool(notified.requests))
+        administrator.power_on(machine)
+        shown(stream, lambda line: "VmPoweredOnEvent" in line)
+    [message] = [json.loads(request.body) for request in notified.requests]
+    assert message["title"] == f"VM powered off: {name}"
