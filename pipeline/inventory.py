@@ -6,9 +6,11 @@ what the reaction does (`docs/reactions.md` lists the privileges) and nothing el
 
 import contextlib
 import http.client
+import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 import structlog
@@ -17,7 +19,9 @@ from pyVmomi import vim, vmodl
 
 from pipeline import payload
 from pipeline.errors import PermanentError, cut
+from pipeline.event import from_element, to_json
 from pipeline.payload import Reference
+from pipeline.schema import NAMESPACE
 from pipeline.settings import VCenterSettings
 from pipeline.vcenter import VCenter, VCenterRefused, VCenterUnavailable
 
@@ -71,13 +75,17 @@ class Inventory(VCenter):
         super().__init__(settings)
         self._turn = threading.Lock()
 
-    def attributes(self, machine: Reference) -> dict[str, str]:
-        """The custom attributes of *machine* that have a value, by name."""
-        return self._do(f"read the attributes of {machine}", lambda: self._attributes(machine))
+    def attributes(self, entity: Reference) -> dict[str, str]:
+        """The custom attributes of *entity* that have a value, by name."""
+        return self._do(f"read the attributes of {entity}", lambda: self._attributes(entity))
 
-    def set_attributes(self, machine: Reference, values: Mapping[str, str]) -> None:
-        """Set custom attributes of *machine*, those that differ; one that is not defined is defined for machines."""
-        self._do(f"set the attributes of {machine}", lambda: self._set_attributes(machine, values))
+    def set_attributes(self, entity: Reference, values: Mapping[str, str]) -> None:
+        """Set custom attributes of *entity*, those that differ; one that is not defined is, for objects of its kind."""
+        self._do(f"set the attributes of {entity}", lambda: self._set_attributes(entity, values))
+
+    def in_maintenance(self, host: Reference) -> bool:
+        """Whether *host* is in maintenance mode at this moment."""
+        return self._do(f"ask for the mode of {host}", lambda: self._in_maintenance(host))
 
     def alarm_actions(self, entity: Reference) -> bool:
         """Whether alarms of *entity* act."""
@@ -97,6 +105,17 @@ class Inventory(VCenter):
         """The room of *datastore*, as vCenter last knew it."""
         return self._do(f"read the room of {datastore}", lambda: self._datastore(datastore))
 
+    def usage(self, datastore: Reference) -> dict[str, int]:
+        """What each machine takes of *datastore*, in bytes, by the machine's name."""
+        return self._do(f"list the machines on {datastore}", lambda: self._usage(datastore))
+
+    def events(self, entity: Reference, types: Collection[str], begin: datetime, end: datetime) -> list[dict[str, Any]]:
+        """The events of *types* (class or eventTypeId) of *entity* and all in it, from *begin* to *end*, oldest first.
+
+        Each as its JSON: properties in PascalCase.
+        """
+        return self._do(f"read the events of {entity}", lambda: self._events(entity, types, begin, end))
+
     def machines_in(self, cluster: Reference) -> list[Machine]:
         """The machines in *cluster*, by name; templates are none."""
         return self._do(f"list the machines of {cluster}", lambda: self._machines_in(cluster))
@@ -109,43 +128,74 @@ class Inventory(VCenter):
         """Power *machine* off, at once; nothing happens to one that is not on."""
         self._do(f"power {machine} off", lambda: self._run(self._at(machine).PowerOffVM_Task))
 
-    def _attributes(self, machine: Reference) -> dict[str, str]:
-        names = {field.key: field.name for field in self._fields()}
-        [found] = self._read([self._at(machine)], "customValue")
-        return {names[each.key]: each.value for each in found.get("customValue", []) if each.key in names}
+    def _attributes(self, entity: Reference) -> dict[str, str]:
+        names = {field.key: field.name for field in self._fields(entity)}
+        [found] = self._read([self._at(entity)], "customValue")
+        values = {names[each.key]: each.value for each in found.get("customValue", []) if each.key in names}
+        return {name: value for name, value in values.items() if value}
 
-    def _set_attributes(self, machine: Reference, values: Mapping[str, str]) -> None:
-        present = self._attributes(machine)
-        missing = {name: value for name, value in values.items() if present.get(name) != value}
-        manager = self._content.customFieldsManager
-        for name, value in missing.items():
-            manager.SetField(self._at(machine), self._field(name), value)
+    def _set_attributes(self, entity: Reference, values: Mapping[str, str]) -> None:
+        present = self._attributes(entity)
+        for name, value in values.items():
+            if present.get(name, "") != value:
+                self._content.customFieldsManager.SetField(self._at(entity), self._field(name, entity), value)
 
-    def _field(self, name: str) -> int:
-        """The key of the attribute *name*, which is defined if it is not."""
+    def _field(self, name: str, entity: Reference) -> int:
+        """The key of the attribute *name* of *entity*, which is defined if it is not."""
 
         def defined() -> int | None:
-            return next((field.key for field in self._fields() if field.name == name), None)
+            return next((field.key for field in self._fields(entity) if field.name == name), None)
 
         key = defined()
         if key is None:
             try:
-                added = self._content.customFieldsManager.AddCustomFieldDef(name=name, moType=vim.VirtualMachine)
-                key = int(added.key)
+                kind = type(self._at(entity))
+                key = int(self._content.customFieldsManager.AddCustomFieldDef(name=name, moType=kind).key)
             except vim.fault.DuplicateName:  # another process was faster
                 key = defined()
                 if key is None:
                     raise
         return key
 
-    def _fields(self) -> list[Any]:
-        """The custom attributes that machines may have."""
+    def _fields(self, entity: Reference) -> list[Any]:
+        """The custom attributes that objects of *entity*'s kind may have."""
         [found] = self._read([self._content.customFieldsManager], "field")
-        return [field for field in found.get("field", []) if field.managedObjectType in (None, vim.VirtualMachine)]
+        kinds = (None, type(self._at(entity)))
+        return [field for field in found.get("field", []) if field.managedObjectType in kinds]
+
+    def _in_maintenance(self, host: Reference) -> bool:
+        [found] = self._read([self._at(host)], "runtime.inMaintenanceMode")
+        return bool(found["runtime.inMaintenanceMode"])
 
     def _datastore(self, datastore: Reference) -> Datastore:
         [found] = self._read([self._at(datastore)], "summary.name", "summary.capacity", "summary.freeSpace")
         return Datastore(found["summary.name"], found["summary.capacity"], found["summary.freeSpace"])
+
+    def _usage(self, datastore: Reference) -> dict[str, int]:
+        [found] = self._read([self._at(datastore)], "vm")
+        machines = self._read(found.get("vm", []), "name", "storage.perDatastoreUsage")
+        return {
+            each["name"]: sum(
+                part.committed
+                for part in each.get("storage.perDatastoreUsage", [])
+                if part.datastore._moId == datastore.id
+            )
+            for each in machines
+        }
+
+    def _events(
+        self, entity: Reference, types: Collection[str], begin: datetime, end: datetime
+    ) -> list[dict[str, Any]]:
+        wanted = vim.event.EventFilterSpec(
+            entity=vim.event.EventFilterSpec.ByEntity(entity=self._at(entity), recursion="all"),
+            time=vim.event.EventFilterSpec.ByTime(beginTime=begin, endTime=end),
+            # The simulator selects an EventEx by its class only.
+            eventTypeId=["EventEx", *types],
+        )
+        answer = self._call(self._content.eventManager, "QueryEvents", wanted)
+        events = [from_element(element) for element in answer.iter(f"{{{NAMESPACE}}}returnval")]
+        found = [json.loads(to_json(event)) for event in sorted(events, key=lambda event: event.key)]
+        return [each for each in found if each.get("EventTypeId") in types or not each.get("EventTypeId")]
 
     def _machines_in(self, cluster: Reference) -> list[Machine]:
         view = self._content.viewManager.CreateContainerView(self._at(cluster), [vim.VirtualMachine], True)

@@ -6,6 +6,7 @@ read the same, because XML is turned into the names and shapes of the JSON; Kube
 
 import json
 import re
+from datetime import UTC, datetime
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -154,6 +155,14 @@ def user(event: CloudEvent) -> str:
     """Who did it, as vCenter names the user, or ""."""
     words = fields(event).get("UserName")
     return cut(words, 200) if isinstance(words, str) else ""
+
+
+def moment(event: CloudEvent) -> datetime | None:
+    """When it happened, UTC; None if its time cannot be read."""
+    try:
+        return datetime.fromisoformat(str(event.get("time") or "")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def short_type(event: CloudEvent) -> str:

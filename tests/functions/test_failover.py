@@ -1,0 +1,117 @@
+"""failover: restarts that HA reported to the simulated vCenter, summed up."""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cloudevents.http import CloudEvent
+from pyVmomi import vim
+
+from demo.vcsim import VCSim
+from functions import failover
+from pipeline.errors import TemporaryError
+from tests.administrator import Administrator
+from tests.functions.events import about, vcenter_event
+
+COMPLETED = "com.vmware.vc.HA.ClusterFailoverActionCompletedEvent"
+
+
+def environ(vcsim: VCSim, **more: str) -> dict[str, str]:
+    account = {"VC_USERNAME": "user", "VC_PASSWORD": "pass", "VC_INSECURE": "true"}
+    return {"VC_URL": vcsim.url, **account, "FAILOVER_SETTLE": "0", **more}
+
+
+@pytest.fixture
+def function(vcsim: VCSim) -> Iterator[failover.Failover]:
+    with contextlib.closing(failover.create(environ(vcsim))) as function:
+        yield function
+
+
+def restart(administrator: Administrator, machine: Any, type_id: str = "com.vmware.vc.ha.VmRestartedByHAEvent") -> None:
+    """Have vCenter report that HA restarted *machine* on the host where it is."""
+    host = machine.runtime.host
+    cluster = host.parent
+    administrator.content.eventManager.PostEvent(
+        vim.event.EventEx(
+            key=0,
+            chainId=0,
+            createdTime=datetime.now(UTC),
+            userName="",
+            eventTypeId=type_id,
+            vm=vim.event.VmEventArgument(name=machine.name, vm=machine),
+            host=vim.event.HostEventArgument(name=host.name, host=host),
+            computeResource=vim.event.ComputeResourceEventArgument(name=cluster.name, computeResource=cluster),
+        )
+    )
+
+
+def in_cluster(administrator: Administrator) -> tuple[Any, list[Any]]:
+    """The cluster, and its machines."""
+    machines = [
+        each for each in administrator.machines if isinstance(each.runtime.host.parent, vim.ClusterComputeResource)
+    ]
+    return machines[0].runtime.host.parent, machines
+
+
+def completed(vcsim: VCSim, cluster: Any, number: str = "1", **ago: float) -> CloudEvent:
+    event = vcenter_event(vcsim.url, COMPLETED, number, ComputeResource=about(cluster, "ComputeResource"))
+    event["time"] = (datetime.now(UTC) - timedelta(**ago)).isoformat()
+    return event
+
+
+def test_restarted_machines_of_the_cluster_are_one_event(vcsim: VCSim, function: failover.Failover) -> None:
+    with Administrator(vcsim.port) as administrator:
+        cluster, machines = in_cluster(administrator)
+        for machine in machines[:2]:
+            restart(administrator, machine)
+        restart(administrator, machines[2], "com.vmware.vc.ha.VmFailedOverEvent")
+        expected = [{"name": each.name, "host": each.runtime.host.name} for each in machines[:2]]
+
+        reply = function.handle(completed(vcsim, cluster))
+
+    assert reply is not None
+    assert reply["type"] == "dev.vcenter-events.failover.completed.v0"
+    data = dict(reply.get_data() or {})
+    assert data["machines"] == expected
+    assert data["message"].startswith("HA restarted 2 virtual machines in DC0_C0: DC0_C0_RP0_VM0 on DC0_C0_H")
+    assert data["severity"] == "warning"
+
+
+def test_same_event_three_times_is_the_same_summary(vcsim: VCSim, function: failover.Failover) -> None:
+    with Administrator(vcsim.port) as administrator:
+        cluster, machines = in_cluster(administrator)
+        restart(administrator, machines[0])
+        event = completed(vcsim, cluster)
+        first = function.handle(event)
+        restart(administrator, machines[1])
+
+        assert [function.handle(event), function.handle(event)] == [first, first]
+
+
+def test_restarts_of_an_earlier_fail_over_are_not_told_again(vcsim: VCSim, function: failover.Failover) -> None:
+    with Administrator(vcsim.port) as administrator:
+        cluster, machines = in_cluster(administrator)
+        restart(administrator, machines[0])
+
+        assert function.handle(completed(vcsim, cluster, minutes=-20)) is None
+
+
+def test_event_without_a_cluster_and_one_that_is_gone_are_logged(
+    vcsim: VCSim, function: failover.Failover, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = {"Name": "gone", "ComputeResource": {"Type": "ClusterComputeResource", "Value": "domain-c9999"}}
+
+    assert function.handle(vcenter_event(vcsim.url, COMPLETED, "1")) is None
+    assert function.handle(vcenter_event(vcsim.url, COMPLETED, "2", ComputeResource=gone)) is None
+
+    assert "event without the object" in capsys.readouterr().out
+
+
+def test_unreachable_vcenter_is_temporary(vcsim: VCSim, function: failover.Failover) -> None:
+    with Administrator(vcsim.port) as administrator:
+        event = completed(vcsim, in_cluster(administrator)[0])
+    vcsim.stop()
+    with pytest.raises(TemporaryError):
+        function.handle(event)

@@ -1,0 +1,168 @@
+"""preempt, in the cluster of a simulated vCenter: which machines are on before and after."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cloudevents.http import CloudEvent
+from pyVmomi import vim
+
+from demo.vcsim import VCSim
+from functions import preempt
+from pipeline.errors import SettingsError, TemporaryError
+from pipeline.payload import Reference
+from pipeline.settings import VCenterSettings, read
+from pipeline.tagging import Tagging
+from tests.administrator import Administrator
+from tests.functions.events import about, vcenter_event
+
+Make = Callable[..., preempt.Preempt]
+
+
+def environ(vcsim: VCSim, **more: str) -> dict[str, str]:
+    account = {"VC_USERNAME": "user", "VC_PASSWORD": "pass", "VC_INSECURE": "true"}
+    tag = {"PREEMPT_CATEGORY": "lifecycle", "PREEMPT_TAG": "preemptible", "PREEMPT_DRY_RUN": "false"}
+    return {"VC_URL": vcsim.url, **account, **tag, **more}
+
+
+@pytest.fixture
+def make(vcsim: VCSim) -> Iterator[Make]:
+    with contextlib.ExitStack() as made:
+        yield lambda **more: made.enter_context(contextlib.closing(preempt.create(environ(vcsim, **more))))
+
+
+@pytest.fixture
+def administrator(vcsim: VCSim) -> Iterator[Administrator]:
+    with Administrator(vcsim.port) as administrator:
+        yield administrator
+
+
+def in_cluster(administrator: Administrator) -> tuple[Any, list[Any]]:
+    """The cluster, and its four machines."""
+    machines = [
+        each for each in administrator.machines if isinstance(each.runtime.host.parent, vim.ClusterComputeResource)
+    ]
+    return machines[0].runtime.host.parent, machines
+
+
+def give_way(vcsim: VCSim, *machines: Any) -> None:
+    """Attach the tag."""
+    with contextlib.closing(Tagging(read(VCenterSettings, environ(vcsim)), create=True)) as tagging:
+        for machine in machines:
+            tagging.attach("lifecycle", "preemptible", Reference("VirtualMachine", machine._moId, ""))
+
+
+def red(vcsim: VCSim, cluster: Any, number: str = "1", alarm: str = "Cluster CPU usage", **more: Any) -> CloudEvent:
+    data = {"Entity": about(cluster, "Entity"), "Alarm": {"Name": alarm}, "From": "yellow", "To": "red", **more}
+    event = vcenter_event(vcsim.url, "AlarmStatusChangedEvent", number, **data)
+    event["time"] = datetime.now(UTC).isoformat()
+    return event
+
+
+def states(machines: list[Any]) -> list[str]:
+    return [str(machine.runtime.powerState) for machine in machines]
+
+
+def test_machines_with_the_tag_are_suspended_at_most_so_many(
+    vcsim: VCSim, administrator: Administrator, make: Make
+) -> None:
+    cluster, machines = in_cluster(administrator)
+    give_way(vcsim, *machines[1:], administrator.machines[-1])  # the last one is in no cluster
+    assert states(machines) == ["poweredOn"] * 4
+
+    reply = make(PREEMPT_MOST="2").handle(red(vcsim, cluster))
+
+    assert states(machines) == ["poweredOn", "suspended", "suspended", "poweredOn"]
+    assert reply is not None
+    assert reply["type"] == "dev.vcenter-events.preempt.done.v0"
+    assert dict(reply.get_data() or {})["machines"] == ["DC0_C0_RP0_VM1", "DC0_C0_RP0_VM2"]
+
+
+def test_machines_are_powered_off_if_the_setting_says_so(
+    vcsim: VCSim, administrator: Administrator, make: Make
+) -> None:
+    cluster, machines = in_cluster(administrator)
+    give_way(vcsim, machines[0])
+
+    make(PREEMPT_ACTION="poweroff").handle(red(vcsim, cluster, alarm="Cluster Memory usage"))
+
+    assert states(machines) == ["poweredOff", "poweredOn", "poweredOn", "poweredOn"]
+
+
+def test_dry_run_is_the_default_and_only_tells(vcsim: VCSim, administrator: Administrator, make: Make) -> None:
+    cluster, machines = in_cluster(administrator)
+    give_way(vcsim, *machines)
+
+    reply = make(PREEMPT_DRY_RUN="").handle(red(vcsim, cluster))
+
+    assert states(machines) == ["poweredOn"] * 4
+    assert reply is not None
+    assert reply["type"] == "dev.vcenter-events.preempt.planned.v0"
+    assert "3 virtual machines in DC0_C0 would be suspended" in dict(reply.get_data() or {})["message"]
+
+
+def test_same_event_three_times_and_another_within_the_pause_take_no_more(
+    vcsim: VCSim, administrator: Administrator, make: Make
+) -> None:
+    cluster, machines = in_cluster(administrator)
+    give_way(vcsim, *machines)
+    function, event = make(PREEMPT_MOST="1"), red(vcsim, cluster)
+
+    first, *others = [function.handle(event) for _ in range(3)]
+    assert function.handle(red(vcsim, cluster, "2")) is None
+
+    assert others == [first, first]
+    assert states(machines) == ["suspended", "poweredOn", "poweredOn", "poweredOn"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"To": "yellow"}, "the alarm is not red"),
+        ({"alarm": "Cluster license"}, "PREEMPT_ALARMS does not match"),
+        ({"Entity": {"Name": "h", "Entity": {"Type": "HostSystem", "Value": "host-1"}}}, "it is about no cluster"),
+        ({"Entity": None}, "event without the object"),
+    ],
+)
+def test_other_events_take_nothing_and_say_why(
+    vcsim: VCSim,
+    administrator: Administrator,
+    make: Make,
+    change: dict[str, Any],
+    reason: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cluster, machines = in_cluster(administrator)
+    give_way(vcsim, *machines)
+
+    assert make().handle(red(vcsim, cluster, **change)) is None
+
+    assert states(machines) == ["poweredOn"] * 4
+    assert reason in capsys.readouterr().out
+
+
+def test_event_of_long_ago_takes_nothing(vcsim: VCSim, administrator: Administrator, make: Make) -> None:
+    cluster, machines = in_cluster(administrator)
+    give_way(vcsim, *machines)
+    event = red(vcsim, cluster)
+    event["time"] = (datetime.now(UTC) - timedelta(minutes=11)).isoformat()
+
+    assert make().handle(event) is None
+
+    assert states(machines) == ["poweredOn"] * 4
+
+
+def test_unreachable_vcenter_is_temporary(vcsim: VCSim, administrator: Administrator, make: Make) -> None:
+    event = red(vcsim, in_cluster(administrator)[0])
+    function = make()
+    vcsim.stop()
+    with pytest.raises(TemporaryError):
+        function.handle(event)
+    vcsim.start()
+
+
+def test_expression_that_cannot_be_used_is_named_at_start(vcsim: VCSim) -> None:
+    with pytest.raises(SettingsError, match="PREEMPT_ALARMS"):
+        preempt.create(environ(vcsim, PREEMPT_ALARMS="("))
