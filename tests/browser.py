@@ -11,6 +11,8 @@ from tests.serving import Served
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
+expect.set_options(timeout=10_000)  # the machine may be busy
+
 Visit = Callable[[str], Page]
 
 

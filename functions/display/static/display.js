@@ -1,6 +1,6 @@
 // The page: puts the stream, the rows, what is looked for, the table and the open event together.
 
-import { $, api, soon } from "./dom.js";
+import { $, absolute, api, soon } from "./dom.js";
 import { Detail } from "./detail.js";
 import { Find } from "./find.js";
 import { dateAndTime, number, SEVERITIES, timeOfDay } from "./format.js";
@@ -167,7 +167,7 @@ setInterval(() => query.minutes && !paused && table.isAtTop && look(), 10_000);
 
 const refused = new Refused();
 
-follow("api/events", {
+follow(absolute("api/events"), {
   reset({ columns }) {
     rows.columns = columns;
     rows.clear();
@@ -298,9 +298,8 @@ listen({
 });
 
 async function introduce() {
-  const here = new URL(".", location.href.split("?")[0]);
   $("curl").textContent = [
-    `curl ${here} \\`,
+    `curl ${absolute()} \\`,
     "  -H 'ce-specversion: 1.0' -H 'ce-id: 1' -H 'ce-source: /by/hand' -H 'ce-type: hello' \\",
     "  -H 'content-type: application/json' -d '{\"message\": \"Hello from the command line\"}'",
   ].join("\n");

@@ -48,9 +48,12 @@ export async function copy(text) {
   if (!done) throw new Error("the browser does not allow it");
 }
 
+/** The absolute form of an *address* relative to the page; without a login that the page's own address may hold. */
+export const absolute = (address = ".") => new URL(address, location.origin + location.pathname).href;
+
 /** The answer of the API at the relative *address*; throws its words where it is a refusal. */
 export async function api(address, options) {
-  const answer = await fetch(address, options);
+  const answer = await fetch(absolute(address), options);
   if (!answer.ok) throw new Error((await answer.text()).trim() || `status ${answer.status}`);
   return answer;
 }

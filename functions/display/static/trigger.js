@@ -1,6 +1,6 @@
 // The Trigger that would bring events like this one, and a tester for any.
 
-import { api, button, copy, make } from "./dom.js";
+import { absolute, api, button, copy, make } from "./dom.js";
 import { number, shortType } from "./format.js";
 import { parseJson } from "./payload.js";
 
@@ -103,4 +103,4 @@ const toBase64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(
 
 /** A line that posts the event again, to this display. */
 export const curl = (whole) =>
-  `curl ${new URL(".", location.href.split("?")[0])} -H 'content-type: application/cloudevents+json' --data-raw ${quoted(structured(whole))}`;
+  `curl ${absolute()} -H 'content-type: application/cloudevents+json' --data-raw ${quoted(structured(whole))}`;

@@ -1,0 +1,227 @@
+"""Finding on the display's page, in a real Chromium: by text, severity, value, time and keyboard; and exporting it."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Download, Page, expect
+
+from tests.browser import Visit, held
+from tests.serving import Served
+
+pytestmark = pytest.mark.browser
+
+
+def post(
+    served: Served, name: str, kind: str = "VmPoweredOffEvent", vm: str = "vm-a", user: str = "anna", ago: float = 0
+) -> None:
+    served.post(
+        {"FullFormattedMessage": f"{name} happened", "Vm": {"Name": vm}, "UserName": user},
+        id=name,
+        type=f"com.vmware.vsphere.{kind}.v0",
+        time=(datetime.now(UTC) - timedelta(seconds=ago)).isoformat(),
+    )
+
+
+@pytest.fixture
+def page(served: Served, visit: Visit) -> Page:
+    """A page that shows five events, `one` the oldest."""
+    post(served, "one", ago=700)
+    post(served, "two", "HostConnectionLostEvent", vm="", user="", ago=400)
+    post(served, "three", "VmPoweredOnEvent", vm="vm-b", ago=3)
+    post(served, "four", "VmRemovedEvent", vm="vm-b", user="bert", ago=2)
+    post(served, "five", vm="vm-c", user="bert", ago=1)
+    opened = visit(served.address)
+    held(opened, 5)
+    return opened
+
+
+def shows(page: Page, *names: str) -> None:
+    """Wait until these events, and no other, are shown, from the top."""
+    expect(page.locator("#rows .message")).to_have_text([f"{name} happened" for name in names])
+
+
+def test_text_finds_words_phrases_and_what_lacks_them(page: Page) -> None:
+    for text, found in (
+        ("BERT", ["five", "four"]),
+        ("vm-b anna", ["three"]),
+        ("-anna -two", ["five", "four"]),
+        ('"two happened"', ["two"]),
+        ("powered.*", []),
+        ("PoweredOn", ["three"]),
+    ):
+        page.fill("#text", text)
+        if found:
+            shows(page, *found)
+            expect(page.locator("#count")).to_have_text(f"{len(found)} of 5 shown")
+        else:
+            expect(page.locator("#nothing")).to_be_visible()
+    page.fill("#text", "")
+    shows(page, "five", "four", "three", "two", "one")
+
+
+def test_severities_are_counted_and_chosen(page: Page) -> None:
+    expect(page.locator("#count-error")).to_have_text("1")
+    expect(page.locator("#count-warning")).to_have_text("1")
+    expect(page.locator("#count-info")).to_have_text("3")
+    page.click("#only-error")
+    shows(page, "two")
+    expect(page.locator("#count-info")).to_have_text("3")  # still says what choosing it would show
+    page.click("#only-warning")
+    shows(page, "four", "two")
+    page.click("#only-error")
+    page.click("#only-warning")
+    shows(page, "five", "four", "three", "two", "one")
+
+
+def test_click_on_a_value_shows_only_its_events_and_with_shift_all_others(page: Page) -> None:
+    page.locator("#rows .user .value", has_text="bert").first.click()
+    shows(page, "five", "four")
+    page.locator("#rows .target .value", has_text="vm-c").click(modifiers=["Shift"])
+    shows(page, "four")
+    expect(page.locator("#chips button")).to_have_text(["user: bert", "not target: vm-c"])
+    page.locator("#chips button").first.click()
+    shows(page, "four", "three", "two", "one")
+    page.click("#clear")
+    shows(page, "five", "four", "three", "two", "one")
+
+
+def test_types_are_counted_chosen_and_left_out(page: Page) -> None:
+    page.click("#types-button")
+    expect(page.locator("#type-list li").first).to_contain_text("2VmPoweredOffEvent")
+    page.locator("#type-list li").first.locator("text=not").click()
+    shows(page, "four", "three", "two")
+    page.locator("#type-list .plain", has_text="VmRemovedEvent").click()
+    shows(page, "four")
+
+
+def test_dragging_over_the_rate_selects_a_span(page: Page) -> None:
+    expect(page.locator("#rate")).to_have_text("5 in 15 min: 1 error, 1 warning")
+    assert page.locator("#strip").get_attribute("aria-label") == (
+        "Events of the last 15 minutes: 5 in 15 min: 1 error, 1 warning"
+    )
+    box = page.locator("#strip").bounding_box()
+    assert box is not None
+
+    def drag(begin: float, end: float) -> None:
+        page.mouse.move(box["x"] + box["width"] * begin, box["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * end, box["y"] + 20, steps=3)
+        page.mouse.up()
+
+    drag(0.4, 0.7)  # 9 to 4.5 minutes ago
+    shows(page, "two")
+    expect(page.locator("#chips button")).to_contain_text(["time: "])
+    drag(0.1, 0.7)
+    shows(page, "two", "one")
+    page.locator("#strip").click()
+    shows(page, "five", "four", "three", "two", "one")
+
+
+def test_last_minutes_are_chosen_from_a_list(page: Page) -> None:
+    page.select_option("#span", "5")
+    shows(page, "five", "four", "three")
+
+
+def test_view_is_a_link_and_back_undoes(page: Page, served: Served, visit: Visit) -> None:
+    page.fill("#text", "happened")
+    page.click("#only-info")
+    page.locator("#rows .user .value", has_text="bert").first.click(modifiers=["Shift"])
+    page.click("#view")
+    page.click("#utc")
+    other = visit(page.url)
+    held(other, 5)
+    expect(other.locator("#rows .row")).to_have_count(2)
+    expect(other.locator("#text")).to_have_value("happened")
+    expect(other.locator("#rows .id")).to_have_text(["three", "one"])
+    expect(other.locator("#rows .time").first).to_contain_text("Z")
+    page.go_back()
+    expect(page.locator("#utc")).to_have_attribute("aria-pressed", "false")
+    page.go_back()
+    page.go_back()
+    shows(page, "five", "three", "one")
+
+
+def test_what_arrives_is_filtered_too(page: Page, served: Served) -> None:
+    page.fill("#text", "bert")
+    shows(page, "five", "four")
+    post(served, "six", user="anna")
+    post(served, "seven", user="bert")
+    held(page, 7)
+    shows(page, "seven", "five", "four")
+    expect(page.locator("#count")).to_have_text("3 of 7 shown")
+
+
+def downloaded(page: Page, act: Callable[[], None]) -> Download:
+    with page.expect_download() as download:
+        act()
+    return download.value
+
+
+def test_what_is_shown_is_exported(page: Page, tmp_path: Path) -> None:
+    page.fill("#text", "bert")
+    shows(page, "five", "four")
+
+    def choose(kind: str) -> Callable[[], None]:
+        def act() -> None:
+            page.click("#export-button")
+            page.click(f"#export-{kind}")
+
+        return act
+
+    lines = downloaded(page, choose("jsonl"))
+    assert lines.suggested_filename.endswith(".jsonl")
+    assert [json.loads(line)["id"] for line in Path(lines.path()).read_text().splitlines()] == ["four", "five"]
+    table = Path(downloaded(page, choose("csv")).path()).read_text().splitlines()
+    assert table[0].startswith("received,time,severity,type,message,target,user")
+    assert [line.split(",")[4] for line in table[1:]] == ["four happened", "five happened"]
+
+
+def test_keyboard_alone_finds_opens_copies_pauses_and_exports(page: Page, served: Served) -> None:
+    keys = page.keyboard
+    keys.press("/")
+    keys.type("bert")
+    shows(page, "five", "four")
+    keys.press("Escape")
+    keys.press("j")
+    keys.press("j")
+    expect(page.locator("#rows .row:focus .message")).to_have_text("four happened")
+    keys.press("k")
+    keys.press("Enter")
+    expect(page.locator("#detail-message")).to_have_text("five happened")
+    keys.press("j")
+    expect(page.locator("#detail-message")).to_have_text("four happened")
+    expect(page.locator("#attributes")).to_contain_text("four")
+    page.locator("#copies button").first.focus()
+    keys.press("Enter")
+    expect(page.locator("#copies")).to_contain_text("Copied")
+    assert json.loads(page.evaluate("navigator.clipboard.readText()"))["id"] == "four"
+    keys.press("Escape")
+    expect(page.locator("#detail")).to_be_hidden()
+    keys.press("Space")
+    expect(page.locator("#connection")).to_have_text("paused")
+    post(served, "six", user="bert")
+    expect(page.locator("#new")).to_have_text("1 new")
+    shows(page, "five", "four")
+    keys.press("g")
+    shows(page, "six", "five", "four")
+    expect(page.locator("#connection")).to_have_text("live")
+    keys.press("v")
+    expect(page.locator("#heading")).to_contain_text("Subject")
+    keys.press("e")
+    expect(page.locator("#nothing")).to_be_visible()
+    keys.press("e")
+    keys.press("?")
+    expect(page.locator("#help")).to_be_visible()
+    keys.press("Escape")
+    expect(page.locator("#help")).to_be_hidden()
+    page.locator("#export-button").focus()
+    keys.press("Enter")
+
+    def press() -> None:
+        keys.press("Tab")
+        keys.press("Enter")
+
+    assert downloaded(page, press).suggested_filename.endswith(".jsonl")
