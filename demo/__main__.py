@@ -33,6 +33,12 @@ from pipeline.settings import Secret, flag, http_url, read, setting, text, whole
 ROOT = Path(__file__).resolve().parent.parent
 NAMESPACE = "vcenter-events"
 
+REACTIONS = [
+    *(ROOT / "config" / "reactions" / name for name in ("300-vcenter.yaml", "310-tag.yaml", "320-attribute.yaml")),
+    *(ROOT / "triggers" / "reactions" / name for name in ("tag.yaml", "attribute.yaml")),
+]
+"""Those that the simulated vCenter gets: they change it, so a real one has them only when its owner asks for it."""
+
 USUAL_PORT = 8080
 REDRAW_SECONDS = 1.0
 LOG_SECONDS = 10.0
@@ -105,7 +111,8 @@ def run(running: contextlib.ExitStack, vcenter: VCenter, port: int, life: Life |
     write_overrides(overrides, vcenter, receiver.url)
 
     print("Starting the Broker and the functions", flush=True)
-    engine = running.enter_context(Engine([ROOT / "config", ROOT / "triggers", overrides], state, {"display": port}))
+    paths = [ROOT / "config", ROOT / "triggers", *(REACTIONS if life else []), overrides]
+    engine = running.enter_context(Engine(paths, state, {"display": port}))
     engine.start()
     if life:
         running.callback(life.stop)
@@ -129,15 +136,14 @@ def page_port(chosen: int | None) -> int:
 
 def write_overrides(path: Path, vcenter: VCenter, notify_url: str) -> None:
     """Fill the templates of config/ in: which vCenter, its credentials, whom to notify. Only this user can read it."""
+    account = {"username": vcenter.username, "password": vcenter.password.reveal()}
     objects = [
         {
             **_head("ConfigMap", "vcenter"),
             "data": {"VC_URL": vcenter.url, "VC_INSECURE": str(vcenter.insecure).lower()},
         },
-        {
-            **_head("Secret", "vcenter-credentials"),
-            "stringData": {"username": vcenter.username, "password": vcenter.password.reveal()},
-        },
+        {**_head("Secret", "vcenter-credentials"), "stringData": account},
+        {**_head("Secret", "vcenter-reactions"), "stringData": account},
         {**_head("Secret", "notify"), "stringData": {"NOTIFY_URLS": notify_url}},
     ]
     path.touch(mode=0o600)

@@ -1,0 +1,188 @@
+"""The reactions as they are installed: their manifests, and a chain of them through the local Broker with a vCenter."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import func
+from demo.vcsim import VCSim
+from local.engine import Engine
+from pipeline.settings import VCenterSettings, read
+from pipeline.tagging import NoSuchTag, Tagging
+from tests.administrator import Administrator
+from tests.local.conftest import get, post, wait_until
+from tests.test_manifests import Object, can_be_produced, container, environment, event_types, identity, objects_in
+
+ROOT = Path(__file__).parent.parent
+CONFIG, TRIGGERS = ROOT / "config" / "reactions", ROOT / "triggers" / "reactions"
+
+OBJECTS = objects_in("config/reactions", "triggers/reactions")
+SERVICES = [each for each in OBJECTS if each["kind"] == "Service"]
+SELECTING = [each for each in OBJECTS if each["kind"] == "Trigger"]
+
+
+def names(objects: list[Object]) -> set[str]:
+    return {each["metadata"]["name"] for each in objects}
+
+
+# ── manifests ──
+
+
+@pytest.mark.parametrize("folder", [CONFIG, TRIGGERS], ids=["config", "triggers"])
+def test_kustomize_takes_every_file_in_the_order_of_names(folder: Path) -> None:
+    resources = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+
+    files = sorted(file.name for file in folder.glob("*.yaml") if file.name != "kustomization.yaml")
+    assert [each for each in resources if each.endswith(".yaml")] == files
+
+
+def test_reactions_and_the_rest_run_the_same_image() -> None:
+    images = [
+        yaml.safe_load((folder / "kustomization.yaml").read_text())["images"] for folder in (ROOT / "config", CONFIG)
+    ]
+
+    assert images[0] == images[1]
+
+
+def test_every_function_is_installed_by_one_manifest() -> None:
+    installed = [environment(container(each)["env"])["FUNCTION"] for each in SERVICES]
+    base = [
+        environment(container(each)["env"])["FUNCTION"] for each in objects_in("config") if each["kind"] == "Service"
+    ]
+
+    assert sorted(installed + base) == sorted(func.FUNCTIONS)
+
+
+@pytest.mark.parametrize("found", OBJECTS, ids=identity)
+def test_every_object_is_labelled_and_in_the_namespace(found: Object) -> None:
+    metadata = found["metadata"]
+
+    assert {"app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/component"} <= set(
+        metadata["labels"]
+    )
+    assert metadata["namespace"] == "vcenter-events"
+    assert not {"data", "stringData"} & found.keys()
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=identity)
+def test_every_reaction_is_restricted_probed_limited_inside_and_scales_to_zero(service: Object) -> None:
+    notify = next(each for each in objects_in("config") if identity(each) == "Service notify")
+    template, its, model = service["spec"]["template"], container(service), container(notify)
+
+    assert {
+        name: its[name] for name in ("image", "readinessProbe", "livenessProbe", "resources", "securityContext")
+    } == {name: model[name] for name in ("image", "readinessProbe", "livenessProbe", "resources", "securityContext")}
+    assert template["metadata"]["annotations"]["autoscaling.knative.dev/min-scale"] == "0"
+    assert service["metadata"]["labels"]["networking.knative.dev/visibility"] == "cluster-local"
+
+
+@pytest.mark.parametrize("trigger", SELECTING, ids=identity)
+def test_every_trigger_has_a_subscriber_and_asks_for_what_can_come(trigger: Object) -> None:
+    subscriber = trigger["spec"]["subscriber"]["ref"]["name"]
+    assert subscriber in names(SERVICES) | {"notify"}
+
+    # An EventEx's type is its eventTypeId, which no schema lists; a prefix is of a reaction's replies.
+    wanted = [each for each in event_types(trigger["spec"]["filters"]) if not each.startswith("dev.vcenter-events.")]
+    classes = [each for each in wanted if not each.startswith("com.vmware.vsphere.com.vmware.")]
+    assert [each for each in classes if not can_be_produced(each)] == []
+
+
+# ── through a Broker ──
+
+PLUMBING = """
+apiVersion: eventing.knative.dev/v1
+kind: Broker
+metadata: {{name: default, namespace: vcenter-events}}
+spec:
+  delivery:
+    retry: 1
+    backoffPolicy: exponential
+    backoffDelay: PT0.1S
+    deadLetterSink:
+      ref: {{apiVersion: serving.knative.dev/v1, kind: Service, name: deadletter}}
+---
+apiVersion: sources.knative.dev/v1
+kind: SinkBinding
+metadata: {{name: deadletter, namespace: vcenter-events}}
+spec:
+  subject: {{apiVersion: serving.knative.dev/v1, kind: Service, name: deadletter}}
+  sink:
+    ref: {{apiVersion: eventing.knative.dev/v1, kind: Broker, name: default}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: vcenter, namespace: vcenter-events}}
+data: {{VC_URL: "{url}", VC_INSECURE: "true"}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: vcenter-reactions, namespace: vcenter-events}}
+stringData: {{username: user, password: pass}}
+"""
+
+
+def tagged(vcsim: VCSim) -> set[tuple[str, str]]:
+    """What carries the tag of config/reactions/310-tag.yaml."""
+    account = {"VC_URL": vcsim.url, "VC_USERNAME": "user", "VC_PASSWORD": "pass", "VC_INSECURE": "true"}
+    tagging = Tagging(read(VCenterSettings, account))
+    try:
+        return tagging.carriers("lifecycle", "new")
+    except NoSuchTag:
+        return set()
+    finally:
+        tagging.close()
+
+
+def owners(vcsim: VCSim) -> list[list[str]]:
+    """The attribute values of every machine."""
+    with Administrator(vcsim.port) as administrator:
+        return [[each.value for each in machine.customValue] for machine in administrator.machines]
+
+
+def created(vcsim: VCSim, machine: str) -> tuple[dict[str, str], bytes]:
+    headers = {
+        "content-type": "application/json",
+        "ce-specversion": "1.0",
+        "ce-id": "4711",
+        "ce-source": vcsim.url,
+        "ce-type": "com.vmware.vsphere.VmCreatedEvent.v0",
+        "ce-time": "2026-11-20T15:45:13Z",
+    }
+    data = {"UserName": "alice", "Vm": {"Name": "web-01", "Vm": {"Type": "VirtualMachine", "Value": machine}}}
+    return headers, json.dumps(data).encode()
+
+
+def test_event_reaches_two_reactions_and_when_vcenter_was_down_a_redrive_makes_up_for_it(
+    vcsim: VCSim, tmp_path: Path
+) -> None:
+    with Administrator(vcsim.port) as administrator:
+        machine = administrator.machines[0]._moId
+    plumbing = tmp_path / "plumbing.yaml"
+    plumbing.write_text(PLUMBING.format(url=vcsim.url))
+    files = [
+        ROOT / "config" / "130-deadletter.yaml",
+        *(CONFIG / name for name in ("310-tag.yaml", "320-attribute.yaml")),
+        *(TRIGGERS / name for name in ("tag.yaml", "attribute.yaml")),
+    ]
+    vcsim.stop()
+
+    with Engine([*files, plumbing], tmp_path / "state") as engine:
+        engine.start()
+        letters = f"{engine.url('deadletter')}/api/letters"
+        assert post(engine.broker_url("vcenter-events", "default"), *created(vcsim, machine))[0] == 202
+
+        # Both reactions fail twice, with 503; one event, two letters.
+        wait_until(lambda: get(letters)["counts"]["waiting"] == 2, 20)
+        kept: list[dict[str, Any]] = get(letters)["letters"]
+        assert {each["code"] for each in kept} == {503}
+        assert all(vcsim.url.removesuffix("/sdk") in each["answer"] for each in kept)
+
+        vcsim.start()
+        answer = post(f"{letters}/redrive", {"content-type": "application/json"}, b'{"all": true}')
+        assert answer[0] == 200
+        wait_until(lambda: tagged(vcsim) == {("VirtualMachine", machine)}, 20)
+        wait_until(lambda: ["alice", "2026-11-20T15:45:13Z"] in owners(vcsim), 20)
+        assert get(letters)["counts"] == {"waiting": 0, "redriven": 2, "dropped": 0, "unstored": 0}
