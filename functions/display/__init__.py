@@ -65,11 +65,12 @@ def create(environ: Environ) -> Display:
     wanted = settings.read(settings.DisplaySettings, environ)
     threads = settings.read(settings.ServerSettings, environ).threads
     store = SQLiteStore(wanted.file) if wanted.file is not None else None
+    history = History(wanted.events, wanted.megabytes * 1_000_000, store)
     return Display(
         Sources(
-            history=History(wanted.events, wanted.megabytes * 1_000_000, store),
+            history=history,
             refused=RefusedRequests(),
-            viewers=Viewers(max(1, int(threads * VIEWER_SHARE))),
+            viewers=Viewers(history, places=max(1, int(threads * VIEWER_SHARE))),
             document=document.assemble(),
             guard=Guard(wanted.token, wanted.login),
             about={"service": wanted.service},

@@ -138,10 +138,15 @@ class History:
             self._revision += 1  # viewers are told the number
             self._changed.notify_all()
 
-    def changes(self, since: int, wait_seconds: float) -> Changes | None:
-        """What changed after revision *since*; waits for it, and is empty if nothing came. None once closed."""
+    def wait(self, since: int) -> int | None:
+        """The revision, once it is past *since*; None once closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._revision > since, wait_seconds)
+            self._changed.wait_for(lambda: self._closed or self._revision > since)
+            return None if self._closed else self._revision
+
+    def changes(self, since: int) -> Changes | None:
+        """What changed after revision *since*; None once closed."""
+        with self._changed:
             if self._closed:
                 return None
             last = self._last

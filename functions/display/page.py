@@ -70,15 +70,16 @@ def _stream(sources: Sources, routes: Blueprint) -> None:
     @routes.get("/api/events")
     def events() -> Response:
         """The stream. `?after=` stands in for Last-Event-ID where a page opens a new stream itself."""
-        if not viewers.enter():
+        bell = viewers.enter()
+        if bell is None:
             full = api.text("every place for a viewer is taken; THREADS makes more", 503)
             full.headers["Retry-After"] = "5"
             return full
         last_id = request.headers.get("Last-Event-ID") or request.args.get("after", "")
         response = Response(
-            stream(history, viewers, last_id),
+            stream(history, bell, last_id),
             mimetype="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
-        response.call_on_close(viewers.leave)
+        response.call_on_close(lambda: viewers.leave(bell))
         return response

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from functions.display import stream as streaming
 from functions.display.history import History
 from functions.display.intake import Event
 from functions.display.store import SQLiteStore
-from functions.display.stream import Viewers, stream
+from functions.display.stream import Bell, Viewers, stream
 from pipeline import notice
 from pipeline.errors import SettingsError
 
@@ -38,7 +39,7 @@ def named(rows: list[Any]) -> list[dict[str, Any]]:
 
 
 def ids(ring: History, since: int = 0) -> list[str]:
-    changes = ring.changes(since, 0)
+    changes = ring.changes(since)
     assert changes is not None
     return [each["id"] for each in named([json.loads(text) for _, text in changes.rows])]
 
@@ -65,7 +66,7 @@ def test_ring_is_bounded_by_size_and_keeps_at_least_one_event() -> None:
 def test_event_that_comes_again_is_counted_and_not_listed_twice() -> None:
     ring = history()
     add(ring, "a", "b", "a", "a")
-    changes = ring.changes(0, 0)
+    changes = ring.changes(0)
     assert changes is not None
     assert [each["repeats"] for each in named([json.loads(text) for _, text in changes.rows])] == [0, 2]
     assert ids(ring, since=2) == ["a"]  # a viewer that had both is told of the repeats
@@ -100,17 +101,17 @@ def test_numbers_say_what_is_held_of_how_many_and_what_is_missing() -> None:
 def test_waiting_viewer_is_woken_by_an_event() -> None:
     ring = history()
     woken: list[Any] = []
-    viewer = threading.Thread(target=lambda: woken.append(ring.changes(0, 30)))
+    viewer = threading.Thread(target=lambda: woken.append(ring.wait(0)))
     viewer.start()
     add(ring, "a")
     viewer.join(10)
-    assert [revision for revision, _ in woken[0].rows] == [1]
+    assert woken == [1]
 
 
 def test_waiting_viewer_is_sent_away_when_the_ring_closes() -> None:
     ring = history()
     woken: list[Any] = []
-    viewer = threading.Thread(target=lambda: woken.append(ring.changes(0, 30)))
+    viewer = threading.Thread(target=lambda: woken.append(ring.wait(0)))
     viewer.start()
     ring.close()
     viewer.join(10)
@@ -176,7 +177,7 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 def frames(ring: History, last_id: str = "") -> list[tuple[str, str, Any]]:
     """(event, id, data) of all that a viewer gets until nothing is new, without the numbers."""
     found = []
-    for part in stream(ring, Viewers(1), last_id):
+    for part in stream(ring, Bell(), last_id):
         if part.startswith(b":"):
             break
         for message in part.decode().split("\n\n"):
@@ -233,7 +234,7 @@ def test_refusal_changes_the_numbers_and_no_row() -> None:
     ring = history()
     add(ring, "a")
     ring.refused()
-    parts = stream(ring, Viewers(1), f"{ring.epoch}.1")
+    parts = stream(ring, Bell(), f"{ring.epoch}.1")
     next(parts)
     told = next(parts).decode()
     assert told.startswith(f"id: {ring.epoch}.2\nevent: state\n")
@@ -243,7 +244,24 @@ def test_refusal_changes_the_numbers_and_no_row() -> None:
 def test_stream_ends_itself_before_knative_cuts_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert streaming.STREAM_SECONDS < 300
     monkeypatch.setattr(streaming, "STREAM_SECONDS", 0.05)
-    assert list(stream(history(), Viewers(1), ""))[-1] == b": nothing new\n\n"
+    assert list(stream(history(), Bell(), ""))[-1] == b": nothing new\n\n"
+
+
+def test_viewer_is_woken_for_every_change_and_when_the_ring_closes() -> None:
+    ring = history()
+    viewers = Viewers(ring, places=1)
+    bell = viewers.enter()
+    assert bell is not None
+    assert viewers.enter() is None
+    begun = time.monotonic()
+    for name in "ab":
+        add(ring, name)
+        bell.wait(30)
+    ring.close()
+    bell.wait(30)
+    assert time.monotonic() - begun < 30
+    viewers.leave(bell)
+    assert viewers.enter() is not None
 
 
 def test_row_is_small() -> None:
@@ -261,6 +279,6 @@ def test_row_is_small() -> None:
             datacontenttype="application/json",
         )
     )
-    changes = ring.changes(0, 0)
+    changes = ring.changes(0)
     assert changes is not None
     assert len(changes.rows[0][1]) < 320
