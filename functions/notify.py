@@ -20,7 +20,7 @@ from functions import Environ
 from pipeline import payload, settings, severity
 from pipeline.errors import TemporaryError, cut
 from pipeline.remembered import Remembered
-from pipeline.template import Words
+from pipeline.template import Condition, Words
 
 DEFAULT_TITLE = "{{ title }}"
 
@@ -233,13 +233,14 @@ class Notify:
     blueprint: Blueprint | None = None
 
     def __init__(
-        self, services: Sequence[Service], style: Style, digest: Digest, *, least: str, remembered: int
+        self, services: Sequence[Service], style: Style, digest: Digest, wanted: settings.NotifySettings
     ) -> None:
         self._services = services
         self._style = style
         self._digest = digest
-        self._least = RANKS[least]
-        self._sent = Remembered(remembered, Sent)
+        self._condition = Condition("NOTIFY_IF", wanted.condition)
+        self._least = RANKS[wanted.severity]
+        self._sent = Remembered(wanted.remembered, Sent)
 
     def handle(self, event: CloudEvent) -> None:
         """Notify the services that do not know of *event*. Raises `TemporaryError` naming those that failed."""
@@ -247,6 +248,9 @@ class Notify:
             waiting = [service for service in self._services if service not in sent.services]
             if not waiting:
                 log.info("notified before", id=event["id"])
+                return
+            if not self._condition.holds(event):
+                log.info("NOTIFY_IF does not hold, nobody is notified", id=event["id"])
                 return
             message = self._style.message(event)
             if RANKS[message.severity] < self._least:
@@ -274,5 +278,4 @@ def create(environ: Environ) -> Notify:
     """notify with the settings in *environ*. Raises `SettingsError` with every fault."""
     wanted = settings.read(settings.NotifySettings, environ)
     services = [Service(number, url) for number, url in enumerate(wanted.urls, 1)]
-    digest = Digest(services, wanted)
-    return Notify(services, Style(wanted), digest, least=wanted.severity, remembered=wanted.remembered)
+    return Notify(services, Style(wanted), Digest(services, wanted), wanted)

@@ -18,7 +18,7 @@ from functions import Environ
 from pipeline import settings
 from pipeline.errors import PermanentError, TemporaryError, cut
 from pipeline.remembered import Once
-from pipeline.template import Words
+from pipeline.template import Condition, Words
 
 RETRIED = frozenset({408, 425, 429})
 """What passes, besides 5xx: too slow, too early, too much. Knative tries 404 and 409 again, too, because its own pods
@@ -34,6 +34,7 @@ class Webhook:
 
     def __init__(self, wanted: settings.WebhookSettings) -> None:
         self._wanted = wanted
+        self._condition = Condition("WEBHOOK_IF", wanted.condition)
         self._body = Words("WEBHOOK_BODY", wanted.body, "{{ event }}")
         self._once: Once[None] = Once(wanted.remembered)
 
@@ -42,6 +43,9 @@ class Webhook:
         self._once(event, self._send)
 
     def _send(self, event: CloudEvent) -> None:
+        if not self._condition.holds(event):
+            log.info("WEBHOOK_IF does not hold, not sent", id=event["id"])
+            return
         body = self._body.of(event, event=to_json(event).decode()).encode()
         what = f"send event {event['id']} to the webhook"  # its address may hold a token
         try:

@@ -558,6 +558,21 @@ def jinja_template(value: str) -> str:
     return value
 
 
+def jinja_expression(value: str) -> str:
+    """The text of a Jinja2 expression without syntax faults."""
+    import jinja2  # noqa: PLC0415 - as above
+
+    try:
+        jinja2.Environment(autoescape=False).compile_expression(value)  # noqa: S701 - it makes no text
+    except jinja2.TemplateSyntaxError as error:
+        raise ValueError(f"is not an expression: {error.message}") from error
+    return value
+
+
+_IF = "Jinja2 expression that an event must meet, for what a Trigger cannot see; unset: every event does"
+_IF_EXAMPLE = "data.Alarm.Name == 'Host CPU usage'"
+
+
 def templates_in(value: str) -> Mapping[str, Mapping[str, str]]:
     """Event type → `title` and `body` → template, of the folder's files `TYPE.title` and `TYPE.body`."""
     found: dict[str, dict[str, str]] = {}
@@ -621,6 +636,7 @@ class NotifySettings:
         "apprise URLs to notify, separated by white space",
         example="ntfy://ntfy.example/vcenter",
     )
+    condition: str | None = setting("NOTIFY_IF", jinja_expression, _IF, example=_IF_EXAMPLE, default=None)
     title: str | None = setting(
         "NOTIFY_TITLE",
         jinja_template,
@@ -952,6 +968,7 @@ class WebhookSettings:
     url: Secret = setting(
         "WEBHOOK_URL", secret_http_url, "where events are sent", example="https://hooks.example/T012/B345"
     )
+    condition: str | None = setting("WEBHOOK_IF", jinja_expression, _IF, example=_IF_EXAMPLE, default=None)
     method: str = setting(
         "WEBHOOK_METHOD", one_of("POST", "PUT", "PATCH", "DELETE"), "how", example="PUT", default="POST"
     )

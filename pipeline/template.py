@@ -42,6 +42,24 @@ class Words:
         return text or str(self._default.render(known)).strip()
 
 
+class Condition:
+    """Whether an event counts, by a Jinja2 expression over it: what a Trigger cannot ask, because it sees no data."""
+
+    def __init__(self, setting: str, expression: str | None) -> None:
+        """By *expression*, which *setting* gave; without one every event counts."""
+        self._setting = setting
+        self._holds = _ENVIRONMENT.compile_expression(expression) if expression else lambda _: True
+
+    def holds(self, event: CloudEvent) -> bool:
+        """Whether *event* counts; one at which the expression fails does, because silence would hide it."""
+        try:
+            return bool(self._holds(context(event)))
+        except Exception as error:  # noqa: BLE001 - as above
+            fault = cut(repr(error))
+            log.warning("expression failed, the event counts", setting=self._setting, id=event["id"], fault=fault)
+            return True
+
+
 def context(event: CloudEvent) -> dict[str, Any]:
     """What a template may use: every attribute by its name, `data` (the payload, PascalCase, also when it came as XML),
     and `message`, `title`, `target` and `user` as read from it."""

@@ -199,6 +199,26 @@ def test_severity_is_told_to_the_service_and_too_little_of_it_notifies_nobody() 
     assert [body["type"] for body in receiver.bodies] == ["warning", "failure"]
 
 
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        ("data.Vm.Name.startswith('DC0_H0')", True),
+        ("data.Vm.Name == 'web-01'", False),
+        ("data.Nonesuch.Name == 'web-01'", False),
+        ("1 / 0", True),
+    ],
+)
+def test_only_events_that_meet_the_expression_are_told(condition: str, told: bool) -> None:
+    with Receiver() as receiver:
+        made({"NOTIFY_URLS": receiver.url, "NOTIFY_IF": condition}).handle(event(POWERED_OFF))
+    assert len(receiver.bodies) == told
+
+
+def test_expression_with_a_syntax_fault_is_refused_at_start() -> None:
+    with pytest.raises(SettingsError, match="NOTIFY_IF is not an expression"):
+        notify.create({"NOTIFY_URLS": "json://ok.example", "NOTIFY_IF": "data.Vm.Name =="})
+
+
 def test_type_with_templates_of_its_own_is_told_by_them(tmp_path: Path) -> None:
     (tmp_path / "VmPoweredOffEvent.title").write_text("{{ target }} is off ({{ severity }})\n")
     (tmp_path / "..data").mkdir()

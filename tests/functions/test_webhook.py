@@ -58,6 +58,13 @@ def test_template_that_fails_gives_way_to_the_whole_event_and_is_named(capsys: p
     assert "WEBHOOK_BODY" in capsys.readouterr().out
 
 
+def test_event_that_does_not_meet_the_expression_is_not_sent() -> None:
+    with Receiver() as receiver:
+        webhook.create({"WEBHOOK_URL": receiver.url, "WEBHOOK_IF": "data.Vm.Vm.Value == 'vm-13'"}).handle(EVENT)
+
+    assert receiver.requests == []
+
+
 def test_same_event_three_times_is_sent_once() -> None:
     with Receiver() as receiver:
         function = webhook.create({"WEBHOOK_URL": receiver.url})
