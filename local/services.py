@@ -151,7 +151,7 @@ class ServiceProcess:
 
     def _open(self) -> subprocess.Popen[str]:
         # The shell expands $PORT and the like, and must then be gone: signals and the leash are for the service itself.
-        shell = ["/bin/sh", "-c", f"exec {self._command}"]
+        shell = ["/bin/sh", "-c", f"exec {self._command.removeprefix('exec ')}"]
         return subprocess.Popen(
             [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *shell],
             cwd=self._root,

@@ -282,7 +282,7 @@ def test_func_yaml_deploys_the_same_poller_as_the_manifests() -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "line"), [("Procfile", "web: python launcher.py"), ("app.sh", "exec python launcher.py")]
+    ("file", "line"), [("Procfile", "web: exec python launcher.py"), ("app.sh", "exec python launcher.py")]
 )
 def test_either_builder_starts_the_launcher(file: str, line: str) -> None:
     assert line in (ROOT / file).read_text().splitlines()
