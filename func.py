@@ -38,6 +38,10 @@ FUNCTIONS = {
 }
 """What `FUNCTION` may say → the module whose `create(environ)` makes it. Only the chosen one is imported."""
 
+REASON_BYTES = 768
+"""An answer's most. Knative 0.47 puts it into a dead letter as base64, in a buffer of 1,024 bytes: more than fits there
+ends its channel dispatcher by a panic, and every event that this holds is lost."""
+
 REQUIRED_ATTRIBUTES = ("specversion", "id", "source", "type")
 
 log = structlog.get_logger()
@@ -163,7 +167,8 @@ def _why_no_event(request: Request) -> str:
 
 
 def _text(line: str, status: int) -> Response:
-    return Response(f"{line}\n", status, mimetype="text/plain")
+    body = line.encode()[: REASON_BYTES - 1].decode(errors="ignore")
+    return Response(f"{body}\n", status, mimetype="text/plain")
 
 
 # ── parliament's own server (`python -m parliament .`, `kn func run`): it imports this file and calls `main` ──

@@ -98,6 +98,13 @@ def test_unexpected_exception_is_answered_500_without_its_text_and_logged_under_
     assert "RuntimeError" in logged
 
 
+def test_reason_is_no_longer_than_knatives_dispatcher_survives() -> None:
+    answer = client(Recorder(fails(PermanentError("機" * 400)))).post("/", headers=headers())
+
+    assert 700 < len(answer.get_data()) <= 768
+    assert answer.get_data(as_text=True).rstrip("\n") == "機" * 255
+
+
 # ── what is no event ──
 
 STRUCTURED = "application/cloudevents+json"
