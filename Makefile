@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 LOCKED := requirements.txt requirements-dev.txt
 
-.PHONY: help demo run test e2e lint bench settings lock clean
+.PHONY: help demo run test e2e lint bench reaction settings lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: $(STAMP) ## ruff, mypy strict, and that imports go one way
 
 bench: $(STAMP) ## measure beside raw baselines and write bench/results.md; NAMES="trickle backlog" picks some
 	@$(BIN)/python -m bench $(NAMES)
+
+reaction: $(STAMP) ## the files of a reaction of your own: NAME=greet
+	@$(BIN)/python -m tools.reaction $(NAME)
 
 settings: $(STAMP) ## write README's tables of settings anew
 	@$(BIN)/python -m tests.test_readme

@@ -1,6 +1,8 @@
 """The reactions as they are installed: their manifests, and a chain of them through the local Broker with a vCenter."""
 
+import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import yaml
 import func
 from demo.vcsim import VCSim
 from local.engine import Engine
+from pipeline import settings
 from pipeline.settings import VCenterSettings, read
 from pipeline.tagging import NoSuchTag, Tagging
 from tests.administrator import Administrator
@@ -88,6 +91,30 @@ def test_every_trigger_has_a_subscriber_and_asks_for_what_can_come(trigger: Obje
     wanted = [each for each in event_types(trigger["spec"]["filters"]) if not each.startswith("dev.vcenter-events.")]
     classes = [each for each in wanted if not each.startswith("com.vmware.vsphere.com.vmware.")]
     assert [each for each in classes if not can_be_produced(each)] == []
+
+
+# ── documentation ──
+
+
+def test_page_has_every_sample_of_the_appliance_once_and_names_settings_that_exist() -> None:
+    page = (ROOT / "docs" / "reactions.md").read_text()
+    samples = re.findall(r"^\| (kn-\S+) \| .+ \| (.+) \|$", page, re.MULTILINE)
+    known = {
+        variable.name
+        for each in vars(settings).values()
+        if dataclasses.is_dataclass(each) and isinstance(each, type)
+        for variable in settings.variables(each)
+    }
+
+    assert len(samples) == len({name for name, _ in samples}) == 34
+    named = set(
+        re.findall(r"\b(?:NOTIFY|WEBHOOK|TAG|ATTRIBUTE|FAILOVER|PREEMPT|DEADLETTER|DISPLAY|VC)_[A-Z_]+\b", page)
+    )
+    assert named - known == set()
+    used = {name for _, here in samples for name in re.findall(r"`(\w+)`", here)}
+    assert {each for each in used if each in func.FUNCTIONS} == {
+        *("notify", "capacity", "failover", "maintenance", "tag", "attribute", "preempt", "webhook"),
+    }
 
 
 # ── through a Broker ──
