@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 
 import requests
 import structlog
-from cloudevents.conversion import to_binary, to_json
+from cloudevents.conversion import to_binary
 from cloudevents.http import CloudEvent, from_json
 from flask import Blueprint
 
 from functions import Environ
 from functions.deadletter import api
-from functions.deadletter.letters import Failure, Letter, Letters, State
+from functions.deadletter.letters import Failure, Letter, Letters
 from pipeline import settings
 from pipeline.errors import SettingsError, TemporaryError, cut
 
@@ -53,13 +53,12 @@ class Deadletter:
 
     def handle(self, event: CloudEvent) -> None:
         """Keep *event*. Never raises: one that cannot be stored is logged whole, because here nobody comes after."""
-        failure = failure_of(event)
-        document = to_json(own_part(event)).decode()
         try:
-            number, failures = self._letters.keep(event, document, failure, self._clock())
-        except sqlite3.Error as error:
+            failure = failure_of(event)
+            number, failures = self._letters.keep(own_part(event), failure, self._clock())
+        except Exception as error:  # noqa: BLE001 - whatever it is, to answer with an error is to lose the event
             self.unstored += 1
-            log.error("dead letter could not be stored, it is only here", fault=str(error), letter=document)
+            log.error("dead letter could not be stored, it is only here", fault=repr(error), letter=repr(event))
             return
         log.warning(
             "dead letter kept",
@@ -84,20 +83,20 @@ class Deadletter:
         with requests.Session() as session:
             session.trust_env = False  # the Broker is in the cluster: no proxy is for it
             for letters in by_event(chosen):
-                numbers = [letter.number for letter in letters]
-                # Before it is sent: it may fail again, and be back here, sooner than the Broker's answer is.
-                self._letters.settle(numbers, State.REDRIVEN, "", self._clock())
-                reason = self._send(session, numbers[0])
-                if reason:
-                    self._letters.settle(numbers, State.WAITING, reason, self._clock())
-                    failed.update(dict.fromkeys(numbers, reason))
+                reason = self._send(session, letters[0].number)
+                for letter in letters:
+                    if reason:
+                        self._letters.note(letter, reason)
+                        failed[letter.number] = reason
+                    else:
+                        self._letters.redriven(letter, self._clock())
         log.info("dead letters redriven", letters=len(chosen) - len(failed), failed=len(failed))
         return failed
 
     def drop(self, chosen: Sequence[Letter], reason: str) -> None:
         """Give the *chosen* up, for *reason*; they stay listed as dropped until they make room for others."""
-        self._letters.settle([letter.number for letter in chosen], State.DROPPED, reason, self._clock())
         for letter in chosen:
+            self._letters.drop(letter, reason, self._clock())
             log.warning("dead letter dropped", letter=letter.number, id=letter.id, source=letter.source, reason=reason)
 
     def _send(self, session: requests.Session, number: int) -> str:

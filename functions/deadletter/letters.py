@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from cloudevents.conversion import to_json
 from cloudevents.http import CloudEvent
 
 log = structlog.get_logger()
@@ -41,7 +42,8 @@ CREATE TABLE IF NOT EXISTS letters (
     document     TEXT NOT NULL,
     UNIQUE (source, id, destination)
 );
-CREATE INDEX IF NOT EXISTS letters_by_age ON letters (state, last_failed, size);
+CREATE INDEX IF NOT EXISTS letters_by_age ON letters (last_failed);
+CREATE INDEX IF NOT EXISTS letters_by_worth ON letters ((state = 'waiting'), last_failed);
 """
 
 _KEEP = """
@@ -57,6 +59,10 @@ ON CONFLICT (source, id, destination) DO UPDATE SET
     code = :code, answer = :answer, arrival = :arrival
 WHERE excluded.arrival != arrival OR (arrival = '' AND state != 'waiting')
 RETURNING number, failures
+"""
+
+_KEPT_BEFORE = """
+SELECT number, failures FROM letters WHERE source = :source AND id = :id AND destination = :destination
 """
 
 
@@ -123,13 +129,17 @@ class Letters:
         self._db = sqlite3.connect(file or ":memory:", check_same_thread=False)
         self._db.execute("PRAGMA temp_store = MEMORY")  # the container's file system is read-only
         self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")  # outlives the process; a power cut may take the last second
         self._db.executescript(_SCHEMA)
+        # Counted along, for at 10,000 letters counting anew takes longer than keeping one.
+        self._count, self._size = self._db.execute("SELECT COUNT(*), IFNULL(SUM(size), 0) FROM letters").fetchone()
 
-    def keep(self, event: CloudEvent, document: str, failure: Failure, now: datetime) -> tuple[int, int]:
-        """Keep *event*, whose own part is *document* as JSON; the letter's number, and how often it has failed.
+    def keep(self, event: CloudEvent, failure: Failure, now: datetime) -> tuple[int, int]:
+        """Keep *event*, as it first came to the Broker; the letter's number, and how often it has failed.
 
         What is delivered here twice (the same failure, by its time of arrival at the Broker) counts once.
         """
+        document = to_json(event).decode()
         row = {
             "source": event["source"],
             "id": event["id"],
@@ -141,14 +151,13 @@ class Letters:
             "document": document,
         }
         with self._lock, self._db:
-            number, failures = (
-                self._db.execute(_KEEP, row).fetchone()
-                or self._db.execute(
-                    "SELECT number, failures FROM letters"
-                    " WHERE source = :source AND id = :id AND destination = :destination",
-                    row,
-                ).fetchone()
-            )
+            kept = self._db.execute(_KEEP, row).fetchone()
+            if kept is None:
+                number, failures = self._db.execute(_KEPT_BEFORE, row).fetchone()
+                return number, failures
+            number, failures = kept
+            if failures == 1:
+                self._count, self._size = self._count + 1, self._size + row["size"]
             self._make_room(now, number)
         return number, failures
 
@@ -184,14 +193,22 @@ class Letters:
             rows = self._db.execute("SELECT state, COUNT(*) FROM letters GROUP BY state").fetchall()
         return {state.value: 0 for state in State} | dict(rows)
 
-    def settle(self, numbers: Sequence[int], state: State, note: str, now: datetime) -> None:
-        """Say what became of the letters *numbers*, and why."""
-        values = (state.value, note, _text(now), int(state is State.REDRIVEN))
-        with self._lock, self._db:
-            self._db.executemany(
-                "UPDATE letters SET state = ?, note = ?, changed = ?, redrives = redrives + ? WHERE number = ?",
-                [(*values, number) for number in numbers],
-            )
+    def redriven(self, letter: Letter, now: datetime) -> None:
+        """The Broker took the event of *letter* again. If it has failed again by now, the letter goes on waiting."""
+        self._change(
+            "redrives = redrives + 1, changed = :now, note = '',"
+            " state = CASE WHEN failures = :failures THEN 'redriven' ELSE state END",
+            letter,
+            {"failures": letter.failures, "now": _text(now)},
+        )
+
+    def drop(self, letter: Letter, reason: str, now: datetime) -> None:
+        """*letter* is given up, for *reason*."""
+        self._change("state = 'dropped', changed = :now, note = :note", letter, {"note": reason, "now": _text(now)})
+
+    def note(self, letter: Letter, note: str) -> None:
+        """Say of *letter* why it could not be redriven."""
+        self._change("note = :note", letter, {"note": note})
 
     def close(self) -> None:
         """Close the file."""
@@ -203,22 +220,26 @@ class Letters:
             rows = self._db.execute(f"SELECT {_COLUMNS} FROM letters {clause}", values).fetchall()  # noqa: S608 - clauses are written above
         return [Letter(*row) for row in rows]
 
+    def _change(self, change: str, letter: Letter, values: dict[str, Any]) -> None:
+        changing = f"UPDATE letters SET {change} WHERE number = :number"  # noqa: S608 - changes are written above
+        with self._lock, self._db:
+            self._db.execute(changing, {**values, "number": letter.number})
+
     def _make_room(self, now: datetime, newest: int) -> None:
         """Delete what is too old, then, while there is too much, settled letters before waiting ones, oldest first."""
         self._delete("last_failed < ?", (_text(now - self._age),), why="too old")
-        count, size = self._db.execute("SELECT COUNT(*), SUM(size) FROM letters").fetchone()
-        while (count > self._most or size > self._most_bytes) and count > 1:
-            number, its = self._db.execute(
-                "SELECT number, size FROM letters WHERE number != ? ORDER BY state = 'waiting', last_failed LIMIT 1",
+        while (self._count > self._most or self._size > self._most_bytes) and self._count > 1:
+            (number,) = self._db.execute(
+                "SELECT number FROM letters WHERE number != ? ORDER BY (state = 'waiting'), last_failed LIMIT 1",
                 (newest,),
             ).fetchone()
             self._delete("number = ?", (number,), why="no room")
-            count, size = count - 1, size - its
 
     def _delete(self, condition: str, values: tuple[Any, ...], why: str) -> None:
-        deleting = f"DELETE FROM letters WHERE {condition} RETURNING number, state, id, source, destination"  # noqa: S608 - conditions are written above
+        deleting = f"DELETE FROM letters WHERE {condition} RETURNING size, number, state, id, source, destination"  # noqa: S608 - conditions are written above
         deleted = self._db.execute(deleting, values).fetchall()
-        for number, state, event_id, source, destination in deleted:
+        for size, number, state, event_id, source, destination in deleted:
+            self._count, self._size = self._count - 1, self._size - size
             if state == State.WAITING:
                 its = {"id": event_id, "source": source, "destination": destination}
                 log.warning("dead letter lost to its bounds", letter=number, why=why, **its)

@@ -237,6 +237,22 @@ def test_redriven_event_that_fails_again_returns_to_its_letter() -> None:
     assert len(broker.accepted) == 1, "nothing is redriven by itself"
 
 
+def test_event_that_fails_again_before_the_broker_has_answered_keeps_waiting() -> None:
+    function: Deadletter
+
+    def fails_at_once(_: dict[str, str]) -> BrokerAnswer:
+        function.handle(letter(arrival="2026-11-20T11:00:00Z"))
+        return BrokerAnswer()
+
+    with Receiver(fails_at_once) as broker:
+        function = create({"K_SINK": broker.url})
+        function.handle(letter())
+        open_api(function).post("/api/letters/redrive", json={"all": True})
+
+    again = only(function)
+    assert [again[name] for name in ("state", "failures", "redrives")] == ["waiting", 2, 1]
+
+
 def test_selection_by_destination_and_type_redrives_only_what_waits_there() -> None:
     with Receiver() as broker:
         function = create({"K_SINK": broker.url})
