@@ -59,7 +59,7 @@ def test_event_appears_while_the_page_is_open(served: Served, visit: Visit) -> N
     assert row.locator(".target").inner_text() == "DC0_H0_VM0"
     assert row.locator(".user").inner_text() == "VSPHERE.LOCAL\\Administrator"
     assert row.locator(".severity").get_attribute("title") == "info"
-    assert page.locator("#count").inner_text() == "1 event"
+    expect(page.locator("#count")).to_have_text("1 event")
     expect(page.locator("#state")).to_contain_text("1 kept of 1, oldest ")
     expect(page.locator("#state")).to_contain_text(", 0 gaps, 0 rejected")
     expect(page.locator("#empty")).to_be_hidden()

@@ -38,13 +38,14 @@ export class Detail {
     return this.row !== null;
   }
 
-  copied(write) {
-    if (!this.whole) throw new Error("the event is not loaded");
+  async copied(write) {
+    await this.loading;
+    if (!this.whole) throw new Error("the event is not there");
     return write(this.whole);
   }
 
   /** Show the event of *row*: what the row knows at once, the rest when it was fetched. */
-  async open(row, utc) {
+  open(row, utc) {
     Object.assign(this, { row, utc, whole: null });
     $("detail-title").textContent = shortType(row.type);
     $("detail-sign").textContent = SIGNS[row.severity];
@@ -57,6 +58,10 @@ export class Detail {
     this.summarize();
     for (const name of TABS.slice(1)) $(`panel-${name}`).replaceChildren(make("p", { class: "faint" }, "loading"));
     this.choose(this.tab);
+    this.loading = this.load(row);
+  }
+
+  async load(row) {
     try {
       const whole = await (await api(`api/events/${row.seq}`)).json();
       if (this.row === row) this.fill(whole);

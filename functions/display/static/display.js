@@ -17,7 +17,7 @@ const DIVIDERS = 20;
 const body = document.body;
 const rows = new Rows();
 const query = new Query();
-let looksFor; // whether a row is looked for
+let tests; // whether a row is looked for
 let visible = []; // what the table shows: rows and dividers, oldest first
 let waiting = []; // what is looked for and arrived while the view is held still
 let dividers = [];
@@ -40,10 +40,10 @@ addEventListener("popstate", look);
 
 function look() {
   query.read(new URLSearchParams(location.search));
-  looksFor = query.matcher();
+  tests = query.tests();
   find.show();
   table.dress(query.view, query.utc);
-  const all = [...rows.values()].filter(looksFor).concat(dividers).sort(bySeq);
+  const all = survey().concat(dividers).sort(bySeq);
   if (paused) {
     visible = all.filter((entry) => entry.seq <= paused.seq);
     waiting = all.filter((entry) => entry.seq > paused.seq);
@@ -53,7 +53,6 @@ function look() {
   }
   table.toTop();
   paint();
-  recount();
 }
 
 const bySeq = (one, other) => one.seq - other.seq;
@@ -76,7 +75,7 @@ const detail = new Detail({
 });
 
 function arrived(fresh) {
-  for (const row of fresh) if (looksFor(row)) waiting.push(row);
+  for (const row of fresh) if (tests.values(row) && tests.time(row) && tests.severity(row)) waiting.push(row);
 }
 
 function paint() {
@@ -121,33 +120,29 @@ const strip = new Strip($("strip"), $("rate"), (from, to) => {
   find.changed();
 });
 
-function recount() {
+/** All rows that are looked for. What is counted on the way is shown: by severity, by type, by time. */
+function survey() {
+  const found = [];
   const bySeverity = Object.fromEntries(SEVERITIES.map((name) => [name, 0]));
   const byType = new Map();
-  const anySeverity = query.matcher(true);
-  let shown = 0;
+  strip.begin();
   for (const row of rows.values()) {
-    if (!anySeverity(row)) continue;
+    if (!tests.values(row)) continue;
+    strip.count(row); // whatever span and severity are chosen: these are chosen there
+    if (!tests.time(row)) continue;
     bySeverity[row.severity]++;
-    if (query.severities.size && !query.severities.has(row.severity)) continue;
-    shown++;
+    if (!tests.severity(row)) continue;
     byType.set(row.type, (byType.get(row.type) ?? 0) + 1);
+    found.push(row);
   }
-  find.count(bySeverity, shown, rows.size);
+  find.count(bySeverity, found.length, rows.size);
   if ($("types").matches(":popover-open")) find.listTypes(byType);
-  drawStrip();
+  strip.show(query.from, query.to, query.utc);
   sayState();
+  return found;
 }
 
-const recountSoon = soon(recount, 250);
-
-function drawStrip() {
-  const { from, to } = query;
-  const inSpan = new Query();
-  Object.assign(inSpan, query, { from: null, to: null, minutes: null });
-  const matches = inSpan.matcher();
-  strip.show([...rows.values()].filter(matches), from, to, query.utc);
-}
+const surveySoon = soon(survey, 250);
 
 function sayState() {
   if (!listed) return;
@@ -159,8 +154,8 @@ function sayState() {
   $("state").title = oldest ? `the oldest arrived ${dateAndTime(oldest, query.utc)}` : "";
 }
 
-$("types").addEventListener("toggle", recount);
-setInterval(recount, 10_000); // time goes on without events, too
+$("types").addEventListener("toggle", survey);
+setInterval(survey, 10_000); // time goes on without events, too
 setInterval(() => query.minutes && !paused && table.isAtTop && look(), 10_000);
 
 // ── the stream ──
@@ -199,7 +194,7 @@ follow(absolute("api/events"), {
     }
     arrived(fresh);
     paintSoon();
-    recountSoon();
+    surveySoon();
   },
   state(numbers) {
     state = numbers;
@@ -207,7 +202,7 @@ follow(absolute("api/events"), {
     rows.keep(numbers.held);
     refused.counted(numbers.refused, query.utc);
     paintSoon();
-    recountSoon();
+    surveySoon();
   },
   connection(name, words) {
     connection = [name, words];

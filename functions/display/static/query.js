@@ -58,19 +58,21 @@ export class Query {
     if (!chosen.delete(value)) chosen.add(value);
   }
 
-  /** A function that says of a row whether it is looked for; without looking at severities if *anySeverity*. */
-  matcher(anySeverity = false) {
-    const tests = [];
-    if (!anySeverity && this.severities.size) tests.push((row) => this.severities.has(row.severity));
-    for (const [field, values] of this.only) if (values.size) tests.push((row) => values.has(row[field]));
-    for (const [field, values] of this.not) if (values.size) tests.push((row) => !values.has(row[field]));
-    if (this.from) tests.push((row) => row.at >= this.from);
-    if (this.to) tests.push((row) => row.at < this.to);
-    if (this.minutes) tests.push((row) => row.at >= Date.now() - this.minutes * 60_000);
+  /** Three functions that say of a row whether it is looked for: by its values and words, its time, its severity. */
+  tests() {
+    const values = [];
+    for (const [field, chosen] of this.only) if (chosen.size) values.push((row) => chosen.has(row[field]));
+    for (const [field, chosen] of this.not) if (chosen.size) values.push((row) => !chosen.has(row[field]));
     for (const { pattern, exclude } of words(this.text)) {
-      tests.push((row) => TEXT_FIELDS.some((field) => pattern.test(row[field])) !== exclude);
+      values.push((row) => TEXT_FIELDS.some((field) => pattern.test(row[field])) !== exclude);
     }
-    return (row) => tests.every((test) => test(row));
+    const from = this.minutes ? Date.now() - this.minutes * 60_000 : (this.from ?? -Infinity);
+    const to = this.to ?? Infinity;
+    return {
+      values: (row) => values.every((test) => test(row)),
+      time: (row) => row.at >= from && row.at < to,
+      severity: (row) => !this.severities.size || this.severities.has(row.severity),
+    };
   }
 }
 

@@ -5,7 +5,6 @@ import { number, SEVERITIES, timeOfDay } from "./format.js";
 const MINUTES = 15;
 const BUCKET_MS = 10_000;
 const BUCKETS = (MINUTES * 60_000) / BUCKET_MS;
-const PLURALS = { error: "errors", warning: "warnings", info: "info" };
 
 export class Strip {
   /** *select(from, to)* is called with a time span in ms, or (null, null) after a click. */
@@ -13,7 +12,7 @@ export class Strip {
     Object.assign(this, { canvas, caption, select });
     this.counts = [];
     this.selected = [null, null];
-    this.begin = 0;
+    this.start = 0;
     this.drag = null;
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
@@ -41,26 +40,29 @@ export class Strip {
   timeAt(event) {
     const box = this.canvas.getBoundingClientRect();
     const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-    return this.begin + share * MINUTES * 60_000;
+    return this.start + share * MINUTES * 60_000;
   }
 
-  /** Count *rows*, any iterable, and mark the span *from*–*to* (null: open). */
-  show(rows, from, to, utc) {
+  /** Start to count: the 15 minutes until now. */
+  begin() {
     const end = Math.ceil(Date.now() / BUCKET_MS) * BUCKET_MS;
-    this.begin = end - MINUTES * 60_000;
+    this.start = end - MINUTES * 60_000;
     this.counts = Array.from({ length: BUCKETS }, () => ({ error: 0, warning: 0, info: 0 }));
+  }
+
+  count(row) {
+    const bucket = this.counts[Math.floor((row.at - this.start) / BUCKET_MS)];
+    if (bucket) bucket[row.severity]++;
+  }
+
+  /** Show what was counted, and mark the span *from*–*to* (null: open). */
+  show(from, to, utc) {
     this.selected = [from, to];
     this.utc = utc;
-    const totals = { error: 0, warning: 0, info: 0 };
-    for (const row of rows) {
-      const bucket = this.counts[Math.floor((row.at - this.begin) / BUCKET_MS)];
-      if (!bucket) continue;
-      bucket[row.severity]++;
-      totals[row.severity]++;
-    }
-    const sum = totals.error + totals.warning + totals.info;
-    const parts = ["error", "warning"].map((name) => `${number(totals[name])} ${totals[name] === 1 ? name : PLURALS[name]}`);
-    const words = `${number(sum)} in ${MINUTES} min: ${parts.join(", ")}`;
+    const total = (severity) => this.counts.reduce((sum, bucket) => sum + bucket[severity], 0);
+    const [errors, warnings, infos] = SEVERITIES.map(total);
+    const parts = [`${number(errors)} ${errors === 1 ? "error" : "errors"}`, `${number(warnings)} ${warnings === 1 ? "warning" : "warnings"}`];
+    const words = `${number(errors + warnings + infos)} in ${MINUTES} min: ${parts.join(", ")}`;
     if (this.caption.textContent !== words) this.caption.textContent = words;
     this.canvas.ariaLabel = `Events of the last ${MINUTES} minutes: ${words}`;
     this.draw();
@@ -82,7 +84,7 @@ export class Strip {
 
     const [from, to] = this.drag ? this.drag.toSorted((one, other) => one - other) : this.selected;
     if (from || to) {
-      const x = (ms) => Math.min(width, Math.max(0, ((ms - this.begin) / (MINUTES * 60_000)) * width));
+      const x = (ms) => Math.min(width, Math.max(0, ((ms - this.start) / (MINUTES * 60_000)) * width));
       context.fillStyle = colour("--chosen");
       context.fillRect(x(from ?? 0), 0, x(to ?? Infinity) - x(from ?? 0), room);
     }
@@ -101,7 +103,7 @@ export class Strip {
     context.fillStyle = colour("--faint");
     context.font = `11px ${style.fontFamily}`;
     for (let minute = 0; minute < MINUTES; minute += 5) {
-      context.fillText(timeOfDay(this.begin + minute * 60_000, this.utc), (minute / MINUTES) * width + 2, height - 2);
+      context.fillText(timeOfDay(this.start + minute * 60_000, this.utc), (minute / MINUTES) * width + 2, height - 2);
     }
   }
 }

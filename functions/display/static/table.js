@@ -41,6 +41,7 @@ export class Table {
     this.selected = null;
     this.view = "";
     this.utc = false;
+    this.isAtTop = true;
     this.wanted = null; // the entry that is to have the focus once it is made
     this.narrow = matchMedia("(max-width: 720px)");
     scroller.addEventListener("scroll", () => {
@@ -86,12 +87,9 @@ export class Table {
     this.made.delete(row);
   }
 
-  get isAtTop() {
-    return this.scroller.scrollTop < this.rowHeight / 2;
-  }
-
   toTop() {
     this.scroller.scrollTop = 0;
+    this.isAtTop = true;
   }
 
   at(index) {
@@ -168,33 +166,43 @@ export class Table {
     const { scrollTop, clientHeight } = this.scroller;
     const first = Math.max(0, Math.floor(scrollTop / height) - SPARE_ROWS);
     const last = Math.min(this.entries.length, Math.ceil((scrollTop + clientHeight) / height) + SPARE_ROWS);
-    const kept = new Map();
+    this.isAtTop = scrollTop < height / 2; // asked for later, it would make the browser lay out everything at once
+    const inView = [];
+    for (let index = first; index < last; index++) inView.push(this.at(index));
+    this.drop(new Set(inView));
+
     let previous = null;
-    for (let index = first; index < last; index++) {
-      const entry = this.at(index);
+    inView.forEach((entry, offset) => {
+      const index = first + offset;
       const element = this.made.get(entry) ?? this.row(entry);
+      this.made.set(entry, element);
       const top = `${index * height}px`;
-      if (element.style.top !== top) element.style.top = top;
-      element.ariaRowIndex = index + 2;
+      if (element.style.top !== top) {
+        element.style.top = top;
+        element.ariaRowIndex = index + 2;
+      }
       // In the order in which they are seen, for the keyboard and for screen readers.
       if (!element.parentNode || element.previousElementSibling !== previous) {
         if (previous) previous.after(element);
         else this.rows.prepend(element);
       }
-      kept.set(entry, element);
       previous = element;
+    });
+    if (this.wanted && this.made.get(this.wanted)) {
+      this.made.get(this.wanted).focus({ preventScroll: true });
+      this.wanted = null;
     }
+  }
+
+  /** Remove the elements of all entries but *kept*. */
+  drop(kept) {
     const focused = document.activeElement;
     for (const [entry, element] of this.made) {
-      if (kept.get(entry) === element) continue;
+      if (kept.has(entry)) continue;
       // The focus must not fall off the page because its row left the view.
       if (element === focused) this.scroller.focus({ preventScroll: true });
       element.remove();
-    }
-    this.made = kept;
-    if (this.wanted && kept.has(this.wanted)) {
-      kept.get(this.wanted).focus({ preventScroll: true });
-      this.wanted = null;
+      this.made.delete(entry);
     }
   }
 

@@ -32,11 +32,11 @@ export function showTrigger(place, attributes) {
   test();
 }
 
-/** A button that copies what *text()* gives, and says so. */
+/** A button that copies what *text()* gives or promises, and says so. */
 export function copying(words, text) {
   const made = button(words, async () => {
     try {
-      await copy(text());
+      await copy(await text());
       made.textContent = "Copied";
     } catch (error) {
       made.textContent = `Not copied: ${error.message}`;

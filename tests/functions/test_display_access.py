@@ -1,0 +1,204 @@
+"""Whom the display's page keeps out: nobody, says axe; and what it is on a phone, in the dark, in forced colours."""
+
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import held
+from tests.serving import Served
+
+pytestmark = pytest.mark.browser
+
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+
+
+def findings(page: Page, *rules: str) -> list[str]:
+    """What axe finds, by all its rules or these: the rule, and the first element that breaks it."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
+    results = page.evaluate("(rules) => axe.run(document, rules.length ? { runOnly: rules } : {})", rules)
+    return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in results["violations"]]
+
+
+def fill(served: Served) -> None:
+    kinds = ["VmPoweredOffEvent", "HostConnectionLostEvent", "VmRemovedEvent", "esx.problem.vmfs.heartbeat.timedout"]
+    for number in range(60):
+        served.post(
+            {
+                "FullFormattedMessage": f"Something of length happened to vm-{number}",
+                "Vm": {"Name": "vm"},
+                "UserName": "anna",
+            },
+            id=str(number),
+            type=f"com.vmware.vsphere.{kinds[number % 4]}.v0",
+        )
+    served.request("POST", "/", b"no event", {"content-type": "text/plain"})
+
+
+@pytest.fixture(scope="module")
+def filled() -> Any:
+    with Served("display") as running:
+        fill(running)
+        yield running
+
+
+def events(page: Page) -> None:
+    page.fill("#text", "vm")
+    expect(page.locator("#clear")).to_be_visible()
+
+
+def nothing_found(page: Page) -> None:
+    page.fill("#text", "nowhere")
+    expect(page.locator("#nothing")).to_be_visible()
+
+
+def detail(page: Page) -> None:
+    page.locator("#rows .message").first.click()
+    expect(page.locator("#attributes")).to_contain_text("specversion")
+
+
+def tab(name: str) -> Callable[[Page], None]:
+    def open_tab(page: Page) -> None:
+        detail(page)
+        page.click(f"#tab-{name}")
+        expect(page.locator(f"#panel-{name} > *").last).to_be_visible()
+
+    return open_tab
+
+
+def trigger_view(page: Page) -> None:
+    page.click("#view")
+    page.click("#types-button")
+
+
+def refused(page: Page) -> None:
+    page.click("#show-refused")
+    page.locator("#refused-list summary").click()
+
+
+def paused(page: Page) -> None:
+    page.click("#pause")
+    expect(page.locator("#connection")).to_have_text("paused")
+
+
+def help_(page: Page) -> None:
+    page.click("#help-button")
+
+
+STATES: dict[str, Callable[[Page], None]] = {
+    "events": events,
+    "nothing found": nothing_found,
+    "detail": detail,
+    "payload": tab("payload"),
+    "headers": tab("headers"),
+    "trigger": tab("trigger"),
+    "trigger view": trigger_view,
+    "refused": refused,
+    "paused": paused,
+    "help": help_,
+}
+
+
+def test_axe_finds_nothing_in_any_state(browser: Browser, filled: Served) -> None:
+    context = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 800})
+    found = {}
+    for name, arrange in STATES.items():
+        page = context.new_page()
+        page.goto(filled.address)
+        held(page, 60)
+        arrange(page)
+        found[name] = findings(page)
+        # What the dark differs in is colour.
+        page.emulate_media(color_scheme="dark")
+        found[f"{name}, dark"] = findings(page, "color-contrast")
+        page.close()
+    context.close()
+    assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_a_phone(browser: Browser, filled: Served, scheme: Literal["light", "dark"]) -> None:
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(filled.address)
+    held(page, 60)
+    assert findings(page) == []
+    detail(page)
+    assert findings(page) == []
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_an_empty_page(browser: Browser, served: Served, scheme: Literal["light", "dark"]) -> None:
+    context = browser.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.goto(served.address)
+    held(page, 0)
+    expect(page.locator("#empty")).to_be_visible()
+    assert findings(page) == []
+    context.close()
+
+
+def test_phone_shows_cards_of_two_lines_and_scrolls_down_only(browser: Browser, filled: Served) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(filled.address)
+    held(page, 60)
+    row = page.locator("#rows .row").first
+    box, message, kind = (each.bounding_box() for each in (row, row.locator(".message"), row.locator(".type")))
+    assert box is not None and message is not None and kind is not None  # noqa: PT018 - they are there or not together
+    assert box["height"] == 54
+    assert kind["y"] >= message["y"] + 15
+    for tap in ("#rows .message >> nth=0", "#tab-trigger", "#close", "#show-refused"):
+        page.tap(tap)
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+    context.close()
+
+
+def test_nothing_moves_where_less_motion_is_asked_for(browser: Browser, filled: Served) -> None:
+    context = browser.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(filled.address)
+    held(page, 60)
+    moving = page.evaluate(
+        """[...document.querySelectorAll("*")].filter((each) => {
+            const style = getComputedStyle(each);
+            return style.transitionDuration !== "0s" || style.animationName !== "none";
+        }).length"""
+    )
+    assert moving == 0
+    context.close()
+
+
+def test_severity_selection_and_focus_can_be_told_in_forced_colours(browser: Browser, filled: Served) -> None:
+    context = browser.new_context(forced_colors="active", viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.goto(filled.address)
+    held(page, 60)
+    page.locator("#rows .message").first.click()
+    outline = page.locator("#rows .row[aria-selected=true]").evaluate("(row) => getComputedStyle(row).outlineStyle")
+    assert outline == "solid"
+    assert page.locator("#rows .error .sign").first.inner_text() == "✖"
+    context.close()
+
+
+def test_screen_readers_are_told_of_the_connection_and_not_of_rows(browser: Browser, filled: Served) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(filled.address)
+    held(page, 60)
+    live = page.evaluate(
+        """() => [...document.querySelectorAll("[aria-live], [role=status], [role=alert], [role=log]")]
+            .map((each) => each.id)"""
+    )
+    assert live == ["connection", "count", "fault"]
+    assert page.locator("#table").get_attribute("aria-rowcount") == "61"
+    first = page.locator("#rows .row").first
+    assert first.get_attribute("aria-rowindex") == "2"
+    assert "inferred" in first.locator(".severity").inner_text()
+    assert json.loads(page.evaluate("JSON.stringify(document.title)")) == "vCenter events"
+    context.close()
