@@ -51,8 +51,8 @@ def report(rows: list[Measurement]) -> str:
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     head = (
         "# Measured\n\n"
-        f"`make bench`, {today}, {platform.machine()}, Python {platform.python_version()}; vcsim, poller and sink share "
-        "two cores. A figure stands beside a raw baseline of the same run where there is one: machines differ, "
+        f"`make bench`, {today}, {platform.machine()}, Python {platform.python_version()}; vcsim, poller and sink "
+        "share two cores. A figure stands beside a raw baseline of the same run where there is one: machines differ, "
         "ratios less so.\n\n"
         "| what | measured | raw baseline | to reach |\n|---|---|---|---|\n"
     )

@@ -74,6 +74,10 @@ def decode(record: str) -> Checkpoint:
         raise CheckpointUnreadable(f"read the checkpoint {cut(record, 100)!r}: {reason}") from error
 
 
+class _Conflict(TemporaryError):
+    """The ConfigMap is no longer what was read."""
+
+
 class Store(Protocol):
     """Where a record is kept. Every method raises `StoreUnavailable` when it cannot be done now."""
 
@@ -220,19 +224,15 @@ class ConfigMapStore:
     def claim(self) -> None:
         """Write holder and expiry, unless another's claim has not expired."""
         self._read()
-        found = _claim_of(self._data().get(CLAIM_KEY, ""))
-        if found and found[0] != self._holder and found[1] > self._now():
-            self._claimed = False
-            raise ClaimHeld(f"poller {found[0]} holds ConfigMap {self._name} until {_rfc3339(found[1])}")
-        expires = self._now() + datetime.timedelta(seconds=CLAIM_SECONDS)
-        self._write({CLAIM_KEY: json.dumps({"holder": self._holder, "expires": _rfc3339(expires)})})
+        self._refuse_others_claim()
+        self._write(self._claim())
         self._claimed = True
 
     def release(self) -> None:
         """Remove the claim."""
         if self._claimed:
-            self._claimed = False
             self._write({CLAIM_KEY: None})
+            self._claimed = False
 
     def load(self) -> str | None:
         """The key `checkpoint`; None if it is absent or empty."""
@@ -243,8 +243,7 @@ class ConfigMapStore:
         """Write the key `checkpoint` and renew the claim, in one update."""
         if not self._claimed:
             raise ClaimHeld(f"save to ConfigMap {self._name} without its claim")
-        expires = self._now() + datetime.timedelta(seconds=CLAIM_SECONDS)
-        self._write({KEY: record, CLAIM_KEY: json.dumps({"holder": self._holder, "expires": _rfc3339(expires)})})
+        self._write({KEY: record, **self._claim()})
 
     def set_aside(self, record: str) -> str:
         """Keep it under the key `checkpoint.unreadable`."""
@@ -261,8 +260,37 @@ class ConfigMapStore:
             lambda api, ns: api.read_namespaced_config_map(self._name, ns, _request_timeout=REQUEST_TIMEOUT_SECONDS),
         )
 
+    def _claim(self) -> dict[str, str | None]:
+        expires = self._now() + datetime.timedelta(seconds=CLAIM_SECONDS)
+        return {CLAIM_KEY: json.dumps({"holder": self._holder, "expires": _rfc3339(expires)})}
+
+    def _refuse_others_claim(self) -> None:
+        found = _claim_of(self._data().get(CLAIM_KEY, ""))
+        if found and found[0] != self._holder and found[1] > self._now():
+            self._claimed = False
+            raise ClaimHeld(f"poller {found[0]} holds ConfigMap {self._name} until {_rfc3339(found[1])}")
+
     def _write(self, changes: dict[str, str | None]) -> None:
-        """Replace the ConfigMap as it was read, with *changes*; a None removes the key."""
+        """Replace the ConfigMap as it was read, with *changes*; a None removes the key.
+
+        If it was written meanwhile, by somebody who did not take the claim (`kubectl apply`), the changes are made to
+        what it is now; a poller that had the claim and finds another's must not write.
+        """
+        try:
+            self._replace(changes)
+        except _Conflict:
+            self._read()
+            self._refuse_others_claim()
+            if self._claimed and CLAIM_KEY not in self._data():
+                self._claimed = False
+                raise ClaimHeld(f"ConfigMap {self._name} lost its claim; another poller may have had it") from None
+            try:
+                self._replace(changes)
+            except _Conflict as error:
+                self._claimed = False
+                raise ClaimHeld(f"{error}; another poller wrote it") from error
+
+    def _replace(self, changes: dict[str, str | None]) -> None:
         data = {**self._data(), **changes}
         self._object.data = {key: value for key, value in data.items() if value is not None}
         body = self._object
@@ -283,8 +311,7 @@ class ConfigMapStore:
         except ApiException as error:
             what = f"{verb} ConfigMap {self._name}: {error.status} {cut(_reason(error))}"
             if error.status == 409:
-                self._claimed = False
-                raise ClaimHeld(f"{what}; another poller wrote it") from error
+                raise _Conflict(what) from error
             hint = {403: "; the Role must allow get, update and patch on it", 404: "; apply config/030-checkpoint.yaml"}
             raise StoreUnavailable(what + hint.get(error.status or 0, "")) from error
         except (HTTPError, OSError) as error:

@@ -66,8 +66,8 @@ class Receiver:
 
     @property
     def ids(self) -> list[int]:
-        """The accepted events' ids, as the numbers that vCenter's keys are."""
-        return [int(request.id) for request in self.accepted]
+        """The accepted events' ids that are numbers, as vCenter's keys are."""
+        return [int(request.id) for request in self.accepted if request.id.isdigit()]
 
     def wait_for(self, condition: Callable[[], bool], seconds: float = 15.0) -> bool:
         """Wait until *condition* holds, looked at after every request; whether it does."""

@@ -240,6 +240,7 @@ def test_close_delivers_what_was_read_and_leaves_no_thread(
 ) -> None:
     before = set(threading.enumerate())
     poller = pollers(environ, FOLLOW_SECONDS="always")
+    assert sink.wait_for(lambda: bool(sink.ids))
     for number in range(200):
         administrator.post(f"event {number}")
     poller.close()

@@ -16,7 +16,8 @@ import pytest
 from cloudevents.http import CloudEvent
 
 from demo.vcsim import VCSim
-from functions.poller import Parts, Poller, create
+from functions.poller import Poller, create
+from functions.poller.parts import Parts
 from pipeline import notice
 from pipeline.checkpoint import ClaimHeld, ConfigMapStore
 from pipeline.event import Position

@@ -172,6 +172,17 @@ def test_configmap_is_claimed_by_one_poller_until_its_claim_expires(config_map: 
 
 
 @pytest.mark.cluster
+def test_configmap_that_an_administrator_writes_meanwhile_is_still_claimed(config_map: tuple[Any, str, str]) -> None:
+    api, namespace, name = config_map
+    store = ConfigMapStore(name, "poller-1", api, namespace)
+    store.claim()
+    api.patch_namespaced_config_map(name, namespace, {"metadata": {"labels": {"team": "storage"}}})
+    store.save("record")
+    assert store.load() == "record"
+    assert api.read_namespaced_config_map(name, namespace).metadata.labels == {"team": "storage"}
+
+
+@pytest.mark.cluster
 def test_configmap_keeps_what_else_is_in_it(config_map: tuple[Any, str, str]) -> None:
     api, namespace, name = config_map
     api.patch_namespaced_config_map(name, namespace, {"data": {"note": "by hand"}})
