@@ -43,10 +43,14 @@ class Bench:
         self.administrator = Administrator(self.vcsim.port)
         self.machines = self.administrator.machines
         self._posted = 0
+        self._started: list[subprocess.Popen[bytes]] = []
         self.checkpoint = Path(self._folder.name) / "checkpoint.json"
         return self
 
     def __exit__(self, *_: object) -> None:
+        for process in self._started:
+            process.kill()
+            process.wait()
         self.administrator.__exit__()
         self.sink.__exit__()
         self.vcsim.stop()
@@ -70,8 +74,9 @@ class Bench:
         }
 
     def start(self, **more: str) -> "subprocess.Popen[bytes]":
-        """The launcher with the poller, as a process."""
-        return subprocess.Popen([sys.executable, "launcher.py"], cwd=ROOT, env=self.environ(**more))
+        """The launcher with the poller, as a process, which ends with this bench at the latest."""
+        self._started.append(subprocess.Popen([sys.executable, "launcher.py"], cwd=ROOT, env=self.environ(**more)))
+        return self._started[-1]
 
     def post(self, count: int) -> None:
         """Post *count* events, about the machines in turn."""

@@ -37,11 +37,16 @@ class Served:
         assert self.process.stdout is not None
         self.lines: list[dict[str, Any]] = []
         self.started: dict[str, Any] = {}
-        while "address" not in self.started:
-            line = self.process.stdout.readline()
-            assert line, self.process.communicate()[1]
-            self.started = json.loads(line)
-            self.lines.append(self.started)
+        try:
+            while "address" not in self.started:
+                line = self.process.stdout.readline()
+                assert line, self.process.communicate()[1]
+                self.started = json.loads(line)
+                self.lines.append(self.started)
+        except BaseException:
+            self.process.kill()
+            self.process.communicate()
+            raise
         self.address: str = self.started["address"]
         self.port: int = urlsplit(self.address).port or 0
         self._reading = threading.Thread(target=self._read, daemon=True)
