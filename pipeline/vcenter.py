@@ -297,6 +297,10 @@ class EventHistory:
         answer = self._vcenter.wait_for_updates(self._version, seconds)
         update = answer.find(f".//{_NS}returnval")
         if update is None:
+            # Silence is not trusted: vcsim never answers a watch again after a wait that ran out. A new watch begins by
+            # telling the newest event, which also shows whether the reading collector is stuck.
+            self._vcenter.destroy(self._filter.DestroyPropertyFilter)
+            self._filter, self._version = self._vcenter.watch(self._sentinel), ""
             return False
         self._version = update.findtext(f"{_NS}version", self._version)
         keys = [int(key.text or 0) for key in update.iterfind(f".//{_NS}Event/{_NS}key")]

@@ -82,6 +82,34 @@ def test_wait_ends_when_an_event_comes(vcenter: VCenter, administrator: Administ
     assert len(source.read().events) == 1
 
 
+def test_wait_still_ends_with_an_event_after_one_that_ran_out(vcenter: VCenter, administrator: Administrator) -> None:
+    source = history(vcenter)
+    drain(source)
+    assert not source.wait(1)
+    source.wait(1)  # tells the newest event once more
+    drain(source)
+
+    administrator.post("after silence")
+
+    begun = time.monotonic()
+    assert source.wait(20)
+    assert time.monotonic() - begun < 10
+    assert [event.key for event in drain(source)[0]] == [administrator.newest_key]
+
+
+def test_burst_in_silence_is_noticed(vcenter: VCenter, administrator: Administrator) -> None:
+    source = history(vcenter)
+    drain(source)
+    assert not source.wait(1)
+    for number in range(PAGE_SIZE + 10):  # as many as make vcsim prune what the reading collector stands at
+        administrator.post(f"event {number}")
+
+    source.wait(1)
+    events, _ = drain(source)
+
+    assert events[-1].key == administrator.newest_key
+
+
 def test_burst_that_prunes_the_readers_page_is_read_on_and_the_gap_is_exact(
     vcenter: VCenter, administrator: Administrator
 ) -> None:
