@@ -9,7 +9,7 @@ import dataclasses
 import datetime
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from pipeline.errors import PermanentError
@@ -52,8 +52,11 @@ def is_event(headers: Mapping[str, str]) -> bool:
     return _media_type(headers).startswith("application/cloudevents") or "ce-specversion" in _lower(headers)
 
 
-def from_http(headers: Mapping[str, str], body: bytes) -> Event:
-    """The event of a request or response, binary or structured. Raises `NotACloudEvent` with every fault."""
+def from_http(headers: Mapping[str, str], body: bytes, *, checked: bool = True) -> Event:
+    """The event of a request or response, binary or structured. Raises `NotACloudEvent` with every fault.
+
+    Without *checked*, attributes may be missing or invalid.
+    """
     media_type = _media_type(headers)
     if media_type == _BATCH:
         raise NotACloudEvent("is a batch; a Broker takes one event a request")
@@ -64,9 +67,11 @@ def from_http(headers: Mapping[str, str], body: bytes) -> Event:
         attributes, data = _binary(known), body
     else:
         raise NotACloudEvent(f"has neither a ce-specversion header nor the content type {STRUCTURED}")
-    faults = _faults(attributes)
+    faults = _faults(attributes) if checked else []
     if faults:
         raise NotACloudEvent("; ".join(faults))
+    if not attributes.get("subject"):
+        attributes.pop("subject", None)
     if "time" in attributes:
         attributes["time"] = _go_time(attributes["time"])
     passed = {name: value for name, value in known.items() if name == "x-request-id" or name.startswith(_FORWARDED)}
@@ -84,7 +89,7 @@ def to_http(event: Event, *, structured: bool = False) -> tuple[dict[str, str], 
 
 
 def _binary(headers: Mapping[str, str]) -> dict[str, str]:
-    attributes = {name[3:]: value for name, value in headers.items() if name.startswith("ce-")}
+    attributes = {name[3:]: value.strip() for name, value in headers.items() if name.startswith("ce-")}
     if "content-type" in headers:
         attributes["datacontenttype"] = headers["content-type"]
     return attributes
@@ -116,9 +121,9 @@ def _members(text: str) -> dict[str, tuple[object, str]]:
     position = _after(skip, text, text.index("{") + 1)
     while text[position] != "}":
         name, end = decoder.raw_decode(text, position)
-        start = _after(skip, text, end)
-        value, end = decoder.raw_decode(text, start)
-        members[name] = value, text[start:end]
+        colon = text.index(":", end)
+        value, end = decoder.raw_decode(text, _after(skip, text, colon))
+        members[name] = value, text[colon + 1 : end]  # with the spaces before it, as Knative passes it on
         position = _after(skip, text, end)
     return members
 
@@ -136,12 +141,14 @@ def _base64(text: object) -> bytes:
 
 
 def _attribute_text(name: str, value: object) -> str:
-    """An attribute's canonical text, as a header would hold it."""
+    """An attribute's canonical text, as a header would hold it; of a fraction the whole number."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (str, int)):
-        return str(value)
-    raise NotACloudEvent(f"{name}: is neither a text, a whole number, true nor false")
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and abs(value) < 2**31:
+        return str(int(value))
+    raise NotACloudEvent(f"{name}: is neither a text, a number of 32 bits, true nor false")
 
 
 def _json(event: Event) -> bytes:
@@ -167,8 +174,8 @@ def _faults(attributes: Mapping[str, str]) -> list[str]:
     return faults
 
 
-_CHECKS = {
-    "subject": lambda value: bool(value.strip()),
+_CHECKS: dict[str, Callable[[str], bool]] = {
+    "subject": lambda value: value == "" or bool(value.strip()),
     "time": lambda value: _RFC3339.fullmatch(value) is not None and _instant(value) is not None,
     "dataschema": lambda value: bool(urlsplit(value).scheme),
     "datacontenttype": lambda value: re.fullmatch(r"[^\s/;]+(/[^\s/;]+)?\s*(;.*)?", value) is not None,

@@ -1,0 +1,365 @@
+"""The one table of cases that the local Broker and Knative's have to agree on.
+
+Three parts, each a dictionary of named cases: what the ingress answers, what filters select, how events are delivered.
+Facts were first read in knative.dev/eventing v0.47 and are what a real Broker of that version does.
+"""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+
+Headers = Mapping[str, str]
+Spec = Mapping[str, Any]
+
+
+def binary(event_id: str, event_type: str, **attributes: str) -> dict[str, str]:
+    """The headers of an event in binary mode."""
+    known = {"specversion": "1.0", "id": event_id, "source": "/conformance", "type": event_type, **attributes}
+    return {f"ce-{name}": value for name, value in known.items()}
+
+
+def structured(event_id: str, event_type: str, **members: Any) -> bytes:
+    """The body of an event in structured mode."""
+    known = {"specversion": "1.0", "id": event_id, "source": "/conformance", "type": event_type, **members}
+    return json.dumps(known, separators=(",", ":")).encode()
+
+
+# ── ingress ──
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to the Broker's address, and the status that it is answered."""
+
+    status: int
+    headers: Headers = field(default_factory=dict)
+    body: bytes = b""
+    method: str = "POST"
+    below: str = ""
+    """What follows the Broker's address."""
+
+
+EVENT = binary("1", "ingress")
+
+INGRESS: dict[str, Request] = {
+    "binary event": Request(202, EVENT),
+    "structured event": Request(202, {"content-type": STRUCTURED}, structured("1", "ingress")),
+    "structured event with charset": Request(
+        202, {"content-type": f"{STRUCTURED}; charset=utf-8"}, structured("1", "ingress")
+    ),
+    "address with a slash at its end": Request(202, EVENT, below="/"),
+    "address with something below": Request(400, EVENT, below="/more"),
+    "batch": Request(400, {"content-type": BATCH}, b"[" + structured("1", "ingress") + b"]"),
+    "no event": Request(400, {"content-type": "application/json"}, b"{}"),
+    "nothing": Request(400),
+    "GET": Request(405, method="GET"),
+    "PUT": Request(405, EVENT, method="PUT"),
+    "OPTIONS": Request(200, method="OPTIONS"),
+    "no id": Request(400, {name: value for name, value in EVENT.items() if name != "ce-id"}),
+    "no source": Request(400, {name: value for name, value in EVENT.items() if name != "ce-source"}),
+    "no type": Request(400, {name: value for name, value in EVENT.items() if name != "ce-type"}),
+    "blank id": Request(400, binary(" ", "ingress")),
+    "unknown version": Request(400, binary("1", "ingress", specversion="2.0")),
+    "blank subject": Request(202, binary("1", "ingress", subject=" ")),
+    "structured with a blank subject": Request(
+        400, {"content-type": STRUCTURED}, structured("1", "ingress", subject=" ")
+    ),
+    "structured with an empty subject": Request(
+        202, {"content-type": STRUCTURED}, structured("1", "ingress", subject="")
+    ),
+    "structured with null": Request(
+        202, {"content-type": STRUCTURED}, structured("1", "ingress", subject=None, a=None)
+    ),
+    "structured with a number beyond 32 bits": Request(
+        400, {"content-type": STRUCTURED}, structured("1", "ingress", a=2**31)
+    ),
+    "structured with a fraction": Request(202, {"content-type": STRUCTURED}, structured("1", "ingress", a=1.5)),
+    "time that is none": Request(400, binary("1", "ingress", time="yesterday")),
+    "time that does not exist": Request(400, binary("1", "ingress", time="2026-02-30T00:00:00Z")),
+    "time without zone": Request(400, binary("1", "ingress", time="2026-01-01T00:00:00")),
+    "schema that is no URI": Request(400, binary("1", "ingress", dataschema="a schema")),
+    "extension with an underscore": Request(400, binary("1", "ingress", a_b="1")),
+    "structured without body": Request(400, {"content-type": STRUCTURED}),
+    "structured that is no JSON": Request(400, {"content-type": STRUCTURED}, b"{"),
+    "structured that is a list": Request(400, {"content-type": STRUCTURED}, b"[]"),
+    "structured without id": Request(
+        400, {"content-type": STRUCTURED}, b'{"specversion":"1.0","type":"a","source":"b"}'
+    ),
+    "structured with an object as extension": Request(
+        400, {"content-type": STRUCTURED}, structured("1", "ingress", extension={"a": 1})
+    ),
+    "structured with bad base64": Request(
+        400, {"content-type": STRUCTURED}, structured("1", "ingress", data_base64="*")
+    ),
+    "went round too often": Request(400, binary("1", "ingress", knativebrokerttl="1")),
+}
+
+# ── filters ──
+
+FILTERED: dict[str, Headers] = {
+    "plain": {"type": "a.created"},
+    "subject": {"type": "a.deleted", "subject": "vm-1", "time": "2026-01-01T00:00:00Z"},
+    "colour": {"type": "b.created", "source": "https://vcenter/sdk", "colour": "red"},
+    "upper": {"type": "A.CREATED", "colour": "RED", "dataschema": "urn:schema"},
+    "json": {"type": "b.deleted", "datacontenttype": "application/json; charset=utf-8"},
+}
+"""Events by id, beside what `binary` gives them."""
+
+EVERY = set(FILTERED)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What of a Trigger's spec selects, and the events of `FILTERED` that it selects."""
+
+    spec: Spec
+    selects: set[str]
+    local: bool = True
+    """False where the local Broker refuses the Trigger by name."""
+
+
+def attributes(**wanted: str) -> Spec:
+    """`filter`, the first dialect."""
+    return {"filter": {"attributes": wanted}}
+
+
+def filters(*expressions: Spec) -> Spec:
+    """`filters`, the newer dialects."""
+    return {"filters": list(expressions)}
+
+
+CREATED = {"prefix": {"type": "a."}}
+
+FILTERS: dict[str, Filter] = {
+    "no filter": Filter({}, EVERY),
+    "empty filter": Filter({"filter": {}}, EVERY),
+    "attribute": Filter(attributes(type="a.created"), {"plain"}),
+    "two attributes": Filter(attributes(type="b.created", colour="red"), {"colour"}),
+    "two attributes of which one differs": Filter(attributes(type="b.created", colour="blue"), set()),
+    "any value": Filter(attributes(colour=""), {"colour", "upper"}),
+    "any value of time": Filter(attributes(time=""), EVERY),
+    "any value of subject": Filter(attributes(subject=""), {"subject"}),
+    "missing attribute": Filter(attributes(size="1"), set()),
+    "case of a value": Filter(attributes(colour="RED"), {"upper"}),
+    "source": Filter(attributes(source="https://vcenter/sdk"), {"colour"}),
+    "schema by its old name": Filter(attributes(schemaurl="urn:schema"), {"upper"}),
+    "schema by its name": Filter(attributes(dataschema="urn:schema"), {"upper"}),
+    "content type": Filter(attributes(datacontenttype="application/json; charset=utf-8"), {"json"}),
+    "media type": Filter(attributes(datamediatype="application/json"), {"json"}),
+    "version": Filter(attributes(specversion="1.0"), EVERY),
+    "the Broker's own mark": Filter(attributes(knativebrokerttl=""), set()),
+    "the Broker's arrival time": Filter(attributes(knativearrivaltime=""), EVERY),
+    "exact": Filter(filters({"exact": {"type": "a.created"}}), {"plain"}),
+    "exact of two": Filter(filters({"exact": {"type": "b.created", "colour": "red"}}), {"colour"}),
+    "exact of what is missing": Filter(filters({"exact": {"subject": "vm-2"}}), set()),
+    "exact time": Filter(filters({"exact": {"time": "2026-01-01T00:00:00Z"}}), {"subject"}),
+    "prefix": Filter(filters(CREATED), {"plain", "subject"}),
+    "prefix of two": Filter(filters({"prefix": {"type": "b.", "colour": "r"}}), {"colour"}),
+    "prefix longer than the value": Filter(filters({"prefix": {"type": "a.created.more"}}), set()),
+    "suffix": Filter(filters({"suffix": {"type": ".created"}}), {"plain", "colour"}),
+    "suffix of what is missing": Filter(filters({"suffix": {"subject": "1"}}), {"subject"}),
+    "all": Filter(filters({"all": [CREATED, {"suffix": {"type": ".created"}}]}), {"plain"}),
+    "any": Filter(
+        filters({"any": [{"exact": {"type": "a.created"}}, {"exact": {"colour": "red"}}]}), {"plain", "colour"}
+    ),
+    "not": Filter(filters({"not": CREATED}), {"colour", "upper", "json"}),
+    "not of what is missing": Filter(filters({"not": {"exact": {"colour": "red"}}}), EVERY - {"colour"}),
+    "not of any": Filter(filters({"not": {"any": [CREATED, {"prefix": {"type": "b."}}]}}), {"upper"}),
+    "two expressions": Filter(filters(CREATED, {"suffix": {"type": ".deleted"}}), {"subject"}),
+    "filters before filter": Filter({**attributes(type="none"), **filters(CREATED)}, {"plain", "subject"}),
+    "no expressions": Filter({**attributes(type="a.created"), "filters": []}, {"plain"}),
+    "cesql": Filter(filters({"cesql": "type LIKE 'a.%' AND EXISTS subject"}), {"subject"}, local=False),
+}
+
+# ── delivery ──
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the subscriber answers."""
+
+    status: int = 202
+    headers: Headers = field(default_factory=dict)
+    body: str = ""
+    after_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One event for one Trigger, of which it is the only one: its `type` is the case's name.
+
+    `{}` in a text stands for the case's own name, `{recorder}` for the recorder's address.
+    """
+
+    answers: Sequence[Answer] = (Answer(),)
+    """In order; the last repeats."""
+    spec: Spec = field(default_factory=dict)
+    """The Trigger's `delivery`, beside its dead-letter sink."""
+    subscriber: str = ""
+    """An address in place of the recorder's."""
+    dead_letter_answers: Sequence[Answer] = (Answer(),)
+
+    headers: Headers = field(default_factory=dict)
+    """Beside those of a binary event."""
+    body: bytes = b""
+    structured: Mapping[str, Any] | None = None
+    """Send in structured mode, with these members."""
+
+    attempts: int = 1
+    """Requests that the subscriber gets."""
+    pauses: Sequence[float] = ()
+    """Seconds between them, at least, and less than a second more."""
+    attributes: Headers = field(default_factory=dict)
+    """What the subscriber gets beside id, source, type and specversion."""
+    content_type: str | None = None
+    received: bytes = b""
+    dead_letters: int = 0
+    """Requests that the dead-letter sink gets."""
+    error: Headers | None = None
+    """`knativeerror*` there, without that prefix; None is none at all."""
+    reply: bytes | None = None
+    """The body of the event that comes back, of the type `<name>-reply`; None is no event."""
+
+
+RETRY = {"retry": 1}
+ONCE_A_SECOND = {"backoffPolicy": "linear", "backoffDelay": "PT1S"}
+
+
+def error(status: int, body: str = "") -> Headers:
+    """The extensions of a dead letter whose subscriber answered so."""
+    return {"dest": "{recorder}/{}", "code": str(status), "data": base64.b64encode(body.encode()).decode()}
+
+
+TAKEN = {f"{status} is taken": Delivery((Answer(status),)) for status in (200, 201, 202, 204)}
+REFUSED = {
+    f"{status} is not repeated": Delivery((Answer(status),), RETRY, dead_letters=1, error=error(status))
+    for status in (300, 400, 401, 403, 405, 406, 410, 411, 412, 413, 415, 422, 431, 451)
+}
+REPEATED = {
+    f"{status} is repeated": Delivery((Answer(status),), RETRY, attempts=2, dead_letters=1, error=error(status))
+    for status in (404, 408, 409, 429, 500, 501, 502, 503, 504, 599)
+}
+
+DELIVERIES: dict[str, Delivery] = {
+    **TAKEN,
+    **REFUSED,
+    **REPEATED,
+    # how often, and when
+    "no delivery spec": Delivery((Answer(503),), dead_letters=1, error=error(503)),
+    "taken at the third try": Delivery((Answer(503), Answer(429), Answer()), {"retry": 5}, attempts=3),
+    "repeated until it is refused": Delivery(
+        (Answer(503), Answer(400)), {"retry": 5}, attempts=2, dead_letters=1, error=error(400)
+    ),
+    "linear backoff": Delivery(
+        (Answer(503),), {"retry": 3, **ONCE_A_SECOND}, attempts=4, pauses=(0, 1, 2), dead_letters=1, error=error(503)
+    ),
+    "exponential backoff": Delivery(
+        (Answer(503),), {"retry": 3, "backoffPolicy": "exponential", "backoffDelay": "PT0.5S"},
+        attempts=4, pauses=(0.5, 1, 2), dead_letters=1, error=error(503),
+    ),
+    "304 is not repeated, and has no reason": Delivery((Answer(304),), RETRY, dead_letters=1),
+    "delay without policy": Delivery(
+        (Answer(503),), {"retry": 2, "backoffDelay": "PT5S"},
+        attempts=3, pauses=(0, 0), dead_letters=1, error=error(503),
+    ),
+    "Retry-After is not looked at": Delivery(
+        (Answer(429, {"retry-after": "5"}), Answer()), RETRY, attempts=2, pauses=(0,)
+    ),
+    "timeout": Delivery((Answer(after_seconds=4),), {"retry": 1, "timeout": "PT1S"}, attempts=2, dead_letters=1),
+    "nobody there": Delivery(
+        subscriber="http://127.0.0.1:9/", attempts=0, dead_letters=1,
+        error={"dest": "http://127.0.0.1:9/", "code": "500"},
+    ),
+    # dead letters
+    "reason of a refusal": Delivery(
+        (Answer(400, body="no such machine"),), dead_letters=1, error=error(400, "no such machine")
+    ),
+    # No longer one: Knative 0.47 encodes it into 1,024 bytes, and the dispatcher ends by a panic when it does not fit.
+    "longest reason": Delivery((Answer(400, body="x" * 768),), dead_letters=1, error=error(400, "x" * 768)),
+    "dead-letter sink is repeated, too": Delivery(
+        (Answer(400),), RETRY, dead_letter_answers=(Answer(503), Answer()), dead_letters=2, error=error(400)
+    ),
+    # answers with something in them
+    "answer that is no event": Delivery((Answer(200, body="OK"),), RETRY, attempts=2, dead_letters=1),
+    "answer of JSON that is no event": Delivery(
+        (Answer(200, {"content-type": "application/json"}, "{}"),), attempts=1, dead_letters=1
+    ),
+    "reply in binary mode": Delivery(
+        (Answer(200, {**binary("r", "{}-reply"), "content-type": "text/plain"}, "answered"),), reply=b"answered"
+    ),
+    "reply in structured mode": Delivery(
+        (Answer(200, {"content-type": STRUCTURED}, structured("r", "{}-reply", data={"a": 1}).decode()),),
+        reply=b'{"a":1}',
+    ),
+    "reply without data": Delivery((Answer(200, binary("r", "{}-reply")),), reply=b""),
+    "reply that is not valid": Delivery(
+        (Answer(200, {"ce-specversion": "1.0", "ce-id": "r"}),), RETRY, dead_letters=1, error={"code": "400"}
+    ),
+    "reply that is no JSON": Delivery(
+        (Answer(200, {"content-type": STRUCTURED}, "{"),), RETRY, attempts=2, dead_letters=1
+    ),
+    "reply that is a batch": Delivery(
+        (Answer(200, {"content-type": BATCH}, "[]"),), RETRY, attempts=2, dead_letters=1
+    ),
+    "redirection is followed": Delivery((Answer(307, {"location": "{}-elsewhere"}),), RETRY),
+    "reply to itself ends": Delivery(
+        (Answer(200, binary("{}", "{}")),), headers={"ce-knativebrokerttl": "4"}, attempts=3, dead_letters=1,
+        error={"code": "400"},
+    ),
+    # what arrives
+    "data as they are": Delivery(
+        headers={"content-type": "text/xml; charset=utf-8"}, body=b"<a>\n</a>",
+        content_type="text/xml; charset=utf-8", received=b"<a>\n</a>",
+    ),
+    "bytes": Delivery(
+        headers={"content-type": "application/octet-stream"}, body=bytes(range(256)),
+        content_type="application/octet-stream", received=bytes(range(256)),
+    ),
+    "no data but a content type": Delivery(
+        headers={"content-type": "application/json"}, content_type="application/json"
+    ),
+    "large data": Delivery(
+        headers={"content-type": "application/json"}, body=b'"' + b"x" * 900_000 + b'"',
+        content_type="application/json", received=b'"' + b"x" * 900_000 + b'"',
+    ),
+    "extension attributes": Delivery(
+        headers={"ce-colour": "red", "ce-Size": "12", "ce-subject": "vm-1"},
+        attributes={"colour": "red", "size": "12", "subject": "vm-1"},
+    ),
+    "time in another zone": Delivery(
+        headers={"ce-time": "2026-01-01T01:00:00.500+01:00"}, attributes={"time": "2026-01-01T00:00:00.5Z"}
+    ),
+    "blank attributes": Delivery(headers={"ce-subject": " ", "ce-colour": ""}, attributes={"colour": ""}),
+    "percent signs": Delivery(headers={"ce-note": "100%25%20%E2%82%AC"}, attributes={"note": "100%25%20%E2%82%AC"}),
+    "structured JSON": Delivery(
+        structured={"datacontenttype": "application/json", "data": {"a": [1, 2]}, "size": 12, "big": True},
+        attributes={"size": "12", "big": "true"}, content_type="application/json", received=b'{"a":[1,2]}',
+    ),
+    "structured JSON as it is written": Delivery(
+        headers={"content-type": STRUCTURED},  # and those of binary mode, which do not count then
+        body=b'{"specversion":"1.0","id":"delivery-structured-json-as-it-is-written","source":"/conformance",'
+        b'"type":"delivery-structured-json-as-it-is-written","data" : { "a" : 1 } , "colour":"red"}',
+        attributes={"colour": "red"}, received=b' { "a" : 1 }',
+    ),
+    "structured numbers": Delivery(
+        structured={"a": 1.5, "b": 2.0, "c": -1, "d": 1e3}, attributes={"a": "1", "b": "2", "c": "-1", "d": "1000"}
+    ),
+    "structured without content type": Delivery(structured={"data": {"a": 1}}, received=b'{"a":1}'),
+    "structured text": Delivery(
+        structured={"datacontenttype": "text/plain", "data": "plain"}, content_type="text/plain", received=b"plain"
+    ),
+    "structured text as JSON": Delivery(
+        structured={"datacontenttype": "application/json", "data": "plain"},
+        content_type="application/json", received=b'"plain"',
+    ),
+    "structured bytes": Delivery(
+        structured={"datacontenttype": "application/octet-stream", "data_base64": "AAEC"},
+        content_type="application/octet-stream", received=b"\0\1\2",
+    ),
+    "structured without data": Delivery(structured={}),
+}  # fmt: skip
