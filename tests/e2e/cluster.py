@@ -1,0 +1,275 @@
+"""A Kubernetes cluster, as the tests use it: any that KUBECONFIG names.
+
+Everything goes through the API server (its proxy reaches what runs inside), so the tests need no other way in.
+"""
+
+import contextlib
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import kubernetes
+import urllib3
+import yaml
+from kubernetes.client.exceptions import ApiException
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import NotFoundError
+
+Object = dict[str, Any]
+Found = TypeVar("Found")
+
+SERVICE = ("serving.knative.dev/v1", "Service")
+PINGSOURCE = ("sources.knative.dev/v1", "PingSource")
+SINKBINDING = ("sources.knative.dev/v1", "SinkBinding")
+BROKER = ("eventing.knative.dev/v1", "Broker")
+TRIGGER = ("eventing.knative.dev/v1", "Trigger")
+DEPLOYMENT = ("apps/v1", "Deployment")
+
+WATCHED = (BROKER, TRIGGER, SERVICE, SINKBINDING, PINGSOURCE, DEPLOYMENT)
+"""What is looked at when something is wrong."""
+
+LOG_LINES = 25
+POLL_SECONDS = 0.3
+PROXY_SECONDS = 60
+
+
+class Answer(NamedTuple):
+    """What a request through the API server came back with."""
+
+    status: int
+    body: bytes
+
+
+class NotInTime(AssertionError):
+    """What was waited for did not happen."""
+
+
+class Cluster:
+    """The API server's client, and what the tests do with it."""
+
+    def __init__(self) -> None:
+        self._api = kubernetes.config.new_client_from_config()
+        self._dynamic = DynamicClient(self._api)
+        self.core = kubernetes.client.CoreV1Api(self._api)
+        self.authorization = kubernetes.client.AuthorizationV1Api(self._api)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._api.close()
+
+    # ── objects ──
+
+    def apply(self, *objects: Object) -> None:
+        """Server-side apply, as `kubectl apply --server-side` does it, repeated while a webhook is starting."""
+        for each in objects:
+            self._wait_for_no_refusal(each)
+
+    def _wait_for_no_refusal(self, each: Object, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self._resource(each["apiVersion"], each["kind"]).server_side_apply(
+                    body=each, namespace=each["metadata"].get("namespace"), field_manager="e2e", force_conflicts=True
+                )
+                return
+            except ApiException as error:
+                # 5xx: Knative's webhooks answer so while they start; everything else is the manifest's fault.
+                if error.status < 500 or time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
+
+    def get(self, kind: tuple[str, str], name: str, namespace: str) -> Object | None:
+        """An object, or None."""
+        try:
+            return dict(self._resource(*kind).get(name=name, namespace=namespace).to_dict())
+        except NotFoundError:
+            return None
+
+    def every(self, kind: tuple[str, str], namespace: str) -> list[Object]:
+        """All objects of a kind."""
+        return list(self._resource(*kind).get(namespace=namespace).to_dict()["items"])
+
+    def delete(self, kind: tuple[str, str], name: str, namespace: str | None = None) -> None:
+        """Delete an object; nothing happens if there is none."""
+        with contextlib.suppress(NotFoundError):
+            self._resource(*kind).delete(name=name, namespace=namespace)
+
+    def create_namespace(self, name: str, **labels: str) -> None:
+        """Make a namespace."""
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+
+    def delete_namespace(self, name: str) -> None:
+        """Have a namespace deleted with all that is in it. That takes minutes, which nobody waits for."""
+        self.delete(("v1", "Namespace"), name)
+
+    def _resource(self, api_version: str, kind: str) -> Any:
+        return self._dynamic.resources.get(api_version=api_version, kind=kind)
+
+    # ── waiting ──
+
+    def until(self, condition: Callable[[], Found], what: str, seconds: float = 120) -> Found:
+        """What *condition* gives once it is true. Raises `NotInTime`, naming *what*."""
+        deadline = time.monotonic() + seconds
+        while not (found := condition()):
+            if time.monotonic() > deadline:
+                raise NotInTime(f"{what}: not within {seconds:.0f} s")
+            time.sleep(POLL_SECONDS)
+        return found
+
+    def wait_ready(self, kind: tuple[str, str], name: str, namespace: str, seconds: float = 180) -> None:
+        """Wait until an object says that it is ready, of its present generation."""
+
+        def is_ready() -> bool:
+            found = self.get(kind, name, namespace)
+            return found is not None and unready(found) == ""
+
+        self.until(is_ready, f"{kind[1]} {name} ready", seconds)
+
+    # ── pods ──
+
+    def pods(self, namespace: str, selector: str) -> list[Any]:
+        """Pods that are not on their way out."""
+        found = self.core.list_namespaced_pod(namespace, label_selector=selector).items
+        return [pod for pod in found if pod.metadata.deletion_timestamp is None]
+
+    def ready_pods(self, namespace: str, selector: str) -> list[str]:
+        """The names of the pods that are ready."""
+        return [
+            str(pod.metadata.name)
+            for pod in self.pods(namespace, selector)
+            if any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions or [])
+        ]
+
+    def delete_pods(self, namespace: str, selector: str, grace_seconds: int = 0) -> list[str]:
+        """Kill the pods; their names."""
+        names = [str(pod.metadata.name) for pod in self.pods(namespace, selector)]
+        for name in names:
+            self.core.delete_namespaced_pod(name, namespace, grace_period_seconds=grace_seconds)
+        return names
+
+    def log(self, namespace: str, pod: str, container: str | None = None, lines: int = LOG_LINES) -> str:
+        """A pod's last log lines, or why there are none."""
+        try:
+            return str(self.core.read_namespaced_pod_log(pod, namespace, container=container, tail_lines=lines))
+        except ApiException as error:
+            return f"(no log: {error.reason})"
+
+    # ── what listens inside ──
+
+    def request(
+        self, method: str, target: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
+        """A request to *target* (`NAMESPACE/services/NAME:PORT` or `NAMESPACE/pods/NAME:PORT`), any status."""
+        with self._proxied(method, target, path, headers, body) as response:
+            return Answer(response.status, response.read())
+
+    @contextlib.contextmanager
+    def _proxied(
+        self, method: str, target: str, path: str, headers: Mapping[str, str] | None, body: bytes | None
+    ) -> Iterator[Any]:
+        namespace, kind, name = target.split("/")
+        url = f"{self._api.configuration.host}/api/v1/namespaces/{namespace}/{kind}/{name}/proxy/{path.lstrip('/')}"
+        pool = self._api.rest_client.pool_manager
+        own = {name: value for name, value in self._api.default_headers.items() if name != "User-Agent"}
+        self._api.update_params_for_auth(own, [], ["BearerToken"], url, method, body)
+        timeout = urllib3.Timeout(connect=10, read=PROXY_SECONDS)
+        response = pool.request(
+            method, url, body=body, headers={**own, **(headers or {})}, timeout=timeout, preload_content=False,
+            retries=False,
+        )  # fmt: skip
+        try:
+            yield response
+        finally:
+            response.close()
+
+    def lines(self, target: str, path: str) -> Iterator[str]:
+        """The lines of an answer that does not end, as they come."""
+        with self._proxied("GET", target, path, None, None) as response:
+            rest = b""
+            while chunk := response.read1():
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from (line.decode() for line in whole)
+
+    @contextlib.contextmanager
+    def forwarded(self, namespace: str, service: str, port: int) -> Iterator[int]:
+        """A port of this machine that leads to a Service, for what speaks no plain HTTP."""
+        command = ["kubectl", "-n", namespace, "port-forward", f"service/{service}", f":{port}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            try:
+                first = process.stdout.readline()  # Forwarding from 127.0.0.1:40123 -> 8989
+                assert first, f"{' '.join(command)}: it ended"
+                yield int(first.split("->")[0].rpartition(":")[2])
+            finally:
+                process.terminate()
+
+    # ── what is wrong ──
+
+    def diagnosis(self, namespace: str) -> str:
+        """Conditions of what is not ready, the pods' states and last log lines, and the warnings."""
+        parts = []
+        for kind in WATCHED:
+            parts += [
+                f"{kind[1]} {found['metadata']['name']}: {unready(found)}"
+                for found in self.every(kind, namespace)
+                if unready(found)
+            ]
+        for pod in self.core.list_namespaced_pod(namespace).items:
+            for state in pod.status.container_statuses or []:
+                if not state.ready:
+                    waiting = state.state.waiting or state.state.terminated
+                    parts.append(f"pod {pod.metadata.name}, {state.name}: {waiting.reason if waiting else 'not ready'}")
+                    parts.append(indented(self.log(namespace, pod.metadata.name, state.name)))
+        events = self.core.list_namespaced_event(namespace, field_selector="type=Warning").items
+        parts += [f"{each.involved_object.kind} {each.involved_object.name}: {each.message}" for each in events[-20:]]
+        return "\n".join(parts) or "everything is ready"
+
+
+def unready(found: Object) -> str:
+    """Why an object is not ready; "" if it is."""
+    status = found.get("status") or {}
+    if status.get("observedGeneration", 0) != found["metadata"].get("generation"):
+        return "not looked at by its controller yet"
+    conditions = {each["type"]: each for each in status.get("conditions") or []}
+    wanted = conditions.get("Ready") or conditions.get("Available")
+    if wanted is None:
+        return "no condition says that it is ready"
+    bad = [each for each in conditions.values() if each["status"] != "True" and each.get("severity", "") != "Info"]
+    if wanted["status"] == "True":
+        return ""
+    return "; ".join(f"{each['type']} {each.get('reason', '')} {each.get('message', '')}" for each in bad)
+
+
+def indented(text: str) -> str:
+    """*text*, moved to the right."""
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def rendered(folder: Path) -> list[Object]:
+    """What `kubectl apply -k` would apply."""
+    done = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def moved(objects: Sequence[Object], to_namespace: str, from_namespace: str = "vcenter-events") -> list[Object]:
+    """The objects in another namespace, also where they name each other."""
+
+    def move(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: to_namespace if key == "namespace" and each == from_namespace else move(each)
+                for key, each in value.items()
+            }
+        return [move(each) for each in value] if isinstance(value, list) else value
+
+    result = []
+    for each in objects:
+        each = move(json.loads(json.dumps(each)))
+        if each["kind"] == "Namespace" and each["metadata"]["name"] == from_namespace:
+            each["metadata"]["name"] = to_namespace
+        result.append(each)
+    return result

@@ -1,0 +1,129 @@
+"""Events from vCenter to a subscriber through the real Broker: all of them, whatever is restarted in the middle."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import pytest
+
+from tests.administrator import Administrator
+from tests.conformance.requests import Box, Received
+from tests.e2e.cluster import TRIGGER, Cluster
+from tests.e2e.conftest import Recorders
+from tests.e2e.test_installation import rows
+
+pytestmark = pytest.mark.cluster
+
+EVENTS = 1000
+PACE_SECONDS = 0.02
+"""Between two events that are measured, so that the latency is that of one event and not of a queue."""
+
+
+@pytest.fixture(scope="module")
+def box(cluster: Cluster, installed: str, recorder: Recorders) -> Callable[[], Box]:
+    """What a Trigger without a filter delivers, beside the display's."""
+    cluster.apply(
+        {
+            "apiVersion": "eventing.knative.dev/v1",
+            "kind": "Trigger",
+            "metadata": {"name": "everything", "namespace": installed},
+            "spec": {"broker": "default", "subscriber": {"uri": f"{recorder.address}/everything"}},
+        }
+    )
+    cluster.wait_ready(TRIGGER, "everything", installed)
+    return lambda: recorder.box("everything")
+
+
+def posted(administrator: Administrator, count: int, pause_seconds: float = 0.0) -> Iterator[int]:
+    """Post events, numbered from 0, and say after each how many there are."""
+    for number in range(count):
+        administrator.post(f"number {number}")
+        yield number + 1
+        time.sleep(pause_seconds)
+
+
+def arrived(cluster: Cluster, box: Callable[[], Box], first: int, last: int, seconds: float = 180) -> list[Received]:
+    """Every arrival of the events with keys from *first* to *last*, once each has come. Fails with those missing."""
+    wanted = set(range(first, last + 1))
+
+    def missing() -> set[int]:
+        return wanted - {int(each.id) for each in box() if each.id.isdecimal()}
+
+    try:
+        cluster.until(lambda: not missing(), "all events", seconds)
+    except AssertionError:
+        assert sorted(missing()) == []
+    return [each for each in box() if each.id.isdecimal() and int(each.id) in wanted]
+
+
+def latencies(received: list[Received]) -> list[float]:
+    """Seconds from vCenter's time stamp to the subscriber, sorted."""
+    return sorted(each.at - datetime.fromisoformat(each.attributes["time"]).timestamp() for each in received)
+
+
+def test_a_thousand_events_arrive_with_their_latency(
+    cluster: Cluster,
+    installed: str,
+    administrator: Administrator,
+    box: Callable[[], Box],
+    tell: Callable[[str], None],
+) -> None:
+    administrator.post("before the thousand")
+    before = administrator.newest_key
+
+    assert list(posted(administrator, EVENTS, PACE_SECONDS))[-1] == EVENTS
+
+    received = arrived(cluster, box, before + 1, before + EVENTS)
+    cuts = statistics.quantiles(latencies(received), n=100)
+    tell(f"{EVENTS} events, {len(received) - EVENTS} twice: p50 {cuts[49] * 1000:.0f} ms, p99 {cuts[98] * 1000:.0f} ms")
+
+    def all_shown(found: list[dict[str, str]]) -> bool:
+        return {f"number {number}" for number in range(EVENTS)} <= {row["message"].split(": ")[-1] for row in found}
+
+    cluster.until(lambda: all_shown(rows(cluster, installed, all_shown)), "all events on the display", 60)
+
+
+def test_a_burst_arrives(
+    cluster: Cluster, administrator: Administrator, box: Callable[[], Box], tell: Callable[[str], None]
+) -> None:
+    administrator.post("before the burst")
+    before = administrator.newest_key
+    begun = time.monotonic()
+
+    assert list(posted(administrator, EVENTS))[-1] == EVENTS
+    took = time.monotonic() - begun
+
+    received = arrived(cluster, box, before + 1, before + EVENTS)
+    span = received[-1].at - received[0].at
+    tell(f"burst of {EVENTS} made at {EVENTS / took:.0f} events/s: arrived at {len(received) / span:.0f} events/s")
+
+
+RESTARTS = {
+    "poller": ("{namespace}", "serving.knative.dev/service=vcenter-poller"),
+    "broker ingress": ("knative-eventing", "eventing.knative.dev/brokerRole=ingress"),
+}
+
+
+@pytest.mark.parametrize("what", RESTARTS)
+def test_no_event_is_lost_when_a_pod_is_killed(
+    cluster: Cluster,
+    installed: str,
+    administrator: Administrator,
+    box: Callable[[], Box],
+    tell: Callable[[str], None],
+    what: str,
+) -> None:
+    events = 300
+    namespace, selector = RESTARTS[what][0].format(namespace=installed), RESTARTS[what][1]
+    administrator.post(f"before {what} is killed")
+    before = administrator.newest_key
+
+    killed: list[str] = []
+    for count in posted(administrator, events, PACE_SECONDS):
+        if count == events // 3:
+            killed = cluster.delete_pods(namespace, selector)
+
+    received = arrived(cluster, box, before + 1, before + events)
+    assert killed
+    tell(f"{what} killed after {events // 3} of {events} events: none lost, {len(received) - events} twice")

@@ -1,0 +1,90 @@
+"""What overlays/ add to config/: rendered as `kubectl apply -k` does it, and held to the same rules."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+OVERLAYS = sorted(folder.name for folder in (ROOT / "overlays").iterdir())
+LABELS = {"app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/component"}
+
+Object = dict[str, Any]
+
+pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH")
+
+
+def rendered(folder: str) -> dict[tuple[str, str], Object]:
+    """The objects by kind and name."""
+    done = subprocess.run(["kubectl", "kustomize", folder], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(done.stdout)}
+
+
+def containers(objects: dict[tuple[str, str], Object]) -> Iterator[Object]:
+    """Every container of a Service or Deployment."""
+    for each in objects.values():
+        yield from each.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_object_is_labelled_and_in_the_namespace(overlay: str) -> None:
+    for (kind, _), each in rendered(f"overlays/{overlay}").items():
+        assert set(each["metadata"]["labels"]) >= LABELS
+        assert kind == "Namespace" or each["metadata"]["namespace"] == "vcenter-events"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_container_is_restricted_probed_and_limited(overlay: str) -> None:
+    for container in containers(rendered(f"overlays/{overlay}")):
+        security = {name: each for name, each in container["securityContext"].items() if name != "runAsUser"}
+        assert security == {
+            "runAsNonRoot": True,
+            "readOnlyRootFilesystem": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        assert {"readinessProbe", "livenessProbe"} <= container.keys()
+        assert all(container["resources"][bound].keys() == {"cpu", "memory"} for bound in ("requests", "limits"))
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_image_is_set_in_one_place(overlay: str) -> None:
+    [base] = yaml.safe_load((ROOT / "config/kustomization.yaml").read_text())["images"]
+
+    images = {container["image"] for container in containers(rendered(f"overlays/{overlay}"))}
+
+    assert {image for image in images if "vcsim" not in image} == {f"{base['newName']}:{base['newTag']}"}
+
+
+def test_the_deployment_is_the_poller_without_end() -> None:
+    service = rendered("config")["Service", "vcenter-poller"]["spec"]["template"]["spec"]
+    objects = rendered("overlays/deployment")
+    deployment = objects["Deployment", "vcenter-poller"]["spec"]["template"]["spec"]
+
+    [expected], [container] = service.pop("containers"), deployment.pop("containers")
+    for each in expected["env"]:
+        if each["name"] == "FOLLOW_SECONDS":
+            each["value"] = "always"
+    for probe in ("readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"].pop("port") == "http"
+    assert (container.pop("name"), container.pop("ports")) == ("poller", [{"containerPort": 8080, "name": "http"}])
+    assert (container, deployment) == (expected, service)
+    assert objects["SinkBinding", "vcenter-poller"]["spec"]["subject"]["kind"] == "Deployment"
+    assert ("Service", "vcenter-poller") not in objects
+    assert ("PingSource", "vcenter-poller") not in objects
+
+
+def test_kafka_changes_the_broker_and_nothing_else() -> None:
+    base, kafka = rendered("config"), rendered("overlays/kafka")
+
+    assert [name for name in kafka if kafka[name] != base[name]] == [("Broker", "default")]
+    broker = kafka["Broker", "default"]
+    assert broker["metadata"]["annotations"]["eventing.knative.dev/broker.class"] == "Kafka"
+    assert broker["spec"]["config"]["name"] == "kafka-broker-config"
+    assert broker["spec"]["delivery"] == base["Broker", "default"]["spec"]["delivery"]
