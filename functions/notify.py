@@ -38,6 +38,9 @@ TITLE_CHARACTERS = 200
 DIGEST_LINES = 20
 """Titles that a digest quotes; the rest is counted by type."""
 
+UNSENT_MOST = 100
+"""Digests that are kept for services which are down."""
+
 RANKS = {severity.INFO: 0, severity.WARNING: 1, severity.ERROR: 2, "none": 3}
 
 COLOURS = {
@@ -92,14 +95,20 @@ class Service:
 
     def notify(self, message: Message) -> bool:
         """Whether the service took it. Waits for it, at most apprise's time-outs (4 s to connect, 4 s to answer)."""
-        return bool(
-            self._apprise.notify(
-                title=message.title,
-                body=message.body,
-                notify_type=COLOURS[message.severity],
-                body_format=apprise.NotifyFormat.TEXT,
+        try:
+            return bool(
+                self._apprise.notify(
+                    title=message.title,
+                    body=message.body,
+                    notify_type=COLOURS[message.severity],
+                    body_format=apprise.NotifyFormat.TEXT,
+                )
             )
-        )
+        except Exception as error:  # noqa: BLE001 - a hundred plugins, any of which may raise anything
+            log.warning(
+                "service failed", service=self.name, fault=type(error).__name__
+            )  # its text may hold the address
+            return False
 
 
 @dataclass
@@ -176,8 +185,8 @@ class Digest:
             self._closed = True
             self._changed.notify_all()
         self._thread.join()
-        for message, service in self._unsent:
-            log.error("digest lost", service=service.name, title=message.title)
+        self._lose(self._unsent)
+        self._unsent = []
 
     def _send_when_due(self) -> None:
         while True:
@@ -188,13 +197,19 @@ class Digest:
                 digests = self._take()
             waiting = [*self._unsent, *((each, service) for each in digests for service in self._services)]
             # A service that is down gets its digest a period later: nobody else would bring it again.
-            self._unsent = [(message, service) for message, service in waiting if not service.notify(message)]
+            unsent = [(message, service) for message, service in waiting if not service.notify(message)]
+            self._lose(unsent[:-UNSENT_MOST])
+            self._unsent = unsent[-UNSENT_MOST:]
             self._again = None
             if self._unsent:
                 log.warning("digest not taken", services=[service.name for _, service in self._unsent])
                 self._again = self._now() + timedelta(seconds=self._wanted.period_seconds)
             if closed:
                 return
+
+    def _lose(self, digests: Sequence[tuple[Message, Service]]) -> None:
+        for message, service in digests:
+            log.error("digest lost", service=service.name, title=message.title)
 
     def _seconds_left(self) -> float | None:
         """Until something is due; None without anything."""

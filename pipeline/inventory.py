@@ -247,7 +247,7 @@ class Inventory(VCenter):
         return kind(reference.id, self._stub)
 
     def _do(self, what: str, work: Callable[[], Result]) -> Result:
-        """Do *work* in a session; once more in a new one when the session has ended or its connection broke."""
+        """Do *work* in a session; once more in a new one, for this one may have ended or lost its connection."""
         with self._turn:
             was_connected = self.connected
             self.connect()
@@ -268,6 +268,10 @@ def _asking(what: str) -> Iterator[None]:
     """Turn what pyVmomi and the network raise into the program's errors, in words."""
     try:
         yield
+    except VCenterUnavailable as error:  # of the session's own calls
+        if isinstance(error.__cause__, vmodl.fault.ManagedObjectNotFound):
+            raise Gone(f"{what}: it does not exist any more") from error
+        raise
     except vmodl.fault.ManagedObjectNotFound as fault:
         raise Gone(f"{what}: it does not exist any more") from fault
     except vim.fault.NoPermission as fault:

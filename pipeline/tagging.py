@@ -128,7 +128,9 @@ class Tagging:
                 break
             del self._session.headers["vmware-api-session-id"]
         if answer.status_code == 403:
-            raise VCenterRefused(f"{method} {self._address}{path}: the account lacks a privilege: {cut(answer.text)}")
+            # vCenter says so of an object that is gone, too.
+            what = f"{method} {self._address}{path}"
+            raise VCenterRefused(f"{what}: the account lacks a privilege, or the object is gone: {cut(answer.text)}")
         try:
             held = answer.json()
         except ValueError:

@@ -98,6 +98,16 @@ def test_restarts_of_an_earlier_fail_over_are_not_told_again(vcsim: VCSim, funct
         assert function.handle(completed(vcsim, cluster, minutes=-20)) is None
 
 
+def test_session_that_the_server_ended_is_made_anew(vcsim: VCSim, function: failover.Failover) -> None:
+    with Administrator(vcsim.port) as administrator:
+        cluster, machines = in_cluster(administrator)
+        restart(administrator, machines[0])
+        assert function.handle(completed(vcsim, cluster, "1")) is not None
+        administrator.end_other_sessions()
+
+        assert function.handle(completed(vcsim, cluster, "2")) is not None
+
+
 def test_event_without_a_cluster_and_one_that_is_gone_are_logged(
     vcsim: VCSim, function: failover.Failover, capsys: pytest.CaptureFixture[str]
 ) -> None:
