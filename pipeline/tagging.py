@@ -71,15 +71,13 @@ class Tagging:
 
     def _on_tag(self, category: str, tag: str, action: str, body: dict[str, Any], create: bool = False) -> Any:
         with self._lock:
-            known = (category, tag) in self._ids
-            for last in (not known, True):
+            # An id that was looked up before may be of a tag that was deleted, and made anew, since.
+            for _ in range(2 if (category, tag) in self._ids else 1):
                 path = f"{_TAGGING}/tag-association/id:{self._tag(category, tag, create)}?~action={action}"
                 status, value = self._call("POST", path, body)
                 if status < 300:
                     return value
-                self._ids.pop((category, tag), None)  # it was deleted, and perhaps made anew
-                if last:
-                    break
+                del self._ids[category, tag]
             raise VCenterUnavailable(f"{action} tag {category}/{tag}: {status} {cut(str(value))}")
 
     def _tag(self, category: str, tag: str, create: bool) -> str:

@@ -133,6 +133,29 @@ def test_event_without_the_object_or_of_another_vcenter_is_logged_and_answered(
     assert carriers(vcsim) == set()
 
 
+def test_tag_that_was_deleted_and_made_anew_is_found_again(vcsim: VCSim, reaction: Make) -> None:
+    with Administrator(vcsim.port) as administrator:
+        first, second, *_ = administrator.machines
+        function = reaction()
+        function.handle(created(vcsim, first))
+        delete_tag(vcsim)
+        assert carriers(vcsim) == set()
+
+        function.handle(created(vcsim, second))
+
+        assert carriers(vcsim) == {("VirtualMachine", second._moId)}
+
+
+def delete_tag(vcsim: VCSim) -> None:
+    """As somebody does it in the vSphere Client."""
+    tagging = Tagging(read(VCenterSettings, environ(vcsim)))
+    try:
+        tag_id = tagging._tag("lifecycle", "created", create=False)
+        assert tagging._call("DELETE", f"/rest/com/vmware/cis/tagging/tag/id:{tag_id}", None)[0] == 200
+    finally:
+        tagging.close()
+
+
 def test_session_that_a_restart_ended_is_made_anew(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
         first, second = (created(vcsim, machine) for machine in administrator.machines[:2])
