@@ -1,8 +1,8 @@
 """The display: the page that shows events as they arrive, what was refused, and why.
 
 `intake` reads requests, `row` summarizes events, `history` holds them (`store` in a file), `stream` and
-`page` serve them, `static/` is the page itself. What never belongs here: choosing which events arrive (a Trigger does),
-acting on them.
+`page` serve them, `send` sends some, `static/` is the page itself. What never belongs here: choosing which events
+arrive (a Trigger does), acting on them.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from functions.display import document, intake, page, row
 from functions.display.auth import Guard
 from functions.display.history import History
 from functions.display.refused import RefusedRequests
+from functions.display.send import Sender
 from functions.display.sources import Sources
 from functions.display.store import SQLiteStore
 from functions.display.stream import Viewers
@@ -29,10 +30,10 @@ VIEWER_SHARE = 0.75
 class Display:
     """Keeps what arrives and shows it. Never refuses an event for what it contains."""
 
-    def __init__(self, sources: Sources) -> None:
-        self._history = sources.history
-        self._refused = sources.refused
-        self.blueprint: Blueprint | None = page.blueprint(sources)
+    def __init__(self, history: History, refused: RefusedRequests) -> None:
+        self._history = history
+        self._refused = refused
+        self.blueprint: Blueprint | None = None
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, object]:
         """Take the events of a request into the ring; returns at once, however many viewers there are.
@@ -65,14 +66,18 @@ def create(environ: Environ) -> Display:
     wanted = settings.read(settings.DisplaySettings, environ)
     threads = settings.read(settings.ServerSettings, environ).threads
     store = SQLiteStore(wanted.file) if wanted.file is not None else None
-    history = History(wanted.events, wanted.megabytes * 1_000_000, store)
-    return Display(
+    history, refused = History(wanted.events, wanted.megabytes * 1_000_000, store), RefusedRequests()
+    display = Display(history, refused)
+    display.blueprint = page.blueprint(
         Sources(
             history=history,
-            refused=RefusedRequests(),
+            refused=refused,
             viewers=Viewers(history, places=max(1, int(threads * VIEWER_SHARE))),
             document=document.assemble(),
             guard=Guard(wanted.token, wanted.login),
-            about={"service": wanted.service},
+            service=wanted.service,
+            sender=Sender(wanted.sink, display.receive) if wanted.allow_send else None,
+            dead_letters=wanted.dead_letters,
         )
     )
+    return display

@@ -1,4 +1,4 @@
-"""The API under `api/`, which `openapi.json` describes, and `/metrics`. Nothing here changes what is held."""
+"""The API under `api/`, which `openapi.json` describes, and `/metrics`. Only `api/send` changes anything."""
 
 import json
 import time
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import requests
 from flask import Blueprint, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -13,7 +14,10 @@ from functions.display import export, match, metrics
 from functions.display.history import Held, History
 from functions.display.refused import body_document
 from functions.display.sources import Sources
-from pipeline.errors import PermanentError
+from pipeline.errors import PermanentError, TemporaryError, cut
+
+LETTERS_SECONDS = 5.0
+"""How long the deadletter function may take to list its letters."""
 
 _FORMATS: dict[str, tuple[str, Callable[[Iterable[Held]], Iterable[bytes]]]] = {
     "jsonl": ("application/jsonl", export.json_lines),
@@ -25,6 +29,7 @@ def add_to(routes: Blueprint, sources: Sources) -> None:
     """Add the API's routes over *sources*."""
     _about_the_display(routes, sources)
     _about_events(routes, sources.history)
+    _beyond_the_display(routes, sources)
 
 
 def _about_events(routes: Blueprint, history: History) -> None:
@@ -89,7 +94,9 @@ def _about_the_display(routes: Blueprint, sources: Sources) -> None:
     @routes.get("/api/about")
     def about() -> Response:
         """What this display is set to."""
-        return _json(sources.about)
+        sender = sources.sender
+        sending = {"targets": sender.targets, "token": sender.token} if sender is not None else None
+        return _json({"service": sources.service, "send": sending, "deadLetters": sources.dead_letters is not None})
 
     @routes.get("/api/openapi.json")
     def openapi() -> Response:
@@ -100,6 +107,38 @@ def _about_the_display(routes: Blueprint, sources: Sources) -> None:
     def scrape() -> Response:
         """The display's numbers for Prometheus."""
         return Response(metrics.exposition(history, viewers), content_type=CONTENT_TYPE_LATEST)
+
+
+def _beyond_the_display(routes: Blueprint, sources: Sources) -> None:
+    @routes.post("/api/send")
+    def sent() -> Response:
+        """Send `{"target", "event"}`, if that is allowed, for this display's own page only."""
+        sender = sources.sender
+        if sender is None:
+            return text("sending is off; DISPLAY_ALLOW_SEND=true allows it", 403)
+        if not sender.admits(request):
+            return text("only this display's own page may send", 403)
+        asked = request.get_json(force=True, silent=True)
+        if not isinstance(asked, dict):
+            return text("the body is not a JSON object with target and event", 400)
+        try:
+            return _json(sender.send(str(asked.get("target")), asked.get("event")))
+        except PermanentError as error:
+            return text(str(error), 400)
+        except TemporaryError as error:
+            return text(str(error), 502)
+
+    @routes.get("/api/letters")
+    def letters() -> Response:
+        """The newest dead letters, as the deadletter function lists them."""
+        if sources.dead_letters is None:
+            return text("there is no deadletter function; DISPLAY_DEAD_LETTERS names it", 404)
+        try:
+            answer = requests.get(f"{sources.dead_letters.rstrip('/')}/api/letters", timeout=LETTERS_SECONDS)
+            answer.raise_for_status()
+            return _json(answer.json())
+        except (requests.RequestException, ValueError) as error:
+            return text(f"the deadletter function did not answer: {cut(str(error))}", 502)
 
 
 def text(line: str, status: int) -> Response:

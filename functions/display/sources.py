@@ -1,12 +1,12 @@
 """What the routes show."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from functions.display.auth import Guard
 from functions.display.document import Document
 from functions.display.history import History
 from functions.display.refused import RefusedRequests
+from functions.display.send import Sender
 from functions.display.stream import Viewers
 
 
@@ -19,5 +19,9 @@ class Sources:
     viewers: Viewers
     document: Document
     guard: Guard
-    about: dict[str, Any]
-    """What the page has to know about its display: `api/about`."""
+    service: str
+    """The name of the Knative Service."""
+    sender: Sender | None = None
+    """What sends events, if the page may."""
+    dead_letters: str | None = None
+    """The deadletter function's URL, if the page is to list its letters."""

@@ -1,16 +1,19 @@
 // The page: puts the stream, the rows, what is looked for, the table and the open event together.
 
-import { $, absolute, api, soon } from "./dom.js";
+import { $, absolute, api, button, soon } from "./dom.js";
 import { Detail } from "./detail.js";
 import { Find } from "./find.js";
 import { dateAndTime, number, SEVERITIES, timeOfDay } from "./format.js";
 import { listen } from "./keys.js";
+import { listLetters } from "./letters.js";
 import { Query } from "./query.js";
 import { Refused } from "./refused.js";
 import { Rows } from "./rows.js";
+import { Send } from "./send.js";
 import { follow } from "./stream.js";
 import { Strip } from "./strip.js";
 import { Table } from "./table.js";
+import { structured } from "./trigger.js";
 
 const DIVIDERS = 20;
 
@@ -25,6 +28,7 @@ let paused = false;
 let listed = false; // whether the server has said what it holds
 let state = {};
 let connection = ["connecting", "connecting"];
+let send = null; // what sends events, if that is allowed
 let cutAt = null; // {seq, since}: where the stream was cut, until it brings something new
 
 // ── what is looked for ──
@@ -193,6 +197,7 @@ follow(absolute("api/events"), {
       cutAt = null;
     }
     arrived(fresh);
+    send?.arrived();
     paintSoon();
     surveySoon();
   },
@@ -226,19 +231,23 @@ function sayConnection() {
 
 // ── everything else on the page ──
 
-for (const tab of ["events", "refused"]) {
+const PAGES = ["events", "refused", "letters", "send"];
+
+for (const tab of PAGES) {
   $(`show-${tab}`).addEventListener("click", () => show(tab));
 }
 
 function show(tab) {
-  for (const name of ["events", "refused"]) {
+  for (const name of PAGES) {
     $(`show-${name}`).ariaSelected = String(name === tab);
     $(`show-${name}`).tabIndex = name === tab ? 0 : -1;
     $(name).hidden = name !== tab;
   }
   body.dataset.tab = tab;
+  if (tab !== "events") detail.close();
   if (tab === "refused") refused.load();
-  else paint();
+  if (tab === "letters") listLetters(query.utc);
+  if (tab === "events") paint();
 }
 
 $("tabs").addEventListener("keydown", (key) => {
@@ -298,8 +307,17 @@ async function introduce() {
     "  -H 'ce-specversion: 1.0' -H 'ce-id: 1' -H 'ce-source: /by/hand' -H 'ce-type: hello' \\",
     "  -H 'content-type: application/json' -d '{\"message\": \"Hello from the command line\"}'",
   ].join("\n");
-  const { service } = await (await api("api/about")).json();
-  for (const name of document.querySelectorAll(".service")) name.textContent = service;
+  const about = await (await api("api/about")).json();
+  for (const name of document.querySelectorAll(".service")) name.textContent = about.service;
+  $("show-letters").hidden = !about.deadLetters;
+  if (!about.send) return;
+  send = new Send(about.send, (source, id) => [...rows.values()].findLast((row) => row.id === id && row.source === source));
+  $("copies").append(
+    button("Replay", async () => {
+      send.fill(await detail.copied(structured));
+      show("send");
+    }),
+  );
 }
 
 look();
