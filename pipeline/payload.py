@@ -6,8 +6,8 @@ read the same, because XML is turned into the names and shapes of the JSON; Kube
 
 import json
 import re
-from datetime import UTC, datetime
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
@@ -28,8 +28,8 @@ OBJECTS = {
     "switch": ("Dvs", "Dvs"),
     "entity": ("Entity", "Entity"),
 }
-"""The objects that an event may name, and where: `data.Ds.Datastore` is the datastore's reference. What an alarm or a task
-is about, of whatever type, is the entity."""
+"""The objects that an event may name, and where: `data.Ds.Datastore` is the datastore's reference. What an alarm or a
+task is about, of whatever type, is the entity."""
 
 _WORDS = {"Vm": "VM", "Das": "HA", "Drs": "DRS", "Dvs": "DVS", "Id": "ID", "Uuid": "UUID", "Ip": "IP", "Ssh": "SSH"}
 
