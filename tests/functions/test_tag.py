@@ -110,6 +110,17 @@ def test_other_objects_of_an_event_are_tagged_as_the_setting_says(
     assert carriers(vcsim) == {reference}
 
 
+def test_event_in_xml_is_handled_like_one_in_json(vcsim: VCSim, reaction: Make) -> None:
+    xml = '<VmCreatedEvent><key>1</key><vm><name>web-01</name><vm type="VirtualMachine">vm-1</vm></vm></VmCreatedEvent>'
+    event = vcenter_event(vcsim.url, "VmCreatedEvent")
+    event["datacontenttype"] = "application/xml"
+    event.data = xml.encode()
+
+    reaction().handle(event)
+
+    assert carriers(vcsim) == {("VirtualMachine", "vm-1")}
+
+
 def test_missing_tag_is_named_and_not_made_unless_told(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
         function = reaction(TAG_CREATE="false")

@@ -1,0 +1,78 @@
+"""Events remembered by (source, id): each handled once, whatever comes at the same time."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from cloudevents.http import CloudEvent
+
+from pipeline.errors import TemporaryError
+from pipeline.remembered import Once, Remembered
+
+
+def event(number: str, source: str = "/a") -> CloudEvent:
+    return CloudEvent({"id": number, "source": source, "type": "t"}, None)
+
+
+def test_event_that_comes_again_gets_the_same_answer_and_is_not_handled_again() -> None:
+    handled: list[str] = []
+
+    def handle(one: CloudEvent) -> str:
+        handled.append(one["source"] + one["id"])
+        return f"answer {len(handled)}"
+
+    once: Once[str] = Once(10)
+    answers = [once(event("1"), handle), once(event("1"), handle), once(event("1", "/b"), handle)]
+
+    assert answers == ["answer 1", "answer 1", "answer 2"]
+    assert handled == ["/a1", "/b1"]
+
+
+def test_event_that_could_not_be_handled_is_handled_when_it_comes_again() -> None:
+    outcomes = [TemporaryError("busy"), None]
+
+    def handle(_: CloudEvent) -> str:
+        outcome = outcomes.pop(0)
+        if outcome:
+            raise outcome
+        return "done"
+
+    once: Once[str] = Once(10)
+    with pytest.raises(TemporaryError):
+        once(event("1"), handle)
+
+    assert once(event("1"), handle) == "done"
+
+
+def test_duplicate_waits_for_the_first_and_other_events_do_not() -> None:
+    entered, leave = threading.Event(), threading.Event()
+    handled: list[str] = []
+
+    def slow(one: CloudEvent) -> str:
+        handled.append(one["id"])
+        entered.set()
+        assert leave.wait(10)
+        return "slow"
+
+    once: Once[str] = Once(10)
+    with ThreadPoolExecutor(4) as threads:
+        first = threads.submit(once, event("1"), slow)
+        assert entered.wait(10)
+        duplicates = [threads.submit(once, event("1"), slow) for _ in range(2)]
+        assert once(event("2"), lambda _: "other") == "other"
+        assert not any(each.done() for each in duplicates)
+        leave.set()
+
+    assert [each.result() for each in (first, *duplicates)] == ["slow"] * 3
+    assert handled == ["1"]
+
+
+def test_no_more_are_remembered_than_told_and_the_oldest_goes_first() -> None:
+    counts: Remembered[list[int]] = Remembered(2, list)
+
+    for number in ("1", "2", "1", "3", "1", "2"):
+        with counts.of(event(number)) as seen:
+            seen.append(1)
+
+    with counts.of(event("1")) as one, counts.of(event("2")) as two:
+        assert (len(one), len(two)) == (3, 1)
