@@ -206,11 +206,7 @@ def burst(count: int = 5000) -> Iterator[Measurement]:
         created: dict[int, float] = {}
         started = time.monotonic()
         for _ in range(0, count, 500):
-            posters = [threading.Thread(target=post_alone, args=(bench.vcsim, 125)) for _ in range(4)]
-            for poster in posters:
-                poster.start()
-            for poster in posters:
-                poster.join()
+            post_many(bench, 500, sessions=4)
             created |= created_times(bench.administrator)
         seconds = time.monotonic() - started
         expected = {key for key in created if key > newest}
@@ -247,7 +243,7 @@ def memory(count: int = 100_000) -> Iterator[Measurement]:
         sizes: list[float] = []
         passed = 0
         while passed < count:
-            post_many(bench, 500)
+            post_many(bench, 500, sessions=2)
             passed += len(bench.wait_for({bench.administrator.newest_key}))
             sizes.append(resident_megabytes(process.pid))
         end(process)
@@ -260,9 +256,9 @@ def memory(count: int = 100_000) -> Iterator[Measurement]:
     )
 
 
-def post_many(bench: Bench, count: int) -> None:
-    """Post *count* events from two sessions at once."""
-    posters = [threading.Thread(target=post_alone, args=(bench.vcsim, count // 2)) for _ in range(2)]
+def post_many(bench: Bench, count: int, sessions: int) -> None:
+    """Post *count* events from several sessions at once."""
+    posters = [threading.Thread(target=post_alone, args=(bench.vcsim, count // sessions)) for _ in range(sessions)]
     for poster in posters:
         poster.start()
     for poster in posters:
