@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import yaml
 
@@ -14,7 +13,12 @@ LONGEST_TRIGGER = 20_000
 """Characters of YAML that are read; a Trigger has some hundred."""
 
 DEEPEST = 50
-"""Levels of a filter; a Trigger has a few, and Python's stack is finite."""
+"""Levels of a Trigger; it has a few, and Python's stack is finite."""
+
+_BEGINS = (
+    yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken, yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken,
+)  # fmt: skip
+_ENDS = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 
 
 def count(trigger: str, events: Iterable[Held]) -> tuple[int, int]:
@@ -31,11 +35,9 @@ def _spec(trigger: str) -> Mapping[str, object]:
     if len(trigger) > LONGEST_TRIGGER:
         raise PermanentError(f"the Trigger has {len(trigger)} characters; at most {LONGEST_TRIGGER} are read")
     try:
-        # An alias can make a small text a filter without end.
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(trigger)):
-            raise PermanentError("the Trigger has a YAML alias (*name); write it out")
+        _refuse_the_endless(trigger)
         document = yaml.safe_load(trigger)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise PermanentError(f"this is no YAML: {' '.join(str(error).split())}") from error
     if isinstance(document, dict) and "spec" in document:
         document = document["spec"]
@@ -43,13 +45,17 @@ def _spec(trigger: str) -> Mapping[str, object]:
         document = {}
     if not isinstance(document, dict):
         raise PermanentError("a Trigger is an object with a spec, filter or filters")
-    if not document or document.keys() & {"filter", "filters", "broker", "subscriber"}:
-        if _depth(document) > DEEPEST:
-            raise PermanentError(f"the filter is more than {DEEPEST} levels deep")
-        return document
-    raise PermanentError(f"neither filter nor filters, but {', '.join(map(str, document))}")
+    if document and not document.keys() & {"filter", "filters", "broker", "subscriber"}:
+        raise PermanentError(f"neither filter nor filters, but {', '.join(map(str, document))}")
+    return document
 
 
-def _depth(value: Any) -> int:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max(map(_depth, inner), default=0)
+def _refuse_the_endless(trigger: str) -> None:
+    """Raise `PermanentError` for what a small text can make large: aliases, and levels without end."""
+    depth = 0
+    for token in yaml.scan(trigger):
+        if isinstance(token, yaml.AliasToken):
+            raise PermanentError("the Trigger has a YAML alias (*name); write it out")
+        depth += isinstance(token, _BEGINS) - isinstance(token, _ENDS)
+        if depth > DEEPEST:
+            raise PermanentError(f"the Trigger is more than {DEEPEST} levels deep")

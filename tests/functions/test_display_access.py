@@ -181,7 +181,7 @@ def test_screen_readers_are_told_of_the_connection_and_not_of_rows(browser: Brow
         """() => [...document.querySelectorAll("[aria-live], [role=status], [role=alert], [role=log]")]
             .map((each) => each.id)"""
     )
-    assert live == ["connection", "count", "fault"]
+    assert live == ["connection", "count", "send-result", "fault"]
     assert page.locator("#table").get_attribute("aria-rowcount") == "61"
     first = page.locator("#rows .row").first
     assert first.get_attribute("aria-rowindex") == "2"

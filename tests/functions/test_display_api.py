@@ -238,7 +238,7 @@ def test_tester_counts_what_a_trigger_selects(trigger: str, number: int, shown: 
         ("attributes: {type: a}", "neither filter nor filters, but attributes"),
         ("filters: &a [{all: *a}]", "has a YAML alias"),
         ("filters: [" + "{not: " * 60 + "{exact: {type: a}}" + "}" * 60 + "]", "more than 50 levels deep"),
-        ("[" * 5000, "this is no YAML"),
+        ("[" * 5000, "more than 50 levels deep"),
         ("x" * 30_000, "has 30000 characters"),
         ("filter: !!python/object/apply:os.system [x]", "this is no YAML"),
     ],

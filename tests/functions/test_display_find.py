@@ -1,7 +1,7 @@
 """Finding on the display's page, in a real Chromium: by text, severity, value, time and keyboard; and exporting it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,15 +25,27 @@ def post(
     )
 
 
-@pytest.fixture
-def page(served: Served, visit: Visit) -> Page:
-    """A page that shows five events, `one` the oldest."""
+def five(served: Served) -> None:
+    """Post five events, `one` the oldest."""
     post(served, "one", ago=700)
     post(served, "two", "HostConnectionLostEvent", vm="", user="", ago=400)
     post(served, "three", "VmPoweredOnEvent", vm="vm-b", ago=3)
     post(served, "four", "VmRemovedEvent", vm="vm-b", user="bert", ago=2)
     post(served, "five", vm="vm-c", user="bert", ago=1)
-    opened = visit(served.address)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Served]:
+    """A display with five events, for tests that add none."""
+    with Served("display") as served:
+        five(served)
+        yield served
+
+
+@pytest.fixture
+def page(shared: Served, visit: Visit) -> Page:
+    """A page that shows the five events."""
+    opened = visit(shared.address)
     held(opened, 5)
     return opened
 
@@ -125,7 +137,7 @@ def test_last_minutes_are_chosen_from_a_list(page: Page) -> None:
     shows(page, "five", "four", "three")
 
 
-def test_view_is_a_link_and_back_undoes(page: Page, served: Served, visit: Visit) -> None:
+def test_view_is_a_link_and_back_undoes(page: Page, visit: Visit) -> None:
     page.fill("#text", "happened")
     page.click("#only-info")
     page.locator("#rows .user .value", has_text="bert").first.click(modifiers=["Shift"])
@@ -144,7 +156,9 @@ def test_view_is_a_link_and_back_undoes(page: Page, served: Served, visit: Visit
     shows(page, "five", "three", "one")
 
 
-def test_what_arrives_is_filtered_too(page: Page, served: Served) -> None:
+def test_what_arrives_is_filtered_too(served: Served, visit: Visit) -> None:
+    five(served)
+    page = visit(served.address)
     page.fill("#text", "bert")
     shows(page, "five", "four")
     post(served, "six", user="anna")
@@ -179,7 +193,10 @@ def test_what_is_shown_is_exported(page: Page, tmp_path: Path) -> None:
     assert [line.split(",")[4] for line in table[1:]] == ["four happened", "five happened"]
 
 
-def test_keyboard_alone_finds_opens_copies_pauses_and_exports(page: Page, served: Served) -> None:
+def test_keyboard_alone_finds_opens_copies_pauses_and_exports(served: Served, visit: Visit) -> None:
+    five(served)
+    page = visit(served.address)
+    held(page, 5)
     keys = page.keyboard
     keys.press("/")
     keys.type("bert")
