@@ -1,4 +1,4 @@
-"""What overlays/ add to config/: rendered as `kubectl apply -k` does it, and held to the same rules."""
+"""What overlays/ and samples add to config/: rendered as `kubectl apply -k` does it, and held to the same rules."""
 
 import shutil
 import subprocess
@@ -11,6 +11,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 OVERLAYS = sorted(folder.name for folder in (ROOT / "overlays").iterdir())
+SAMPLES = sorted(file.name for file in (ROOT / "config/samples").glob("*.yaml"))
 LABELS = {"app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/component"}
 
 Object = dict[str, Any]
@@ -36,6 +37,16 @@ def test_every_object_is_labelled_and_in_the_namespace(overlay: str) -> None:
     for (kind, _), each in rendered(f"overlays/{overlay}").items():
         assert set(each["metadata"]["labels"]) >= LABELS
         assert kind == "Namespace" or each["metadata"]["namespace"] == "vcenter-events"
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_every_sample_is_labelled_and_explained(sample: str) -> None:
+    text = (ROOT / "config/samples" / sample).read_text()
+
+    assert text.startswith("# ")
+    assert f"`{sample}`" in (ROOT / "docs/wiring.md").read_text()
+    for each in yaml.safe_load_all(text):
+        assert set(each["metadata"]["labels"]) >= LABELS
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

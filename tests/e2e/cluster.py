@@ -110,7 +110,7 @@ class Cluster:
 
     # ── waiting ──
 
-    def until(self, condition: Callable[[], Found], what: str, seconds: float = 120) -> Found:
+    def until(self, condition: Callable[[], Found | None], what: str, seconds: float = 120) -> Found:
         """What *condition* gives once it is true. Raises `NotInTime`, naming *what*."""
         deadline = time.monotonic() + seconds
         while not (found := condition()):

@@ -1,0 +1,469 @@
+"""Every way of wiring in config/samples/, applied as it stands, with real events through it."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.administrator import Administrator
+from tests.conformance.requests import Box
+from tests.conformance.table import binary
+from tests.e2e.cluster import BROKER, DEPLOYMENT, SERVICE, SINKBINDING, TRIGGER, Cluster, Object, moved, rendered
+from tests.e2e.conftest import ROOT, Recorders, kustomize_image
+from tests.e2e.test_installation import rows
+
+pytestmark = pytest.mark.cluster
+
+SAMPLES = ROOT / "config/samples"
+INGRESS = "knative-eventing/services/broker-ingress:80"
+KINDS = {
+    "Channel": ("messaging.knative.dev/v1", "Channel"),
+    "Subscription": ("messaging.knative.dev/v1", "Subscription"),
+    "Sequence": ("flows.knative.dev/v1", "Sequence"),
+    "Parallel": ("flows.knative.dev/v1", "Parallel"),
+    "ApiServerSource": ("sources.knative.dev/v1", "ApiServerSource"),
+    "ContainerSource": ("sources.knative.dev/v1", "ContainerSource"),
+    "SinkBinding": SINKBINDING,
+    "Trigger": TRIGGER,
+}
+"""What has a condition that says it is ready."""
+
+
+class Wiring:
+    """A namespace with everything installed, in which samples are tried."""
+
+    def __init__(self, cluster: Cluster, namespace: str, recorder: Recorders) -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        self.recorder = recorder
+
+    @contextmanager
+    def applied(self, sample: str, change: Callable[[Object], Object] = lambda each: each) -> Iterator[list[Object]]:
+        """The sample's objects, ready; deleted at the end."""
+        objects = [change(each) for each in moved(objects_in(SAMPLES / f"{sample}.yaml"), self.namespace)]
+        try:
+            for each in objects:
+                self.apply(each)
+            for each in objects:
+                if each["kind"] in KINDS:
+                    self.cluster.wait_ready(KINDS[each["kind"]], each["metadata"]["name"], self.namespace)
+            yield objects
+        finally:
+            for each in reversed(objects):
+                kind = (each["apiVersion"], each["kind"])
+                self.cluster.delete(kind, each["metadata"]["name"], each["metadata"].get("namespace"))
+
+    def apply(self, each: Object) -> None:
+        """Apply, knowing kinds that have just been defined."""
+        if each["kind"] != "CustomResourceDefinition":
+            each["metadata"]["namespace"] = self.namespace
+        self.cluster.apply(each)
+
+    def recorded(self, each: Object, *names: str) -> Object:
+        """*each* with the recorder in the place of the Services *names*: the box of the same name."""
+
+        def replace(value: Any) -> Any:
+            if isinstance(value, dict):
+                name = value.get("ref", {}).get("name") if isinstance(value.get("ref"), dict) else None
+                if name in names:
+                    return {"uri": f"{self.recorder.address}/{name}-{each['kind'].lower()}"}
+                return {key: replace(item) for key, item in value.items()}
+            return [replace(item) for item in value] if isinstance(value, list) else value
+
+        replaced: Object = replace(each)
+        return replaced
+
+    def send(self, event_id: str, event_type: str, **attributes: str) -> None:
+        """An event to the Broker."""
+        headers = {**binary(event_id, event_type, **attributes), "content-type": "application/json"}
+        assert self.cluster.request("POST", INGRESS, f"{self.namespace}/default", headers, b"{}").status == 202
+
+    def shown(self, column: str, value: str) -> None:
+        """Wait until the display has a row with that value."""
+
+        def is_shown(found: list[dict[str, str]]) -> bool:
+            return any(value in str(row[column]) for row in found)
+
+        self.cluster.until(
+            lambda: is_shown(rows(self.cluster, self.namespace, is_shown)), f"{column} {value} on the display", 60
+        )
+
+    def box(self, name: str, count: int = 1) -> Box:
+        """What the recorder got, once there are *count*."""
+        return self.cluster.until(
+            lambda: box if len(box := self.recorder.box(name)) >= count else None, f"{count} events in {name}", 90
+        )
+
+
+def objects_in(file: Path) -> list[Object]:
+    """The objects of a file."""
+    return list(yaml.safe_load_all(file.read_text()))
+
+
+@pytest.fixture
+def wiring(cluster: Cluster, installed: str, recorder: Recorders) -> Wiring:
+    return Wiring(cluster, installed, recorder)
+
+
+# ── the poller's sink ──
+
+
+@pytest.fixture
+def bound_again(cluster: Cluster, installed: str) -> Iterator[None]:
+    """Afterwards the poller is bound to the Broker, as config/ has it."""
+    yield
+    [binding] = [
+        each
+        for each in moved(rendered(ROOT / "config"), installed)
+        if (each["kind"], each["metadata"]["name"]) == ("SinkBinding", "vcenter-poller")
+    ]
+    cluster.apply(binding)
+    cluster.wait_ready(SINKBINDING, "vcenter-poller", installed)
+    cluster.wait_ready(SERVICE, "vcenter-poller", installed)
+
+
+def sink_of_the_poller(cluster: Cluster, namespace: str) -> str:
+    """What the ready revision of the poller has in its environment."""
+    service = cluster.get(SERVICE, "vcenter-poller", namespace) or {}
+    [container] = service["spec"]["template"]["spec"]["containers"]
+    ready = service["status"].get("latestReadyRevisionName") == service["status"].get("latestCreatedRevisionName")
+    return next((each["value"] for each in container["env"] if each["name"] == "K_SINK" and ready), "")
+
+
+def test_direct_sink(wiring: Wiring, administrator: Administrator, bound_again: None) -> None:
+    with wiring.applied("direct"):
+        wiring.cluster.until(
+            lambda: "//display." in sink_of_the_poller(wiring.cluster, wiring.namespace), "poller bound to the display"
+        )
+        administrator.post("straight to the display")
+
+        wiring.shown("message", "straight to the display")
+
+
+def test_channel_with_two_subscriptions(wiring: Wiring, administrator: Administrator, bound_again: None) -> None:
+    with wiring.applied("channel", lambda each: wiring.recorded(each, "notify")):
+        wiring.cluster.until(
+            lambda: "kn-channel" in sink_of_the_poller(wiring.cluster, wiring.namespace), "poller bound to the Channel"
+        )
+        administrator.post("over the Channel")
+
+        wiring.shown("message", "over the Channel")
+        wiring.box("notify-subscription")
+
+
+# ── from the Broker ──
+
+
+def test_sequence_hands_replies_on(wiring: Wiring) -> None:
+    reply = {
+        "status": 200,
+        "headers": {**binary("s1", "e2e.summary"), "content-type": "application/json"},
+        "body": "{}",
+    }
+    wiring.recorder.answer("failover-sequence", [reply])
+    wiring.recorder.answer("notify-sequence", [{**reply, "headers": binary("s2", "e2e.sequence.end")}])
+
+    with wiring.applied("sequence", lambda each: wiring.recorded(each, "failover", "notify")):
+        wiring.send("s0", "com.vmware.vsphere.com.vmware.vc.ha.VmRestartedByHAEvent.v0")
+
+        assert wiring.box("notify-sequence")[0].attributes["type"] == "e2e.summary"
+        wiring.shown("type", "e2e.sequence.end")
+
+
+def test_parallel_asks_its_filters(wiring: Wiring) -> None:
+    passing = {"status": 200, "headers": binary("p1", "e2e.passed")}
+    wiring.recorder.answer("capacity-parallel", [passing, {"status": 202}])
+
+    with wiring.applied("parallel", lambda each: wiring.recorded(each, "capacity", "notify")):
+        for number in range(2):
+            wiring.send(f"alarm-{number}", "com.vmware.vsphere.AlarmStatusChangedEvent.v0")
+            wiring.box("capacity-parallel", number + 1)
+
+        wiring.shown("id", "alarm-1")
+        assert [each.attributes["type"] for each in wiring.box("notify-parallel")] == ["e2e.passed"]
+
+
+def test_dead_letter_sink_of_a_trigger(wiring: Wiring) -> None:
+    wiring.recorder.answer("notify-trigger", [{"status": 503, "body": "not today"}])
+
+    with wiring.applied("dead-letter", lambda each: wiring.recorded(each, "notify")):
+        wiring.send("removed-1", "com.vmware.vsphere.VmRemovedEvent.v0")
+
+        assert len(wiring.box("notify-trigger", 4)) == 4
+        wiring.shown("id", "removed-1")
+
+
+def test_default_broker_by_label_of_the_namespace(cluster: Cluster, namespace: str) -> None:
+    """Knative's sugar controller has to be told to look; what it was told before is put back."""
+    [sample] = objects_in(SAMPLES / "default-broker.yaml")
+    sample["metadata"]["name"] = f"{namespace}-injected"
+    chosen = "matchLabels: {eventing.knative.dev/injection: enabled}"
+    before = (cluster.core.read_namespaced_config_map("config-sugar", "knative-eventing").data or {}).get(
+        "namespace-selector"
+    )
+    told: dict[str, dict[str, str | None]] = {"data": {"namespace-selector": chosen}}
+    cluster.core.patch_namespaced_config_map("config-sugar", "knative-eventing", told)
+    try:
+        cluster.apply(sample)
+        cluster.until(
+            lambda: cluster.get(BROKER, "default", sample["metadata"]["name"]), "Broker made for the namespace", 60
+        )
+        cluster.wait_ready(BROKER, "default", sample["metadata"]["name"])
+    finally:
+        told = {"data": {"namespace-selector": before}}
+        cluster.core.patch_namespaced_config_map("config-sugar", "knative-eventing", told)
+        cluster.delete_namespace(sample["metadata"]["name"])
+
+
+# ── other sources ──
+
+
+def test_container_source(wiring: Wiring, administrator: Administrator, image: str) -> None:
+    def change(each: Object) -> Object:
+        [container] = each["spec"]["template"]["spec"]["containers"]
+        container["image"] = image
+        for variable in container["env"]:
+            if variable["name"] == "CHECKPOINT":
+                variable["value"] = "memory:"  # the installed poller holds the claim on the ConfigMap
+        return each
+
+    everything = {"uri": f"{wiring.recorder.address}/container-source"}
+    trigger = {
+        "apiVersion": TRIGGER[0],
+        "kind": TRIGGER[1],
+        "metadata": {"name": "by-container", "namespace": wiring.namespace},
+        "spec": {
+            "broker": "default",
+            "filter": {"attributes": {"wiredby": "containersource"}},
+            "subscriber": everything,
+        },
+    }
+    wiring.cluster.apply(trigger)
+    wiring.cluster.wait_ready(TRIGGER, "by-container", wiring.namespace)
+
+    with wiring.applied("container-source", change):
+        administrator.post("by the ContainerSource")
+
+        wiring.cluster.until(
+            lambda: any(b"by the ContainerSource" in each.body for each in wiring.recorder.box("container-source")),
+            "event by the ContainerSource",
+            60,
+        )
+
+
+def stand_in(group: str, kind: str, plural: str, version: str = "v1") -> Object:
+    """A definition that takes anything: all that a watcher needs."""
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
+            "versions": [{"name": version, "served": True, "storage": True, "schema": schema}],
+        },
+    }
+
+
+KUBEVIRT = [
+    stand_in("kubevirt.io", "VirtualMachine", "virtualmachines"),
+    stand_in("kubevirt.io", "VirtualMachineInstance", "virtualmachineinstances"),
+]
+CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+LABELLED = {"app.kubernetes.io/part-of": "vcenter-events"}
+
+
+def is_established(cluster: Cluster, name: str) -> bool:
+    """Whether objects of that definition can be made."""
+    found = cluster.get(CRD, name, "") or {}
+    conditions = found.get("status", {}).get("conditions") or []
+    return any((each["type"], each["status"]) == ("Established", "True") for each in conditions)
+
+
+@pytest.fixture(scope="module")
+def kubevirt(cluster: Cluster) -> Iterator[None]:
+    """KubeVirt's kinds: its own where it is installed, else stand-ins."""
+    made = [each for each in KUBEVIRT if cluster.get(CRD, each["metadata"]["name"], "") is None]
+    cluster.apply(*made)
+    names = [each["metadata"]["name"] for each in made]
+    cluster.until(lambda: all(is_established(cluster, name) for name in names), "KubeVirt's kinds", 60)
+    yield
+    for each in made:
+        cluster.delete(CRD, each["metadata"]["name"])
+
+
+@pytest.mark.parametrize(
+    ("sample", "made", "shown"),
+    [
+        ("api-events", None, "/events/"),
+        (
+            "api-deployments",
+            {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "spec": {
+                    "replicas": 0,
+                    "selector": {"matchLabels": {"a": "b"}},
+                    "template": {
+                        "metadata": {"labels": {"a": "b"}},
+                        "spec": {"containers": [{"name": "none", "image": "none"}]},
+                    },
+                },
+            },
+            "/deployments/sample-api-deployments",
+        ),
+        (
+            "api-kubevirt",
+            {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "spec": {"running": False}},
+            "/virtualmachines/sample-api-kubevirt",
+        ),
+        (
+            "api-guitars",
+            {"apiVersion": "samples.vcenter-events.dev/v1", "kind": "Guitar", "spec": {"maker": "Gibson"}},
+            "/guitars/sample-api-guitars",
+        ),
+    ],
+    ids=["core events", "deployments", "kubevirt", "custom resource"],
+)
+def test_api_server_source(wiring: Wiring, kubevirt: None, sample: str, made: Object | None, shown: str) -> None:
+    with wiring.applied(sample):
+        name = f"sample-{sample}"
+        each = made or {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "involvedObject": {"kind": "Namespace", "name": wiring.namespace, "namespace": wiring.namespace},
+            "reason": "Sample",
+            "message": "an Event of Kubernetes",
+            "type": "Normal",
+        }
+        metadata = {"name": name, "namespace": wiring.namespace, "labels": LABELLED}
+        wiring.cluster.apply({**each, "metadata": metadata})
+
+        wiring.shown("subject", shown)
+        wiring.cluster.delete((each["apiVersion"], each["kind"]), name, wiring.namespace)
+
+
+# ── the poller as a Deployment ──
+
+
+def test_overlay_deployment_polls_by_itself(
+    cluster: Cluster,
+    installed: str,
+    administrator: Administrator,
+    image: str,
+    recorder: Recorders,
+    tmp_path: Path,
+) -> None:
+    """The whole overlay in a namespace of its own, with the vCenter of the other one; SinkBinding on a Deployment."""
+    namespace = f"{installed}-deployment"
+    kustomization = {
+        "resources": [os.path.relpath(ROOT / "overlays/deployment", tmp_path.resolve())],
+        "images": [kustomize_image("dev.local/vcenter-events", image)],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    objects = moved(rendered(tmp_path), namespace)
+    for each in objects:
+        if (each["kind"], each["metadata"]["name"]) == ("ConfigMap", "vcenter"):
+            each["data"] = {"VC_URL": f"https://vcsim.{installed}.svc/sdk", "VC_INSECURE": "true"}
+        if (each["kind"], each["metadata"]["name"]) == ("Secret", "vcenter-credentials"):
+            each["stringData"] = {"username": "user", "password": "pass"}
+        if (each["kind"], each["metadata"]["name"]) == ("Secret", "notify"):
+            each["stringData"] = {"NOTIFY_URLS": f"json://recorder.{installed}.svc/deployment"}
+    try:
+        cluster.apply(*objects)
+        cluster.wait_ready(DEPLOYMENT, "vcenter-poller", namespace, 300)
+        cluster.wait_ready(SERVICE, "display", namespace)
+        administrator.post("without a clock")
+
+        def is_shown(found: list[dict[str, str]]) -> bool:
+            return any("without a clock" in row["message"] for row in found)
+
+        cluster.until(lambda: is_shown(rows(cluster, namespace, is_shown)), "event on the display", 90)
+    finally:
+        cluster.delete_namespace(namespace)
+
+
+# ── Serving ──
+
+
+def titled(box: Box) -> list[str]:
+    """The titles of notifications."""
+    return [str(json.loads(each.body)["title"]) for each in box]
+
+
+def test_traffic_between_two_revisions_and_back(wiring: Wiring, tell: Callable[[str], None]) -> None:
+    """50/50 by the route, each by its tag, and all of it back to the first."""
+    cluster, namespace = wiring.cluster, wiring.namespace
+    notify = next(
+        each
+        for each in moved(rendered(ROOT / "config"), namespace)
+        if (each["kind"], each["metadata"]["name"]) == ("Service", "notify")
+    )
+    [container] = notify["spec"]["template"]["spec"]["containers"]
+    live = cluster.get(SERVICE, "notify", namespace) or {}
+    container["image"] = live["spec"]["template"]["spec"]["containers"][0]["image"]
+    notify["metadata"]["name"] = "split"
+    container["envFrom"] = []
+    address = f"{wiring.recorder.address.replace('http', 'json')}/split"
+
+    def revision(name: str, traffic: list[Object]) -> None:
+        notify["spec"]["template"]["metadata"]["name"] = f"split-{name}"
+        container["env"] = [
+            {"name": "FUNCTION", "value": "notify"},
+            {"name": "NOTIFY_URLS", "value": address},
+            {"name": "NOTIFY_TITLE", "value": name},
+            {"name": "NOTIFY_LIMIT", "value": "1000"},  # each event its notification: they are counted
+        ]
+        notify["spec"]["traffic"] = traffic
+        cluster.apply(notify)
+        cluster.wait_ready(SERVICE, "split", namespace)
+
+    def split(first: int) -> list[Object]:
+        return [
+            {"revisionName": "split-first", "percent": first, "tag": "first"},
+            {"revisionName": "split-second", "percent": 100 - first, "tag": "second"},
+        ]
+
+    def subscribe(name: str, host: str) -> None:
+        cluster.apply(
+            {
+                "apiVersion": TRIGGER[0],
+                "kind": TRIGGER[1],
+                "metadata": {"name": name, "namespace": namespace},
+                "spec": {
+                    "broker": "default",
+                    "filter": {"attributes": {"type": f"e2e.{name}"}},
+                    "subscriber": {"uri": f"http://{host}.{namespace}.svc.cluster.local"},
+                },
+            }
+        )
+        cluster.wait_ready(TRIGGER, name, namespace)
+
+    def outcome(event_type: str, events: int) -> list[str]:
+        before = len(wiring.recorder.box("split"))
+        for number in range(events):
+            wiring.send(f"{event_type}-{before}-{number}", f"e2e.{event_type}")
+        return titled(wiring.box("split", before + events))[before:]
+
+    revision("first", [{"revisionName": "split-first", "percent": 100, "tag": "first"}])
+    revision("second", split(50))
+    subscribe("split", "split")
+    subscribe("split-tagged", "second-split")
+
+    both = outcome("split", 60)
+    tell(f"traffic 50/50: {both.count('first')} to the first revision, {both.count('second')} to the second, of 60")
+    assert min(both.count("first"), both.count("second")) >= 10
+    assert set(outcome("split-tagged", 5)) == {"second"}
+
+    notify["spec"]["traffic"] = split(100)
+    cluster.apply(notify)
+    cluster.wait_ready(SERVICE, "split", namespace)
+    cluster.until(lambda: set(outcome("split", 5)) == {"first"}, "everything back at the first revision", 30)
+    cluster.delete(SERVICE, "split", namespace)
