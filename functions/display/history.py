@@ -18,6 +18,7 @@ from typing import Protocol
 from functions.display import row
 from functions.display.intake import Event
 from pipeline import notice
+from pipeline.errors import TemporaryError
 
 
 @dataclass(slots=True)
@@ -85,11 +86,11 @@ class Changes:
 class Store(Protocol):
     """Where held events outlive the process. Called under the ring's lock; must not fail for what an event contains."""
 
-    def load(self) -> tuple[str, Counts, Iterable[Held]]:
-        """The epoch, the counts, and the events in order of revision."""
+    def load(self) -> tuple[str, int, Counts, Iterable[Held]]:
+        """The epoch, the revision, the counts, and the events in order of revision."""
 
-    def save(self, changed: Held, gone: list[Held], counts: Counts) -> None:
-        """Keep *changed*, which is new or came again, and forget *gone*."""
+    def save(self, changed: Held | None, gone: list[Held], revision: int, counts: Counts) -> None:
+        """Keep *changed*, which is new or came again, and forget *gone*. Raises `TemporaryError`."""
 
     def close(self) -> None:
         """Release the file."""
@@ -125,8 +126,10 @@ class History:
         self.add_all([(event, row.summary(event))])
 
     def add_all(self, events: list[tuple[Event, row.Summary]]) -> None:
-        """Take events in, in their order, and wake the viewers once."""
+        """Take events in, in their order, and wake the viewers once. Raises `TemporaryError` once closed."""
         with self._changed:
+            if self._closed:
+                raise TemporaryError("the display is being stopped")
             for event, event_summary in events:
                 self._add(event, event_summary)
             self._changed.notify_all()
@@ -136,6 +139,8 @@ class History:
         with self._changed:
             self.counts.refused += 1
             self._revision += 1  # viewers are told the number
+            if self._store is not None:
+                self._store.save(None, [], self._revision, self.counts)
             self._changed.notify_all()
 
     def wait(self, since: int) -> int | None:
@@ -213,7 +218,7 @@ class History:
         self._hold(held)
         gone = self._shrink()
         if self._store is not None:
-            self._store.save(held, gone, self.counts)
+            self._store.save(held, gone, self._revision, self.counts)
 
     def _hold(self, held: Held) -> None:
         held.row = row.write(held.seq, held.repeats, held.received_ms, held.summary)
@@ -244,12 +249,12 @@ class History:
         }
 
     def _load(self, store: Store) -> None:
-        self.epoch, self.counts, kept = store.load()
+        self.epoch, self._revision, self.counts, kept = store.load()
+        self._gone = self._revision
         for held in kept:
             self._hold(held)
             self._seq = max(self._seq, held.seq)
-            self._gone = self._gone or held.revision - 1
-            self._revision = held.revision
+            self._gone = min(self._gone, held.revision - 1)
         self._shrink()
 
 

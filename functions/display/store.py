@@ -13,10 +13,10 @@ from pathlib import Path
 
 from functions.display.history import Counts, Held
 from functions.display.row import Summary
-from pipeline.errors import SettingsError
+from pipeline.errors import SettingsError, TemporaryError
 
 _SCHEMA = """
-    CREATE TABLE IF NOT EXISTS about (epoch TEXT NOT NULL, counts TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS about (epoch TEXT NOT NULL, revision INTEGER NOT NULL, counts TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS events (
         seq INTEGER PRIMARY KEY, revision INTEGER NOT NULL, repeats INTEGER NOT NULL, received_ms INTEGER NOT NULL,
         summary TEXT NOT NULL, attributes BLOB NOT NULL, headers BLOB NOT NULL, data BLOB NOT NULL
@@ -39,34 +39,41 @@ class SQLiteStore:
             self._file.execute("PRAGMA synchronous = NORMAL")
             self._file.executescript(_SCHEMA)
             if self._file.execute("SELECT count(*) FROM about").fetchone()[0] == 0:
-                self._file.execute("INSERT INTO about VALUES (?, ?)", (secrets.token_hex(4), "{}"))
+                self._file.execute("INSERT INTO about VALUES (?, 0, '{}')", (secrets.token_hex(4),))
         except sqlite3.Error as error:
             fault = f"DISPLAY_FILE is {str(path)!r}, which cannot be used: {error}"
             raise SettingsError([f"{fault}; for example DISPLAY_FILE=/data/display.db"]) from error
 
-    def load(self) -> tuple[str, Counts, Iterable[Held]]:
-        """The epoch, the counts, and the events in order of revision."""
-        epoch, counts = self._file.execute("SELECT epoch, counts FROM about").fetchone()
+    def load(self) -> tuple[str, int, Counts, Iterable[Held]]:
+        """The epoch, the revision, the counts, and the events in order of revision."""
+        epoch, revision, counts = self._file.execute("SELECT epoch, revision, counts FROM about").fetchone()
         rows = self._file.execute("SELECT * FROM events ORDER BY revision")
-        return epoch, Counts(**json.loads(counts)), map(_held, rows)
+        return epoch, revision, Counts(**json.loads(counts)), map(_held, rows)
 
-    def save(self, changed: Held, gone: list[Held], counts: Counts) -> None:
-        """Keep *changed*, which is new or came again, and forget *gone*."""
-        self._file.execute("BEGIN")
-        self._file.execute(
-            "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                changed.seq, changed.revision, changed.repeats, changed.received_ms, json.dumps(changed.summary),
-                changed.attributes, changed.headers, changed.data,
-            ),
-        )  # fmt: skip
-        self._file.executemany("DELETE FROM events WHERE seq = ?", [(each.seq,) for each in gone])
-        self._file.execute("UPDATE about SET counts = ?", (json.dumps(asdict(counts)),))
-        self._file.execute("COMMIT")
+    def save(self, changed: Held | None, gone: list[Held], revision: int, counts: Counts) -> None:
+        """Keep *changed*, which is new or came again, and forget *gone*. Raises `TemporaryError`."""
+        try:
+            with self._file:  # commits, or rolls back
+                self._file.execute("BEGIN")
+                if changed is not None:
+                    self._file.execute(
+                        "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _columns(changed)
+                    )
+                self._file.executemany("DELETE FROM events WHERE seq = ?", [(each.seq,) for each in gone])
+                self._file.execute("UPDATE about SET revision = ?, counts = ?", (revision, json.dumps(asdict(counts))))
+        except sqlite3.Error as error:
+            raise TemporaryError(f"keep the event in DISPLAY_FILE: {error}") from error
 
     def close(self) -> None:
         """Release the file."""
         self._file.close()
+
+
+def _columns(held: Held) -> tuple[object, ...]:
+    return (
+        held.seq, held.revision, held.repeats, held.received_ms, json.dumps(held.summary),
+        held.attributes, held.headers, held.data,
+    )  # fmt: skip
 
 
 def _held(columns: tuple[int, int, int, int, str, bytes, bytes, bytes]) -> Held:

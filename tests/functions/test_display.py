@@ -1,6 +1,7 @@
 """The display without a browser: the ring, and the stream that follows it."""
 
 import json
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from functions.display.intake import Event
 from functions.display.store import SQLiteStore
 from functions.display.stream import Bell, Viewers, stream
 from pipeline import notice
-from pipeline.errors import SettingsError
+from pipeline.errors import SettingsError, TemporaryError
 
 
 def history(events: int = 100, size_bytes: int = 10_000_000) -> History:
@@ -125,6 +126,7 @@ def test_restart_shows_what_was_held_and_lets_open_pages_resume(tmp_path: Path) 
     file = tmp_path / "display.db"
     first = History(3, 10_000_000, SQLiteStore(file))
     add(first, "a", "b", "c", "d", "b")
+    first.refused()  # viewers were told of revision 6
     first.close()
     second = History(3, 10_000_000, SQLiteStore(file))
     assert second.epoch == first.epoch
@@ -132,6 +134,7 @@ def test_restart_shows_what_was_held_and_lets_open_pages_resume(tmp_path: Path) 
     assert ids(second, since=4) == ["b"]
     assert second.state() == first.state()
     add(second, "e")
+    assert ids(second, since=6) == ["e"]
     assert ids(second) == ["d", "b", "e"]
     held = second.one(5)
     assert held is not None
@@ -155,6 +158,23 @@ def test_smaller_ring_takes_the_newest_of_a_larger_ones_file(tmp_path: Path) -> 
     second = History(2, 10_000_000, SQLiteStore(tmp_path / "display.db"))
     assert ids(second) == ["b", "c"]
     second.close()
+
+
+def test_event_that_cannot_be_kept_is_to_be_sent_again(tmp_path: Path) -> None:
+    ring = History(3, 10_000_000, SQLiteStore(tmp_path / "display.db"))
+    with sqlite3.connect(tmp_path / "display.db") as other:
+        other.execute("DROP TABLE events")
+    other.close()
+    with pytest.raises(TemporaryError, match="keep the event in DISPLAY_FILE: no such table"):
+        add(ring, "a")
+    ring.close()
+
+
+def test_event_that_comes_while_the_display_stops_is_to_be_sent_again() -> None:
+    ring = history()
+    ring.close()
+    with pytest.raises(TemporaryError, match="the display is being stopped"):
+        add(ring, "a")
 
 
 def test_file_that_is_no_database_is_refused_in_words(tmp_path: Path) -> None:
