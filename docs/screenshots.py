@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from tests.serving import Served
 
@@ -105,7 +105,7 @@ def settled(page: Page, number: int, connection: str = "live") -> None:
 
 def main() -> None:
     """Make them all."""
-    wide, phone = {"width": 1360, "height": 820}, {"width": 390, "height": 780}
+    wide, phone = ViewportSize(width=1360, height=820), ViewportSize(width=390, height=780)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium",
