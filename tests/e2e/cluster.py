@@ -81,6 +81,12 @@ class Cluster:
                     raise
                 time.sleep(1)
 
+    def patch(self, kind: tuple[str, str], name: str, namespace: str, change: Object) -> None:
+        """Change an object, as `kubectl patch --type merge` does."""
+        self._resource(*kind).patch(
+            body=change, name=name, namespace=namespace, content_type="application/merge-patch+json"
+        )
+
     def get(self, kind: tuple[str, str], name: str, namespace: str) -> Object | None:
         """An object, or None."""
         try:

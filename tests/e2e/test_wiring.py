@@ -1,5 +1,6 @@
 """Every way of wiring in config/samples/, applied as it stands, with real events through it."""
 
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -83,15 +84,17 @@ class Wiring:
         headers = {**binary(event_id, event_type, **attributes), "content-type": "application/json"}
         assert self.cluster.request("POST", INGRESS, f"{self.namespace}/default", headers, b"{}").status == 202
 
-    def shown(self, column: str, value: str) -> None:
-        """Wait until the display has a row with that value."""
+    def shown(self, column: str, value: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Wait until the display has a row with that value; *meanwhile* is done before each look."""
 
         def is_shown(found: list[dict[str, str]]) -> bool:
             return any(value in str(row[column]) for row in found)
 
-        self.cluster.until(
-            lambda: is_shown(rows(self.cluster, self.namespace, is_shown)), f"{column} {value} on the display", 60
-        )
+        def look() -> bool:
+            meanwhile()
+            return is_shown(rows(self.cluster, self.namespace, is_shown))
+
+        self.cluster.until(look, f"{column} {value} on the display", 60)
 
     def box(self, name: str, count: int = 1) -> Box:
         """What the recorder got, once there are *count*."""
@@ -343,10 +346,17 @@ def test_api_server_source(wiring: Wiring, kubevirt: None, sample: str, made: Ob
             "message": "an Event of Kubernetes",
             "type": "Normal",
         }
-        metadata = {"name": name, "namespace": wiring.namespace, "labels": LABELLED}
-        wiring.cluster.apply({**each, "metadata": metadata})
+        looks = itertools.count()
 
-        wiring.shown("subject", shown)
+        def change() -> None:
+            # Again and again: a source is ready a moment before it watches, and tells only of what comes then.
+            annotations = {"looks": str(next(looks))}
+            metadata = {
+                "name": name, "namespace": wiring.namespace, "labels": LABELLED, "annotations": annotations,
+            }  # fmt: skip
+            wiring.cluster.apply({**each, "metadata": metadata})
+
+        wiring.shown("subject", shown, change)
         wiring.cluster.delete((each["apiVersion"], each["kind"]), name, wiring.namespace)
 
 
@@ -462,8 +472,7 @@ def test_traffic_between_two_revisions_and_back(wiring: Wiring, tell: Callable[[
     assert min(both.count("first"), both.count("second")) >= 10
     assert set(outcome("split-tagged", 5)) == {"second"}
 
-    notify["spec"]["traffic"] = split(100)
-    cluster.apply(notify)
+    cluster.patch(SERVICE, "split", namespace, {"spec": {"traffic": split(100)}})
     cluster.wait_ready(SERVICE, "split", namespace)
     cluster.until(lambda: set(outcome("split", 5)) == {"first"}, "everything back at the first revision", 30)
     cluster.delete(SERVICE, "split", namespace)
