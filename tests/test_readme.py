@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from pipeline.settings import tables
+from pipeline.settings import CLASSES
+from pipeline.settings.tables import tables
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -12,7 +13,7 @@ BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
 
 def with_settings(text: str) -> str:
     """*text* with the tables of settings as they are now."""
-    return f"{text.partition(BEGIN)[0]}{BEGIN}\n\n{tables()}\n{END}{text.partition(END)[2]}"
+    return f"{text.partition(BEGIN)[0]}{BEGIN}\n\n{tables(CLASSES)}\n{END}{text.partition(END)[2]}"
 
 
 def test_settings_are_those_of_the_code() -> None:

@@ -19,6 +19,7 @@ from functions import notify
 from local.services import free_port
 from pipeline import settings
 from pipeline.errors import SettingsError, TemporaryError
+from pipeline.settings.notify import quiet_hours
 from tests.local.conftest import wait_until
 from tests.serving import Receiver
 
@@ -363,7 +364,7 @@ def test_quiet_hours_that_end_send_what_they_kept() -> None:
     ],
 )
 def test_quiet_hours_are_those_of_their_time_zone(hours: str, moment: str, inside: bool, end: str) -> None:
-    quiet, when = settings.quiet_hours(hours), datetime.fromisoformat(moment)
+    quiet, when = quiet_hours(hours), datetime.fromisoformat(moment)
     assert quiet.contains(when) is inside
     assert not inside or quiet.ends(when).isoformat() == end
 

@@ -6,21 +6,9 @@ from typing import Any
 import pytest
 
 from pipeline.errors import SettingsError
-from pipeline.settings import (
-    PollerSettings,
-    Secret,
-    SinkSettings,
-    VCenterSettings,
-    ce_overrides,
-    checkpoint_address,
-    duration,
-    flag,
-    http_url,
-    read,
-    setting,
-    text,
-    whole_number,
-)
+from pipeline.settings import PollerSettings, Secret, SinkSettings, VCenterSettings, read, setting, text
+from pipeline.settings.parsers import duration, flag, http_url, whole_number
+from pipeline.settings.poller import ce_overrides, checkpoint_address
 
 GOOD = {"VC_URL": "https://vcenter.example", "VC_USERNAME": "u", "VC_PASSWORD": "hunter2", "K_SINK": "http://sink/"}
 

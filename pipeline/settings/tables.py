@@ -1,0 +1,28 @@
+"""README's tables of settings."""
+
+import dataclasses
+from collections.abc import Iterable
+
+from pipeline.settings.variable import REQUIRED, Variable
+
+
+def tables(classes: Iterable[type]) -> str:
+    """A Markdown table for each of the settings *classes* that has variables of its own."""
+    parts: list[str] = []
+    for settings in classes:
+        own = [field.metadata["variable"] for field in dataclasses.fields(settings) if "variable" in field.metadata]
+        if own:
+            parts.append(_table((settings.__doc__ or "").partition("\n")[0].rstrip("."), own))
+    return "\n".join(parts)
+
+
+def _table(title: str, rows: list[Variable]) -> str:
+    lines = [f"**{title}**", "", "| variable | meaning | default | example |", "|---|---|---|---|"]
+    for row in rows:
+        default = "required" if row.default is REQUIRED else f"`{row.default}`" if row.default else ""
+        lines.append(f"| `{row.name}` | {_cell(row.meaning)} | {_cell(default)} | `{_cell(row.example)}` |")
+    return "\n".join([*lines, ""])
+
+
+def _cell(words: str) -> str:
+    return " ".join(words.replace("|", "\\|").split())
