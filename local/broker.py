@@ -15,7 +15,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from local.delivery import Failure, Retries, dead_letter
+from local.delivery import LONGEST_REASON_BYTES, Failure, Retries, dead_letter
 from local.event import Event, NotACloudEvent, from_http, is_event, to_http
 from local.objects import Name
 from pipeline.errors import cut
@@ -153,6 +153,8 @@ class Dispatcher:
         told = {"trigger": str(self.subscription.name), "id": event.attributes["id"], "to": url}
         answer = cut(failure.body.decode(errors="replace"))
         log.warning("event not delivered", **told, status=failure.status, answer=answer)
+        if len(failure.body) > LONGEST_REASON_BYTES:
+            log.error("answer longer than Knative's dispatcher survives", **told, most_bytes=LONGEST_REASON_BYTES)
         sink = self.subscription.dead_letter_url
         if not sink:
             log.error("event lost: there is no dead-letter sink", **told)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+import structlog
 
 from local.broker import Broker, BrokerServer, Limits, Subscription
 from local.delivery import Retries
@@ -320,6 +321,15 @@ def test_event_without_dead_letter_sink_is_counted_as_failed(subscriber: MakeSub
     broker = delivered(to(there.url), lambda broker: broker.counts.failed == 1, event_headers())
 
     assert broker.counts.dead_lettered == 0
+
+
+def test_answer_that_would_end_knatives_dispatcher_is_reported(subscriber: MakeSubscriber) -> None:
+    there = subscriber(lambda _: Answer(400, b"x" * 769))
+
+    with structlog.testing.capture_logs() as logs:
+        delivered(to(there.url), lambda broker: broker.counts.failed == 1, event_headers())
+
+    assert [each["most_bytes"] for each in logs if "survives" in each["event"]] == [768]
 
 
 # ── replies ──
