@@ -13,8 +13,7 @@ from local.fields import Field
 _ERROR_DATA_LIMIT = 1024
 
 LONGEST_REASON_BYTES = _ERROR_DATA_LIMIT * 3 // 4
-"""How long the body of a failure may be. With one byte more its base64 does not fit, and Knative 0.47's channel dispatcher
-ends by a panic."""
+"""How long a failure's body may be. Of one byte more the base64 does not fit, and Knative 0.47's dispatcher panics."""
 
 _PERIOD = re.compile(
     r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d)?)S)?)?",
