@@ -16,9 +16,9 @@ expect.set_options(timeout=10_000)  # the machine may be busy
 Visit = Callable[[str], Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests."""
+    """One Chromium for the tests of a module: playwright leaves an event loop running in this thread until it ends."""
     if not CHROMIUM.exists():
         pytest.skip(f"needs Chromium at {CHROMIUM} (apt-get install chromium)")
     with sync_playwright() as playwright:
