@@ -26,11 +26,15 @@ class _Numbers(Collector):
             ("refused", "Requests that were no event."),
             ("gaps", "Reports of the poller that events are missing."),
         ):
-            yield CounterMetricFamily(f"display_{name}", said, value=state[name] or 0)
-        yield GaugeMetricFamily("display_held", "Events held.", value=state["held"] or 0)
-        yield GaugeMetricFamily("display_held_bytes", "What they take in memory, about.", value=state["bytes"] or 0)
-        yield GaugeMetricFamily("display_viewers", "Open streams.", value=self._viewers.count)
-        yield GaugeMetricFamily("display_viewer_places", "Streams that may be open.", value=self._viewers.places)
+            yield CounterMetricFamily(f"vcenter_events_display_{name}", said, value=state[name] or 0)
+        yield GaugeMetricFamily("vcenter_events_display_held", "Events held.", value=state["held"] or 0)
+        yield GaugeMetricFamily(
+            "vcenter_events_display_held_bytes", "What they take in memory, about.", value=state["bytes"] or 0
+        )
+        yield GaugeMetricFamily("vcenter_events_display_viewers", "Open streams.", value=self._viewers.count)
+        yield GaugeMetricFamily(
+            "vcenter_events_display_viewer_places", "Streams that may be open.", value=self._viewers.places
+        )
 
 
 def exposition(history: History, viewers: Viewers) -> bytes:

@@ -310,12 +310,12 @@ def test_metrics_count_what_arrived_and_who_watches(shown: FlaskClient) -> None:
         for family in text_string_to_metric_families(shown.get("/metrics").text)
         for sample in family.samples
     }
-    assert found["display_received_total"] == 2
-    assert found["display_repeats_total"] == 1
-    assert found["display_refused_total"] == 1
-    assert found["display_held"] == 2
-    assert found["display_viewers"] == 0
-    assert found["display_viewer_places"] == 48
+    assert found["vcenter_events_display_received_total"] == 2
+    assert found["vcenter_events_display_repeats_total"] == 1
+    assert found["vcenter_events_display_refused_total"] == 1
+    assert found["vcenter_events_display_held"] == 2
+    assert found["vcenter_events_display_viewers"] == 0
+    assert found["vcenter_events_display_viewer_places"] == 48
 
 
 def test_description_names_every_route_there_is(shown: FlaskClient) -> None:

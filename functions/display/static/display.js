@@ -91,7 +91,8 @@ function paint() {
     waiting = [];
   }
   if (!holding && visible[0]?.gone) visible = visible.filter((entry) => !entry.gone);
-  table.show(visible);
+  if (visible !== table.entries) table.show(visible);
+  else table.paint();
   $("new").hidden = !waiting.length;
   $("new").textContent = `${number(waiting.length)} new`;
   const shown = visible.length > 0;
@@ -146,7 +147,7 @@ function survey() {
   return found;
 }
 
-const surveySoon = soon(survey, 250);
+const surveySoon = soon(survey, 400);
 
 function sayState() {
   if (!listed) return;

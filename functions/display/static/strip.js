@@ -11,6 +11,8 @@ export class Strip {
   constructor(canvas, caption, select) {
     Object.assign(this, { canvas, caption, select });
     this.counts = [];
+    this.size = { width: 0, height: 0 };
+    this.colours = null;
     this.selected = [null, null];
     this.start = 0;
     this.drag = null;
@@ -31,9 +33,18 @@ export class Strip {
       else select(Math.floor(from / 1000) * 1000, Math.ceil(to / 1000) * 1000);
     });
     canvas.addEventListener("pointercancel", () => (this.drag = null));
-    new ResizeObserver(() => this.draw()).observe(canvas);
+    // Size and colours are kept: to ask for them at every drawing would make the browser lay out everything at once.
+    new ResizeObserver(([{ contentRect }]) => {
+      this.size = contentRect;
+      canvas.width = contentRect.width * devicePixelRatio;
+      canvas.height = contentRect.height * devicePixelRatio;
+      this.draw();
+    }).observe(canvas);
     for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) {
-      matchMedia(query).addEventListener("change", () => this.draw());
+      matchMedia(query).addEventListener("change", () => {
+        this.colours = null;
+        this.draw();
+      });
     }
   }
 
@@ -68,16 +79,20 @@ export class Strip {
     this.draw();
   }
 
-  draw() {
-    const { clientWidth: width, clientHeight: height } = this.canvas;
-    if (!width || !this.counts.length) return;
-    const scale = devicePixelRatio;
-    this.canvas.width = width * scale;
-    this.canvas.height = height * scale;
-    const context = this.canvas.getContext("2d");
-    context.scale(scale, scale);
+  readColours() {
     const style = getComputedStyle(this.canvas);
-    const colour = (name) => style.getPropertyValue(name);
+    const colour = (name) => style.getPropertyValue(`--${name}`);
+    const bars = Object.fromEntries(SEVERITIES.map((severity) => [severity, colour(`${severity}-bar`)]));
+    return { ...bars, chosen: colour("chosen"), line: colour("line"), faint: colour("faint"), font: `11px ${style.fontFamily}` };
+  }
+
+  draw() {
+    const { width, height } = this.size;
+    if (!width || !this.counts.length) return;
+    const context = this.canvas.getContext("2d");
+    context.setTransform(this.canvas.width / width, 0, 0, this.canvas.height / height, 0, 0);
+    context.clearRect(0, 0, width, height);
+    const colours = (this.colours ??= this.readColours());
     const room = height - 14; // below it, the times
     const most = Math.max(4, ...this.counts.map((bucket) => bucket.error + bucket.warning + bucket.info));
     const wide = width / BUCKETS;
@@ -85,7 +100,7 @@ export class Strip {
     const [from, to] = this.drag ? this.drag.toSorted((one, other) => one - other) : this.selected;
     if (from || to) {
       const x = (ms) => Math.min(width, Math.max(0, ((ms - this.start) / (MINUTES * 60_000)) * width));
-      context.fillStyle = colour("--chosen");
+      context.fillStyle = colours.chosen;
       context.fillRect(x(from ?? 0), 0, x(to ?? Infinity) - x(from ?? 0), room);
     }
     this.counts.forEach((bucket, index) => {
@@ -93,15 +108,15 @@ export class Strip {
       for (const severity of SEVERITIES) {
         if (!bucket[severity]) continue;
         const tall = Math.max(2, (bucket[severity] / most) * (room - 2));
-        context.fillStyle = colour(`--${severity}-bar`);
+        context.fillStyle = colours[severity];
         context.fillRect(index * wide + 0.5, bottom - tall, Math.max(1, wide - 1), tall);
         bottom -= tall;
       }
     });
-    context.fillStyle = colour("--line");
+    context.fillStyle = colours.line;
     context.fillRect(0, room, width, 1);
-    context.fillStyle = colour("--faint");
-    context.font = `11px ${style.fontFamily}`;
+    context.fillStyle = colours.faint;
+    context.font = colours.font;
     for (let minute = 0; minute < MINUTES; minute += 5) {
       context.fillText(timeOfDay(this.start + minute * 60_000, this.utc), (minute / MINUTES) * width + 2, height - 2);
     }
