@@ -1,17 +1,25 @@
-"""`python -m bench [NAME...]`: measure, print a table, and write it to `bench/results.md`; without names, all of it."""
+"""`python -m bench [NAME...]`: measure and write `bench/results.md`; without names, everything."""
 
 import argparse
 import datetime
+import os
 import platform
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench import poller
+from bench import display, poller
 from bench.measure import Measurement
 from demo.vcsim import build
 from pipeline import logs
 
 RESULTS = Path(__file__).parent / "results.md"
+HEAD = """# Measured
+
+`make bench` writes this; `NAMES="trickle backlog"` measures some. vcsim, poller, display, browser and sink share the
+cores. Where there is one, a raw baseline of the same run stands beside a figure: machines differ, ratios less so.
+"""
 MEASUREMENTS = {
     "trickle": poller.trickle,
     "backlog": poller.backlog,
@@ -20,6 +28,7 @@ MEASUREMENTS = {
     "start": poller.cold_start,
     "kills": poller.kills,
     "ticks": poller.ticks,
+    "display": display.display,
 }
 """Name → what measures it: each returns its rows, the baseline of the same run beside each figure that has one."""
 
@@ -34,29 +43,35 @@ def main() -> int:
         parser.error(f"no measurement {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}")
     logs.configure("ERROR", sys.stderr)
     build()
-    rows: list[Measurement] = []
     for name in names:
         print(f"measuring {name} …", flush=True)
+        rows: list[Measurement] = []
         for row in MEASUREMENTS[name]():
             print(f"  {row.what}: {row.value}" + (f" (baseline {row.baseline})" if row.baseline else ""), flush=True)
             rows.append(row)
-    if len(names) == len(MEASUREMENTS):
-        RESULTS.write_text(report(rows), encoding="utf-8")
-        print(f"written to {RESULTS}")
+        keep(name, rows)
+    print(f"written to {RESULTS}")
     return 0
 
 
-def report(rows: list[Measurement]) -> str:
-    """The table as Markdown."""
+def keep(name: str, rows: Sequence[Measurement]) -> None:
+    """Put the rows of one measurement into the results, in place of those of an earlier run."""
+    known = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+    sections = dict(re.findall(r"^## (\w+)\n\n(.*?)(?=^## |\Z)", known, re.DOTALL | re.MULTILINE))
+    sections[name] = section(rows)
+    ordered = [f"## {title}\n\n{sections[title].rstrip()}\n" for title in MEASUREMENTS if title in sections]
+    RESULTS.write_text("\n".join([HEAD, *ordered]), encoding="utf-8")
+
+
+def section(rows: Sequence[Measurement]) -> str:
+    """When and on what it was measured, and the table, as Markdown."""
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    head = (
-        "# Measured\n\n"
-        f"`make bench`, {today}, {platform.machine()}, Python {platform.python_version()}; vcsim, poller and sink "
-        "share two cores. A figure stands beside a raw baseline of the same run where there is one: machines differ, "
-        "ratios less so.\n\n"
-        "| what | measured | raw baseline | to reach |\n|---|---|---|---|\n"
+    load = os.getloadavg()[0]
+    where = (
+        f"{today}, {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, load {load:.1f}."
     )
-    return head + "".join(f"| {row.what} | {row.value} | {row.baseline} | {row.goal} |\n" for row in rows)
+    lines = [where, "", "| what | measured | raw baseline | to reach |", "|---|---|---|---|"]
+    return "\n".join([*lines, *(f"| {row.what} | {row.value} | {row.baseline} | {row.goal} |" for row in rows)])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Deliver CloudEvents over HTTP, in order for every entity, and know what was acknowledged.
 
-Delivery runs in a thread of its own (an asyncio loop with aiohttp). An event's entity picks its lane; a lane sends
+Delivery runs in a thread of its own (uvloop with aiohttp). An event's entity picks its lane; a lane sends
 one event at a time, so events of one entity arrive in order, and lanes overlap. What the sink cannot take now is
 tried again, with exponential backoff and jitter; what it refuses for good goes to the dead-letter sink. A bounded
 window holds back the reader, so memory is bounded however slow the sink is.
@@ -23,6 +23,7 @@ from urllib.parse import quote
 
 import aiohttp
 import structlog
+import uvloop
 from cloudevents.http import CloudEvent
 
 from pipeline.errors import TemporaryError, cut
@@ -124,7 +125,7 @@ class Sink(Generic[P]):
         self.last_refusal: Refusal | None = None
         self.failing = ""
         """Why the sink does not take events at the moment, in words; "" while it does."""
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="sink", daemon=True)
         self._thread.start()
         self._ready.wait()
