@@ -15,7 +15,7 @@ import structlog
 
 from local.broker import BrokerServer, Counts, Subscription
 from local.delivery import Retries
-from local.environment import environment
+from local.environment import cluster_addresses, environment
 from local.manifests import ManifestError, load
 from local.objects import Broker, Destination, Name, Service, Trigger
 from local.ping import PingScheduler
@@ -174,6 +174,9 @@ class Engine:
         base = self.url(destination.name.name) if is_service else self._server.url(destination.name)
         return f"{base}/{destination.uri.lstrip('/')}" if destination.uri else base
 
+    def _addresses(self) -> dict[str, str]:
+        return cluster_addresses({name: self.url(name.name) for name in self._manifests.services})
+
     def _process(self, service: Service) -> ServiceProcess:
         name = service.name.name
         bound = {}
@@ -184,7 +187,7 @@ class Engine:
             name,
             self._command,
             self._root,
-            environment(service, self._manifests, self._state, self._environ, bound),
+            environment(service, self._manifests, self._state, self._environ, bound, self._addresses()),
             self._ports[name],
             self._state / "logs" / f"{name}.log",
             service.readiness_path,

@@ -1,7 +1,8 @@
 """A Service's environment and files: what its ConfigMaps, Secrets and volumes become on one machine.
 
 A mounted volume becomes a folder under the state folder, and an environment variable that points at the mount points at
-that folder instead. `CHECKPOINT=configmap:NAME` becomes a file that holds the text of that ConfigMap's `checkpoint`.
+that folder instead; one that holds a Service's address in the cluster gets its local one. `CHECKPOINT=configmap:NAME`
+becomes a file that holds the text of that ConfigMap's `checkpoint`.
 """
 
 import os
@@ -10,8 +11,9 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
-from local.objects import Import, Manifests, Mount, Service, Variable
+from local.objects import Import, Manifests, Mount, Name, Service, Variable
 
 CHECKPOINT = re.compile(r"configmap:([a-z0-9][a-z0-9.-]*)", re.ASCII)
 TEMPORARY = "/tmp"  # noqa: S108 - a container's own; a volume mounted there becomes TMPDIR
@@ -31,25 +33,41 @@ def variables(service: Service, manifests: Manifests) -> dict[str, str]:
     return found
 
 
+def cluster_addresses(urls: Mapping[Name, str]) -> dict[str, str]:
+    """What Services are called in a cluster → their local *urls*."""
+    return {
+        f"http://{service.name}.{service.namespace}.svc{domain}": url
+        for service, url in urls.items()
+        for domain in ("", ".cluster.local")
+    }
+
+
 def environment(
-    service: Service, manifests: Manifests, state: Path, environ: Mapping[str, str], added: Mapping[str, str]
+    service: Service,
+    manifests: Manifests,
+    state: Path,
+    environ: Mapping[str, str],
+    added: Mapping[str, str],
+    addresses: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """The whole environment of *service*'s process, its volumes and checkpoint written to files under *state*.
 
-    *environ* is the engine's own, of which the process gets little; *added* is what Knative sets, and wins.
+    *environ* is the engine's own, of which the process gets little; *added* is what Knative sets, and wins; *addresses*
+    are those of the cluster → the local ones.
     """
-    folders = {mount.folder: _write_volume(mount, service, manifests, state) for mount in service.mounts}
-    found = {name: _moved(value, folders) for name, value in variables(service, manifests).items()}
+    folders = {mount.folder: str(_write_volume(mount, service, manifests, state)) for mount in service.mounts}
+    moves = {**folders, **addresses}
+    found = {name: _moved(value, moves) for name, value in variables(service, manifests).items()}
     checkpoint = CHECKPOINT.fullmatch(found.get("CHECKPOINT", ""))
     if checkpoint:
         found["CHECKPOINT"] = f"file:{_write_checkpoint(checkpoint[1], service, manifests, state)}"
     return {**_inherited(environ, folders), **found, **added}
 
 
-def _inherited(environ: Mapping[str, str], folders: Mapping[str, Path]) -> dict[str, str]:
+def _inherited(environ: Mapping[str, str], folders: Mapping[str, str]) -> dict[str, str]:
     inherited = {name: environ[name] for name in _INHERITED if name in environ}
     if TEMPORARY in folders:
-        inherited["TMPDIR"] = str(folders[TEMPORARY])
+        inherited["TMPDIR"] = folders[TEMPORARY]
     # The engine's own Python comes first, so that `python` in the Procfile is the one with everything installed.
     path = f"{Path(sys.executable).parent}:{environ.get('PATH', os.defpath)}"
     return {**inherited, "PATH": path, "PYTHONUNBUFFERED": "1"}
@@ -77,10 +95,10 @@ def _text(value: bytes) -> str:
     return value.decode(errors="surrogateescape")
 
 
-def _moved(value: str, folders: Mapping[str, Path]) -> str:
-    """*value*, with the mount that it points into replaced by the local folder; the inner of two mounts counts."""
-    mounted = max((folder for folder in folders if is_within(value, folder)), key=len, default="")
-    return f"{folders[mounted]}{value[len(mounted) :]}" if mounted else value
+def _moved(value: str, moves: Mapping[str, str]) -> str:
+    """*value*, with the mount or address that it begins with replaced by the local one; of two, the longer counts."""
+    before = max((each for each in moves if is_within(value, each)), key=len, default="")
+    return f"{moves[before]}{value[len(before) :]}" if before else value
 
 
 def _write_volume(mount: Mount, service: Service, manifests: Manifests, state: Path) -> Path:

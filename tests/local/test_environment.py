@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from local.environment import environment
+from local.environment import cluster_addresses, environment
 from local.manifests import load
+from local.objects import Name
 
 OBJECTS = """
 apiVersion: serving.knative.dev/v1
@@ -33,6 +34,8 @@ spec:
             - {name: VC_SECRET_PATH, value: /var/bindings/vsphere}
             - {name: SCRATCH, value: /var/bindings/vsphere/scratch/file}
             - {name: NEAR, value: /var/bindings/vsphere2}
+            - {name: LETTERS, value: "http://deadletter.letters.svc.cluster.local/api"}
+            - {name: ELSEWHERE, value: "http://deadletter.letters.svc.cluster.localhost"}
             - {name: CHECKPOINT, value: "configmap:poller-configmap"}
           volumeMounts:
             - {name: credentials, mountPath: /var/bindings/vsphere, readOnly: true}
@@ -104,3 +107,16 @@ def test_checkpoint_of_an_earlier_run_is_kept(manifest: Callable[..., Path], tmp
     environment(service, manifests, tmp_path / "state", OWN, {})
 
     assert path.read_text() == '{"lastEventKey": 99}'
+
+
+def test_address_of_a_service_in_the_cluster_becomes_the_local_one(
+    manifest: Callable[..., Path], tmp_path: Path
+) -> None:
+    manifests = load([manifest(OBJECTS)])
+    [service] = manifests.services.values()
+    addresses = cluster_addresses({Name("letters", "deadletter"): "http://127.0.0.1:4711"})
+
+    found = environment(service, manifests, tmp_path / "state", OWN, {}, addresses)
+
+    assert found["LETTERS"] == "http://127.0.0.1:4711/api"
+    assert found["ELSEWHERE"] == "http://deadletter.letters.svc.cluster.localhost"
