@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import display, poller
+from bench import display, failures, poller
 from bench.measure import Measurement
 from demo.vcsim import build
 from pipeline import logs
@@ -26,6 +26,7 @@ MEASUREMENTS = {
     "burst": poller.burst,
     "memory": poller.memory,
     "start": poller.cold_start,
+    "failures": failures.failures,
     "kills": poller.kills,
     "ticks": poller.ticks,
     "display": display.display,
