@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import ssl
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -182,6 +183,15 @@ def test_changed_password_is_tried_at_once(vcsim: VCSim, tmp_path: Any) -> None:
 def test_untrusted_certificate_is_refused(vcsim: VCSim) -> None:
     with pytest.raises(VCenterRefused, match="VC_CA_BUNDLE"):
         VCenter(settings(vcsim, VC_INSECURE="false")).connect()
+
+
+def test_certificate_of_a_given_authority_is_trusted(vcsim: VCSim, tmp_path: Any) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text(ssl.get_server_certificate(("127.0.0.1", vcsim.port)))
+    session = VCenter(settings(vcsim, VC_INSECURE="false", VC_CA_BUNDLE=str(bundle)))
+    session.connect()
+    assert session.connected
+    session.close()
 
 
 @pytest.mark.parametrize(
