@@ -2,10 +2,12 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import pytest
+from pyVmomi import vim
 
 from tests.administrator import Administrator
 from tests.conformance.requests import Box, Received
@@ -18,6 +20,8 @@ pytestmark = pytest.mark.cluster
 EVENTS = 1000
 PACE_SECONDS = 0.02
 """Between two events that are measured, so that the latency is that of one event and not of a queue."""
+MACHINES = 100
+"""What a burst is about: events of one entity are sent one after the other, those of several at the same time."""
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +39,12 @@ def box(cluster: Cluster, installed: str, recorder: Recorders) -> Callable[[], B
     return lambda: recorder.box("everything")
 
 
-def posted(administrator: Administrator, count: int, pause_seconds: float = 0.0) -> Iterator[int]:
-    """Post events, numbered from 0, and say after each how many there are."""
+def posted(
+    administrator: Administrator, count: int, pause_seconds: float = 0.0, machines: Sequence[Any] = (None,)
+) -> Iterator[int]:
+    """Post events, numbered from 0, about one of *machines* after the other; say after each how many there are."""
     for number in range(count):
-        administrator.post(f"number {number}")
+        administrator.post(f"number {number}", machines[number % len(machines)])
         yield number + 1
         time.sleep(pause_seconds)
 
@@ -84,19 +90,21 @@ def test_a_thousand_events_arrive_with_their_latency(
     cluster.until(lambda: all_shown(rows(cluster, installed, all_shown)), "all events on the display", 60)
 
 
+@pytest.mark.parametrize("machines", [1, MACHINES])
 def test_a_burst_arrives(
-    cluster: Cluster, administrator: Administrator, box: Callable[[], Box], tell: Callable[[str], None]
+    cluster: Cluster, administrator: Administrator, box: Callable[[], Box], tell: Callable[[str], None], machines: int
 ) -> None:
     administrator.post("before the burst")
     before = administrator.newest_key
+    about = [vim.VirtualMachine(f"vm-{9000 + number}", None) for number in range(machines)]
     begun = time.monotonic()
 
-    assert list(posted(administrator, EVENTS))[-1] == EVENTS
-    took = time.monotonic() - begun
+    assert list(posted(administrator, EVENTS, machines=about))[-1] == EVENTS
+    made = EVENTS / (time.monotonic() - begun)
 
     received = arrived(cluster, box, before + 1, before + EVENTS)
-    span = received[-1].at - received[0].at
-    tell(f"burst of {EVENTS} made at {EVENTS / took:.0f} events/s: arrived at {len(received) / span:.0f} events/s")
+    rate = len(received) / (received[-1].at - received[0].at)
+    tell(f"burst of {EVENTS} about {machines} machines, made at {made:.0f} events/s: arrived at {rate:.0f} events/s")
 
 
 RESTARTS = {
