@@ -11,6 +11,8 @@ import pytest
 import yaml
 from pyVmomi import VmomiSupport, vim
 
+from pipeline import settings
+
 ROOT = Path(__file__).parent.parent
 
 Object = dict[str, Any]
@@ -137,6 +139,13 @@ def test_the_role_allows_the_checkpoint_and_nothing_else() -> None:
     assert only("RoleBinding", "vcenter-poller")["subjects"][0]["name"] == (
         poller["spec"]["template"]["spec"]["serviceAccountName"]
     )
+
+
+def test_the_displays_streams_end_themselves_before_knative_cuts_them() -> None:
+    display = only("Service", "display")
+    wanted = settings.read(settings.DisplaySettings, environment(container(display)["env"]))
+
+    assert wanted.stream_seconds < display["spec"]["template"]["spec"]["timeoutSeconds"]
 
 
 def test_the_follow_outlasts_the_pause_between_ticks() -> None:

@@ -73,6 +73,7 @@ def create(environ: Environ) -> Display:
             history=history,
             refused=refused,
             viewers=Viewers(history, places=max(1, int(threads * VIEWER_SHARE))),
+            stream_seconds=wanted.stream_seconds,
             document=document.assemble(),
             guard=Guard(wanted.token, wanted.login),
             service=wanted.service,

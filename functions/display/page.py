@@ -77,7 +77,7 @@ def _stream(sources: Sources, routes: Blueprint) -> None:
             return full
         last_id = request.headers.get("Last-Event-ID") or request.args.get("after", "")
         response = Response(
-            stream(history, bell, last_id),
+            stream(history, bell, last_id, sources.stream_seconds),
             mimetype="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )

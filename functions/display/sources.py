@@ -17,6 +17,8 @@ class Sources:
     history: History
     refused: RefusedRequests
     viewers: Viewers
+    stream_seconds: float
+    """How long a viewer's stream lasts."""
     document: Document
     guard: Guard
     service: str

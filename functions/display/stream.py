@@ -1,10 +1,11 @@
-"""Server-sent events for one viewer: what it missed, then what happens, as long as a proxy lets it.
+"""Server-sent events for one viewer: what it missed, then what happens, for less time than a proxy lets it.
 
 Ids are `epoch.revision`: a page that reconnects says the last one it has (Last-Event-ID) and gets what changed since.
 The epoch is this process's, or the file's if events are kept in one, so a page that outlived it starts afresh.
 """
 
 import json
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -12,11 +13,11 @@ from collections.abc import Iterator
 from functions.display.history import Changes, History
 from functions.display.row import COLUMNS
 
-STREAM_SECONDS = 240.0
-"""A stream ends after this, and the page reconnects: Knative would cut it at its time-out, 300 s by default."""
-
 HEARTBEAT_SECONDS = 5.0
 """A silent stream says something this often: the second time after a viewer left, that is noticed."""
+
+SPREAD = 0.2
+"""A stream may end earlier by this part of its time, so that pages that were opened together do not come back so."""
 
 RECONNECT_MS = 1000
 """How long a page waits before it reconnects."""
@@ -96,19 +97,20 @@ class Viewers:
             bell.ring()
 
 
-def stream(history: History, bell: Bell, last_id: str) -> Iterator[bytes]:
-    """`reset` where the page has to start afresh, `missed` where it has to leave a hole, rows, and `state`.
+def stream(history: History, bell: Bell, last_id: str, seconds: float) -> Iterator[bytes]:
+    """`reset` where the page has to start afresh, `missed` where it has to leave a hole, rows, `state`, and `end`.
 
     A page starts afresh when it is new or when *last_id* is of another epoch; `reset` names the columns of rows. When
     the ring has moved past a page, `missed` says by how many changes, and all that is held follows. `state` comes with
-    every change. *bell* is what `Viewers.enter` gave.
+    every change. `end` comes after *seconds*, or a little earlier: the page opens the next stream, which goes on from
+    there. When the display is stopped there is none. *bell* is what `Viewers.enter` gave.
     """
     epoch, _, revision = last_id.partition(".")
     resumed = epoch == history.epoch and revision.isdecimal() and len(revision) < 19
     cursor = int(revision) if resumed else 0
     reset = {"capacity": history.capacity, "columns": COLUMNS, "epoch": history.epoch}
     yield f"retry: {RECONNECT_MS}\n\n".encode() + (b"" if resumed else _message("reset", json.dumps(reset)))
-    ends = time.monotonic() + STREAM_SECONDS
+    ends = time.monotonic() + seconds * (1 - SPREAD * random.random())  # noqa: S311 - no secret
     first = True
     while (left := ends - time.monotonic()) > 0:
         if not first:
@@ -122,6 +124,7 @@ def stream(history: History, bell: Bell, last_id: str) -> Iterator[bytes]:
         else:
             yield b": nothing new\n\n"
         first = False
+    yield _message("end", "null")
 
 
 def _told(changes: Changes, epoch: str, announce_missed: bool) -> Iterator[bytes]:

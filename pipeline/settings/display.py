@@ -3,8 +3,16 @@
 import dataclasses
 from pathlib import Path
 
-from pipeline.settings.parsers import flag, http_url, text, whole_number
+from pipeline.settings.parsers import duration, flag, http_url, text, whole_number
 from pipeline.settings.variable import Secret, setting
+
+
+def stream_duration(value: str) -> float:
+    """A duration of a second or more: a page that opens streams all the time would keep the display busy."""
+    seconds = duration(value)
+    if seconds < 1:
+        raise ValueError(f"is {value!r}, less than a second")
+    return seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +32,13 @@ class DisplaySettings:
         "memory that held events may take, in MB; the oldest goes first",
         example="64",
         default="64",
+    )
+    stream_seconds: float = setting(
+        "DISPLAY_STREAM",
+        stream_duration,
+        "how long a stream lasts until the page opens the next: less than the Service's timeoutSeconds",
+        example="60s",
+        default="60s",
     )
     file: Path | None = setting(
         "DISPLAY_FILE",

@@ -197,7 +197,7 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 def frames(ring: History, last_id: str = "") -> list[tuple[str, str, Any]]:
     """(event, id, data) of all that a viewer gets until nothing is new, without the numbers."""
     found = []
-    for part in stream(ring, Bell(), last_id):
+    for part in stream(ring, Bell(), last_id, 30):
         if part.startswith(b":"):
             break
         for message in part.decode().split("\n\n"):
@@ -254,17 +254,23 @@ def test_refusal_changes_the_numbers_and_no_row() -> None:
     ring = history()
     add(ring, "a")
     ring.refused()
-    parts = stream(ring, Bell(), f"{ring.epoch}.1")
+    parts = stream(ring, Bell(), f"{ring.epoch}.1", 30)
     next(parts)
     told = next(parts).decode()
     assert told.startswith(f"id: {ring.epoch}.2\nevent: state\n")
     assert '"refused": 1' in told
 
 
-def test_stream_ends_itself_before_knative_cuts_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert streaming.STREAM_SECONDS < 300
-    monkeypatch.setattr(streaming, "STREAM_SECONDS", 0.05)
-    assert list(stream(history(), Bell(), ""))[-1] == b": nothing new\n\n"
+def test_stream_says_that_its_time_is_over() -> None:
+    assert list(stream(history(), Bell(), "", 0.05))[-2:] == [b": nothing new\n\n", b"event: end\ndata: null\n\n"]
+
+
+def test_stream_of_a_display_that_is_stopped_just_ends() -> None:
+    ring = history()
+    parts = stream(ring, Bell(), "", 30)
+    next(parts)
+    ring.close()
+    assert list(parts) == []
 
 
 def test_viewer_is_woken_for_every_change_and_when_the_ring_closes() -> None:

@@ -169,6 +169,7 @@ const refused = new Refused();
 
 follow(absolute("api/events"), {
   reset({ columns }) {
+    const lost = rows.size;
     rows.columns = columns;
     rows.clear();
     rows.last = 0;
@@ -177,6 +178,7 @@ follow(absolute("api/events"), {
     dividers = [];
     cutAt = null;
     paused &&= { seq: 0 };
+    if (lost) divide(0, `the display was started anew: ${number(lost)} ${lost === 1 ? "event" : "events"} shown before ${lost === 1 ? "is" : "are"} no longer held`);
   },
   missed(changes) {
     rows.clear();

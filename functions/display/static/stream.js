@@ -56,6 +56,10 @@ export function follow(address, on) {
       tries = 0;
       on.state(numbers);
     });
+    listen("end", () => {
+      stream.close(); // its time was over, and it told everything: nothing was lost
+      open();
+    });
     stream.onerror = () => {
       stream.close();
       lostAt ??= Date.now();
