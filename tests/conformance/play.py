@@ -3,6 +3,7 @@
 Everything is set up and sent at once: cases do not see each other's events, and the longest of them sets the time.
 """
 
+import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from tests.conformance.requests import Box, Received
-from tests.conformance.table import DELIVERIES, FILTERED, FILTERS, INGRESS, STRUCTURED, Answer, binary, structured
+from tests.conformance.table import (
+    DELIVERIES,
+    FILTERED,
+    FILTERS,
+    INGRESS,
+    STRUCTURED,
+    Answer,
+    Delivery,
+    binary,
+    structured,
+)
 
 SETTLE_SECONDS = 3.0
 """How long nothing more may come before all is taken as come."""
@@ -173,7 +184,7 @@ def check_delivery(played: Played, name: str) -> None:
     for before, after, pause in zip(requests, requests[1:], case.pauses, strict=False):
         assert pause - 0.05 <= after.at - before.at < pause + LATE_SECONDS
     if requests:
-        _check_event(requests[0], {"id": own, "type": own, **case.attributes}, case.content_type, case.received)
+        _check_event(requests[0], case, own)
         assert requests[0].headers["prefer"] == "reply"
     if letters:
         _check_letter(letters[0], case.error, played.recorder, own)
@@ -181,12 +192,16 @@ def check_delivery(played: Played, name: str) -> None:
     assert [each.body for each in replies] == ([] if case.reply is None else [case.reply])
 
 
-def _check_event(request: Received, attributes: Mapping[str, str], content_type: str | None, body: bytes) -> None:
-    got = request.attributes
+def _check_event(request: Received, case: Delivery, own: str) -> None:
+    got: dict[str, Any] = request.attributes if case.members is None else json.loads(request.body)
+    more = case.attributes if case.members is None else case.members
     assert got.pop("knativearrivaltime", "").endswith("Z")
-    assert got == {"specversion": "1.0", "source": "/conformance", **attributes}
-    assert request.headers.get("content-type") == content_type
-    assert request.body == body
+    assert got == {"specversion": "1.0", "source": "/conformance", "id": own, "type": own, **more}
+    assert request.headers.get("content-type") == case.content_type
+    if case.members is None:
+        assert request.body == case.received
+    else:
+        assert request.attributes == {}
 
 
 def _check_letter(letter: Received, error: Mapping[str, str] | None, recorder: str, own: str) -> None:

@@ -218,6 +218,8 @@ class Delivery:
     """What the subscriber gets beside id, source, type and specversion."""
     content_type: str | None = None
     received: bytes = b""
+    members: Mapping[str, Any] | None = None
+    """What it gets in structured mode, beside id, source, type and specversion; None is binary mode."""
     dead_letters: int = 0
     """Requests that the dead-letter sink gets."""
     error: Headers | None = None
@@ -227,6 +229,7 @@ class Delivery:
 
 
 RETRY = {"retry": 1}
+JSON = {"format": "json"}
 ONCE_A_SECOND = {"backoffPolicy": "linear", "backoffDelay": "PT1S"}
 
 
@@ -362,4 +365,32 @@ DELIVERIES: dict[str, Delivery] = {
         content_type="application/octet-stream", received=b"\0\1\2",
     ),
     "structured without data": Delivery(structured={}),
+    # the format that a Trigger asks for
+    "format binary": Delivery(
+        spec={"format": "binary"}, structured={"datacontenttype": "application/json", "data": {"a": 1}},
+        content_type="application/json", received=b'{"a":1}',
+    ),
+    "format json": Delivery(
+        spec=JSON, headers={"content-type": "application/json", "ce-colour": "red", "ce-size": "12"},
+        body=b'{"a": [1]}', content_type=STRUCTURED,
+        members={"datacontenttype": "application/json", "colour": "red", "size": "12", "data": {"a": [1]}},
+    ),
+    "format json of a structured event": Delivery(
+        spec=JSON, structured={"time": "2026-01-01T01:00:00+01:00", "subject": "vm-1", "data": "plain", "size": 12},
+        content_type=STRUCTURED,
+        members={"time": "2026-01-01T00:00:00Z", "subject": "vm-1", "data": "plain", "size": "12"},
+    ),
+    "format json of XML": Delivery(
+        spec=JSON, headers={"content-type": "application/xml"}, body=b'<a b="1">\n</a>',
+        content_type=STRUCTURED, members={"datacontenttype": "application/xml", "data": '<a b="1">\n</a>'},
+    ),
+    "format json of bytes": Delivery(  # as text, never data_base64: what is no UTF-8 does not survive it
+        spec=JSON, headers={"content-type": "application/octet-stream"}, body=b"\0\1\2",
+        content_type=STRUCTURED, members={"datacontenttype": "application/octet-stream", "data": "\0\1\2"},
+    ),
+    "format json without data": Delivery(spec=JSON, content_type=STRUCTURED, members={}),
+    "format json of a dead letter": Delivery(
+        (Answer(400),), JSON, body=b'{"a":1}', headers={"content-type": "application/json"}, content_type=STRUCTURED,
+        members={"datacontenttype": "application/json", "data": {"a": 1}}, dead_letters=1, error=error(400),
+    ),
 }  # fmt: skip

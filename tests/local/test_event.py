@@ -46,7 +46,7 @@ def test_structured_data_in_each_form(members: dict[str, object], data: bytes) -
 
 
 def test_structured_event_is_read_again_as_itself() -> None:
-    for content_type, data in (("application/json", b'{"a": 1}'), ("image/png", b"\x00\xff")):
+    for content_type, data in (("application/json", b'{"a": 1}'), ("text/plain", "\0é".encode())):
         event = from_http({**BINARY, "content-type": content_type}, data)
 
         headers, body = to_http(event, structured=True)
