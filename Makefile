@@ -23,6 +23,7 @@ run: $(STAMP) ## the same with your vCenter: VC_URL, VC_USERNAME, VC_PASSWORD, V
 
 test: $(STAMP) ## all tests that need no cluster: ARGS="-k checkpoint" picks some
 	@$(BIN)/python -m demo.vcsim
+	@$(BIN)/python -m demo.golang tests/vcsim
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 e2e: $(STAMP) ## tests on a cluster with Knative: KUBECONFIG, IMAGE, VCSIM_IMAGE

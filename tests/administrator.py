@@ -1,5 +1,6 @@
 """Somebody who works at the simulated vCenter through pyVmomi: makes the events that tests wait for."""
 
+import contextlib
 import datetime
 import re
 from typing import Any, Self
@@ -25,8 +26,24 @@ class Administrator:
     @property
     def machines(self) -> list[Any]:
         """The virtual machines, by name."""
-        view = self.content.viewManager.CreateContainerView(self.content.rootFolder, [vim.VirtualMachine], True)
-        found = sorted(view.view, key=lambda machine: str(machine.name))
+        return self.objects(vim.VirtualMachine)
+
+    @property
+    def cluster(self) -> Any:
+        """The only one."""
+        [cluster] = self.objects(vim.ClusterComputeResource)
+        return cluster
+
+    @property
+    def machines_in_cluster(self) -> list[Any]:
+        """The virtual machines in the cluster, by name."""
+        cluster = self.cluster
+        return [each for each in self.machines if each.runtime.host.parent == cluster]
+
+    def objects(self, kind: type) -> list[Any]:
+        """The objects of *kind*, by name."""
+        view = self.content.viewManager.CreateContainerView(self.content.rootFolder, [kind], True)
+        found = sorted(view.view, key=lambda managed: str(managed.name))
         view.Destroy()
         return found
 
@@ -64,6 +81,44 @@ class Administrator:
         stub.ReturnConnection(connection)
         if response.status != 200:
             raise RuntimeError(f"post {xml[:60]}…: {response.status} {answer}")
+
+    def turn(self, managed: Any, colour: str, alarm: str) -> None:
+        """Have *alarm*, which is defined if it is not, turn *colour* on *managed*: post the event that it waits for."""
+        with contextlib.suppress(vim.fault.DuplicateName):
+            self._define_alarm(alarm)
+        event = vim.event.EventEx(
+            key=0,
+            chainId=0,
+            createdTime=datetime.datetime.now(datetime.UTC),
+            userName="",
+            eventTypeId=f"{alarm} {colour}",
+            objectType=type(managed),
+            objectId=managed._moId,
+        )
+        self.content.eventManager.PostEvent(event)
+
+    def _define_alarm(self, name: str) -> None:
+        """An alarm of all objects, with an action."""
+        colours = [
+            vim.alarm.EventAlarmExpression(eventType=vim.event.EventEx, eventTypeId=f"{name} {colour}", status=colour)
+            for colour in ("green", "yellow", "red", "gray")
+        ]
+        action = vim.alarm.AlarmTriggeringAction(
+            action=vim.action.SendSNMPAction(),
+            transitionSpecs=[],
+            green2yellow=True,
+            yellow2red=True,
+            red2yellow=True,
+            yellow2green=True,
+        )
+        spec = vim.alarm.AlarmSpec(
+            name=name,
+            description="",
+            enabled=True,
+            expression=vim.alarm.OrAlarmExpression(expression=colours),
+            action=action,
+        )
+        self.content.alarmManager.CreateAlarm(self.content.rootFolder, spec)
 
     def end_other_sessions(self) -> None:
         """End every session but this one."""

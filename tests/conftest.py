@@ -3,11 +3,12 @@
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from demo.golang import NotBuilt
+from demo import golang
 from demo.vcsim import VCSim, build
 
 
@@ -16,7 +17,7 @@ def _vcsim_binary() -> None:
     """vcsim's executable, which `make test` builds before; without Go its tests are skipped."""
     try:
         build()
-    except NotBuilt as error:
+    except golang.NotBuilt as error:
         pytest.skip(str(error))
 
 
@@ -24,6 +25,17 @@ def _vcsim_binary() -> None:
 def vcsim(_vcsim_binary: None) -> Iterator[VCSim]:
     """A simulated vCenter of the test's own, running, on a free port."""
     with VCSim() as running:
+        yield running
+
+
+@pytest.fixture
+def vcsim_with_alarms() -> Iterator[VCSim]:
+    """The same with alarms: `tests/vcsim`."""
+    try:
+        program = golang.build(Path(__file__).parent / "vcsim")
+    except golang.NotBuilt as error:
+        pytest.skip(str(error))
+    with VCSim(program=program) as running:
         yield running
 
 

@@ -153,8 +153,7 @@ stringData: {{username: user, password: pass}}
 
 def tagged(vcsim: VCSim) -> set[tuple[str, str]]:
     """What carries the tag of config/reactions/310-tag.yaml."""
-    account = {"VC_URL": vcsim.url, "VC_USERNAME": "user", "VC_PASSWORD": "pass", "VC_INSECURE": "true"}
-    tagging = Tagging(read(VCenterSettings, account))
+    tagging = Tagging(read(VCenterSettings, vcsim.environ))
     try:
         return tagging.carriers("lifecycle", "new")
     except NoSuchTag:

@@ -100,9 +100,8 @@ def test_the_demonstration_shows_events_and_ctrl_c_ends_it_without_a_trace(tmp_p
 
 def test_a_real_vcenter_is_shown_and_its_credentials_do_not_outlive_the_run(vcsim: VCSim, tmp_path: Path) -> None:
     port = free_port()
-    access = {"VC_URL": vcsim.url, "VC_USERNAME": vcsim.username, "VC_PASSWORD": vcsim.password, "VC_INSECURE": "true"}
 
-    with demonstration("--vcenter", DEMO_PORT=str(port), TMPDIR=str(tmp_path), **access) as process:
+    with demonstration("--vcenter", DEMO_PORT=str(port), TMPDIR=str(tmp_path), **vcsim.environ) as process:
         run_and_end(process, port, signal.SIGTERM)
 
     assert list(tmp_path.iterdir()) == []

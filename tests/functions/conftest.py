@@ -28,10 +28,7 @@ def administrator(vcsim: VCSim) -> Iterator[Administrator]:
 @pytest.fixture
 def environ(vcsim: VCSim, sink: Receiver, tmp_path: Path) -> dict[str, str]:
     return {
-        "VC_URL": vcsim.url,
-        "VC_INSECURE": "true",
-        "VC_USERNAME": vcsim.username,
-        "VC_PASSWORD": vcsim.password,
+        **vcsim.environ,
         "K_SINK": sink.url,
         "CHECKPOINT": f"file:{tmp_path / 'checkpoint.json'}",
         "FOLLOW_SECONDS": "0",

@@ -1,11 +1,17 @@
 """Events as reactions get them: of a vCenter, about an object of it."""
 
+import contextlib
 import itertools
+import json
+from datetime import timedelta
 from typing import Any
 
 from cloudevents.http import CloudEvent
 
 from demo.vcsim import VCSim
+from pipeline.event import to_cloudevent
+from pipeline.settings import VCenterSettings, read
+from pipeline.vcenter import EventHistory, VCenter
 
 _numbers = itertools.count(5000)
 
@@ -25,6 +31,16 @@ def vcenter_event(source: str, class_name: str, number: str = "4711", **data: An
         "datacontenttype": "application/json",
     }
     return CloudEvent(attributes, {"UserName": "VSPHERE.LOCAL\\alice", "FullFormattedMessage": "", **data})
+
+
+def newest(vcsim: VCSim, class_name: str) -> CloudEvent:
+    """The newest event of *class_name* that *vcsim* holds, read and made into a CloudEvent as the poller does."""
+    settings = read(VCenterSettings, {**vcsim.environ, "EVENT_TYPES": class_name})
+    with contextlib.closing(VCenter(settings)) as vcenter:
+        vcenter.connect()
+        event = EventHistory(vcenter, vcenter.server_time() - timedelta(minutes=5), None).read().events[-1]
+        found = to_cloudevent(event, settings.sdk_url, vcenter.api_version)
+    return CloudEvent(found.get_attributes(), json.loads(found.get_data() or b""))
 
 
 def about(managed: Any, argument: str) -> dict[str, Any]:

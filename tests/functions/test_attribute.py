@@ -16,11 +16,9 @@ from tests.functions.events import about, event_of, vcenter_event
 
 Make = Callable[..., attribute.Attribute]
 
-ACCOUNT = {"VC_USERNAME": "user", "VC_PASSWORD": "pass", "VC_INSECURE": "true"}
-
 
 def environ(vcsim: VCSim, **more: str) -> dict[str, str]:
-    return {"VC_URL": vcsim.url, **ACCOUNT, **more}
+    return {**vcsim.environ, **more}
 
 
 @pytest.fixture
@@ -154,4 +152,4 @@ def test_unreachable_vcenter_is_temporary_and_the_event_is_handled_when_it_comes
 )
 def test_settings_that_cannot_be_used_are_named_at_start(values: str, fault: str) -> None:
     with pytest.raises(SettingsError, match=fault):
-        attribute.create({"VC_URL": "https://vcenter.example", **ACCOUNT, "ATTRIBUTE_VALUES": values})
+        attribute.create({"VC_URL": "https://vcenter.example", "ATTRIBUTE_VALUES": values})

@@ -1,7 +1,7 @@
 """capacity, with the datastore of a simulated vCenter."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,37 +12,43 @@ from demo.vcsim import VCSim
 from functions import capacity
 from pipeline.errors import TemporaryError
 from tests.administrator import Administrator
-from tests.functions.events import about, vcenter_event
+from tests.functions.events import newest, vcenter_event
 
-ALARM = {"Name": "Datastore usage on disk", "Alarm": {"Type": "Alarm", "Value": "alarm-8"}}
+Turned = Callable[[Any, str], CloudEvent]
+
+ALARM = "Datastore usage on disk"
+
+
+@pytest.fixture
+def vcsim(vcsim_with_alarms: VCSim) -> VCSim:
+    return vcsim_with_alarms
 
 
 @pytest.fixture
 def function(vcsim: VCSim) -> Iterator[capacity.Capacity]:
-    account = {"VC_USERNAME": "user", "VC_PASSWORD": "pass", "VC_INSECURE": "true"}
-    with contextlib.closing(capacity.create({"VC_URL": vcsim.url, **account})) as function:
+    with contextlib.closing(capacity.create(vcsim.environ)) as function:
         yield function
 
 
+@pytest.fixture
 def datastore(administrator: Administrator) -> Any:
-    view = administrator.content.viewManager.CreateContainerView(
-        administrator.content.rootFolder, [vim.Datastore], True
-    )
-    return view.view[0]
+    return administrator.objects(vim.Datastore)[0]
 
 
-def changed(vcsim: VCSim, entity: Any, state: str, number: str, minute: int = 0) -> CloudEvent:
-    event = vcenter_event(
-        vcsim.url,
-        "AlarmStatusChangedEvent",
-        number,
-        Entity=about(entity, "Entity"),
-        Alarm=ALARM,
-        From="green",
-        To=state,
-    )
-    event["time"] = f"2026-11-20T15:{minute:02}:00Z"
-    return event
+@pytest.fixture
+def turned(vcsim: VCSim, administrator: Administrator) -> Turned:
+    """Turns an object's alarm to a colour; vCenter's event."""
+
+    def turn(managed: Any, colour: str) -> CloudEvent:
+        administrator.turn(managed, colour, ALARM)
+        return newest(vcsim, "AlarmStatusChangedEvent")
+
+    return turn
+
+
+def another(event: CloudEvent) -> CloudEvent:
+    """The same in an event of another id."""
+    return CloudEvent({**event.get_attributes(), "id": f"{event['id']}-again"}, event.get_data())
 
 
 def data(reply: CloudEvent | None) -> dict[str, Any]:
@@ -50,14 +56,13 @@ def data(reply: CloudEvent | None) -> dict[str, Any]:
     return dict(reply.get_data() or {})
 
 
-def test_each_state_is_told_once_with_the_room_that_vcenter_knows(vcsim: VCSim, function: capacity.Capacity) -> None:
-    with Administrator(vcsim.port) as administrator:
-        store = datastore(administrator)
-        replies = [
-            function.handle(changed(vcsim, store, state, str(number), number))
-            for number, state in enumerate(("yellow", "yellow", "red", "red", "green"))
-        ]
-        summary = store.summary
+def test_each_state_is_told_once_with_the_room_that_vcenter_knows(
+    function: capacity.Capacity, datastore: Any, turned: Turned
+) -> None:
+    replies: list[CloudEvent | None] = []
+    for colour in ("yellow", "red", "green"):
+        event = turned(datastore, colour)
+        replies += [function.handle(event), function.handle(another(event))]
 
     assert [reply and reply["type"] for reply in replies] == [
         "dev.vcenter-events.capacity.yellow.v0",
@@ -65,38 +70,37 @@ def test_each_state_is_told_once_with_the_room_that_vcenter_knows(vcsim: VCSim, 
         "dev.vcenter-events.capacity.red.v0",
         None,
         "dev.vcenter-events.capacity.green.v0",
+        None,
     ]
-    assert [data(replies[number])["severity"] for number in (0, 2, 4)] == ["warning", "error", "info"]
-    first = data(replies[0])
-    assert (first["datastore"], first["capacity"], first["free"]) == ("LocalDS_0", summary.capacity, summary.freeSpace)
+    assert [data(reply)["severity"] for reply in replies[::2]] == ["warning", "error", "info"]
+    first, room = data(replies[0]), datastore.summary
+    assert (first["datastore"], first["capacity"], first["free"]) == ("LocalDS_0", room.capacity, room.freeSpace)
     assert first["message"].startswith("Datastore LocalDS_0 is yellow: ")
     assert first["message"].endswith("(Datastore usage on disk)")
 
 
-def test_same_event_three_times_is_the_same_report(vcsim: VCSim, function: capacity.Capacity) -> None:
-    with Administrator(vcsim.port) as administrator:
-        event = changed(vcsim, datastore(administrator), "red", "1")
-        first, *others = [function.handle(event) for _ in range(3)]
+def test_same_event_three_times_is_the_same_report(function: capacity.Capacity, datastore: Any, turned: Turned) -> None:
+    event = turned(datastore, "red")
+    first, *others = [function.handle(event) for _ in range(3)]
 
     assert first is not None
     assert others == [first, first]
 
 
-def test_state_that_is_older_than_the_last_is_not_told(vcsim: VCSim, function: capacity.Capacity) -> None:
-    with Administrator(vcsim.port) as administrator:
-        store = datastore(administrator)
-        assert function.handle(changed(vcsim, store, "green", "2", minute=5)) is not None
+def test_state_that_is_older_than_the_last_is_not_told(
+    function: capacity.Capacity, datastore: Any, turned: Turned
+) -> None:
+    older, newer = turned(datastore, "red"), turned(datastore, "green")
+    assert function.handle(newer) is not None
 
-        assert function.handle(changed(vcsim, store, "red", "1", minute=1)) is None
+    assert function.handle(older) is None
 
 
-def test_what_machines_take_is_read_from_vcenter(vcsim: VCSim, function: capacity.Capacity) -> None:
-    with Administrator(vcsim.port) as administrator:
-        store = datastore(administrator)
-        largest = data(function.handle(changed(vcsim, store, "yellow", "1", 1)))["largest"]
+def test_what_machines_take_is_read_from_vcenter(function: capacity.Capacity, datastore: Any, turned: Turned) -> None:
+    largest = data(function.handle(turned(datastore, "yellow")))["largest"]
 
-        assert set(largest) <= {machine.name for machine in store.vm}
-        assert "grown" in data(function.handle(changed(vcsim, store, "red", "2", 2)))
+    assert set(largest) <= {machine.name for machine in datastore.vm}
+    assert "grown" in data(function.handle(turned(datastore, "red")))
 
 
 def test_growth_is_what_was_added_and_only_the_most_is_named() -> None:
@@ -115,11 +119,15 @@ def test_sizes_are_told_as_people_read_them(count: int, words: str) -> None:
 
 
 def test_other_objects_colours_and_events_are_logged_and_answered(
-    vcsim: VCSim, function: capacity.Capacity, capsys: pytest.CaptureFixture[str]
+    vcsim: VCSim,
+    administrator: Administrator,
+    function: capacity.Capacity,
+    datastore: Any,
+    turned: Turned,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with Administrator(vcsim.port) as administrator:
-        assert function.handle(changed(vcsim, administrator.machines[0], "red", "1")) is None
-        assert function.handle(changed(vcsim, datastore(administrator), "gray", "2")) is None
+    assert function.handle(turned(administrator.objects(vim.HostSystem)[0], "red")) is None
+    assert function.handle(turned(datastore, "gray")) is None
     gone = {"Name": "gone", "Entity": {"Type": "Datastore", "Value": "datastore-9999"}}
     assert function.handle(vcenter_event(vcsim.url, "AlarmStatusChangedEvent", "3", Entity=gone, To="red")) is None
     assert function.handle(vcenter_event(vcsim.url, "VmPoweredOnEvent", "4")) is None
@@ -131,10 +139,9 @@ def test_other_objects_colours_and_events_are_logged_and_answered(
 
 
 def test_unreachable_vcenter_is_temporary_and_the_report_comes_with_the_event_again(
-    vcsim: VCSim, function: capacity.Capacity
+    vcsim: VCSim, function: capacity.Capacity, datastore: Any, turned: Turned
 ) -> None:
-    with Administrator(vcsim.port) as administrator:
-        event = changed(vcsim, datastore(administrator), "red", "1")
+    event = turned(datastore, "red")
     vcsim.stop()
     with pytest.raises(TemporaryError):
         function.handle(event)

@@ -19,8 +19,7 @@ COMPLETED = "com.vmware.vc.HA.ClusterFailoverActionCompletedEvent"
 
 
 def environ(vcsim: VCSim, **more: str) -> dict[str, str]:
-    account = {"VC_USERNAME": "user", "VC_PASSWORD": "pass", "VC_INSECURE": "true"}
-    return {"VC_URL": vcsim.url, **account, "FAILOVER_SETTLE": "0", **more}
+    return {**vcsim.environ, "FAILOVER_SETTLE": "0", **more}
 
 
 @pytest.fixture
@@ -47,14 +46,6 @@ def restart(administrator: Administrator, machine: Any, type_id: str = "com.vmwa
     )
 
 
-def in_cluster(administrator: Administrator) -> tuple[Any, list[Any]]:
-    """The cluster, and its machines."""
-    machines = [
-        each for each in administrator.machines if isinstance(each.runtime.host.parent, vim.ClusterComputeResource)
-    ]
-    return machines[0].runtime.host.parent, machines
-
-
 def completed(vcsim: VCSim, cluster: Any, number: str = "1", **ago: float) -> CloudEvent:
     event = vcenter_event(vcsim.url, COMPLETED, number, ComputeResource=about(cluster, "ComputeResource"))
     event["time"] = (datetime.now(UTC) - timedelta(**ago)).isoformat()
@@ -63,7 +54,7 @@ def completed(vcsim: VCSim, cluster: Any, number: str = "1", **ago: float) -> Cl
 
 def test_restarted_machines_of_the_cluster_are_one_event(vcsim: VCSim, function: failover.Failover) -> None:
     with Administrator(vcsim.port) as administrator:
-        cluster, machines = in_cluster(administrator)
+        cluster, machines = administrator.cluster, administrator.machines_in_cluster
         for machine in machines[:2]:
             restart(administrator, machine)
         restart(administrator, machines[2], "com.vmware.vc.ha.VmFailedOverEvent")
@@ -81,7 +72,7 @@ def test_restarted_machines_of_the_cluster_are_one_event(vcsim: VCSim, function:
 
 def test_same_event_three_times_is_the_same_summary(vcsim: VCSim, function: failover.Failover) -> None:
     with Administrator(vcsim.port) as administrator:
-        cluster, machines = in_cluster(administrator)
+        cluster, machines = administrator.cluster, administrator.machines_in_cluster
         restart(administrator, machines[0])
         event = completed(vcsim, cluster)
         first = function.handle(event)
@@ -92,7 +83,7 @@ def test_same_event_three_times_is_the_same_summary(vcsim: VCSim, function: fail
 
 def test_restarts_of_an_earlier_fail_over_are_not_told_again(vcsim: VCSim, function: failover.Failover) -> None:
     with Administrator(vcsim.port) as administrator:
-        cluster, machines = in_cluster(administrator)
+        cluster, machines = administrator.cluster, administrator.machines_in_cluster
         restart(administrator, machines[0])
 
         assert function.handle(completed(vcsim, cluster, minutes=-20)) is None
@@ -100,7 +91,7 @@ def test_restarts_of_an_earlier_fail_over_are_not_told_again(vcsim: VCSim, funct
 
 def test_session_that_the_server_ended_is_made_anew(vcsim: VCSim, function: failover.Failover) -> None:
     with Administrator(vcsim.port) as administrator:
-        cluster, machines = in_cluster(administrator)
+        cluster, machines = administrator.cluster, administrator.machines_in_cluster
         restart(administrator, machines[0])
         assert function.handle(completed(vcsim, cluster, "1")) is not None
         administrator.end_other_sessions()
@@ -121,7 +112,7 @@ def test_event_without_a_cluster_and_one_that_is_gone_are_logged(
 
 def test_unreachable_vcenter_is_temporary(vcsim: VCSim, function: failover.Failover) -> None:
     with Administrator(vcsim.port) as administrator:
-        event = completed(vcsim, in_cluster(administrator)[0])
+        event = completed(vcsim, administrator.cluster)
     vcsim.stop()
     with pytest.raises(TemporaryError):
         function.handle(event)

@@ -1,7 +1,8 @@
-"""maintenance: hosts of the simulator enter and leave maintenance mode; alarm actions are `tests.alarms`'."""
+"""maintenance: hosts of a simulated vCenter enter and leave maintenance mode; what it holds before and after."""
 
 import contextlib
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,57 +13,49 @@ from demo.vcsim import VCSim
 from functions import maintenance
 from pipeline.errors import TemporaryError
 from tests.administrator import Administrator
-from tests.alarms import Alarms
-from tests.functions.events import about, vcenter_event
+from tests.functions.events import about, newest, vcenter_event
 
-ATTRIBUTE = "alarm actions before maintenance"
-
-
-@pytest.fixture
-def alarms(vcsim: VCSim) -> Iterator[Alarms]:
-    with Alarms(vcsim.port) as alarms:
-        yield alarms
+Make = Callable[[], maintenance.Maintenance]
 
 
 @pytest.fixture
-def administrator(vcsim: VCSim) -> Iterator[Administrator]:
-    with Administrator(vcsim.port) as administrator:
-        yield administrator
+def vcsim(vcsim_with_alarms: VCSim) -> VCSim:
+    return vcsim_with_alarms
 
 
 @pytest.fixture
-def make(alarms: Alarms) -> Iterator[Callable[[], maintenance.Maintenance]]:
+def host(administrator: Administrator) -> Any:
+    return administrator.objects(vim.HostSystem)[0]
+
+
+@pytest.fixture
+def make(vcsim: VCSim) -> Iterator[Make]:
     """Makes reactions; each is as a new process."""
-    environ = {"VC_URL": alarms.url, "VC_USERNAME": "user", "VC_PASSWORD": "pass"}
     with contextlib.ExitStack() as made:
-        yield lambda: made.enter_context(contextlib.closing(maintenance.create(environ)))
+        yield lambda: made.enter_context(contextlib.closing(maintenance.create(vcsim.environ)))
 
 
-def hosts(administrator: Administrator) -> list[Any]:
-    view = administrator.content.viewManager.CreateContainerView(
-        administrator.content.rootFolder, [vim.HostSystem], True
-    )
-    return sorted(view.view, key=lambda host: str(host.name))
-
-
-def entered(alarms: Alarms, host: Any, number: str = "1") -> CloudEvent:
-    return vcenter_event(alarms.url, "EnteredMaintenanceModeEvent", number, Host=about(host, "Host"))
-
-
-def left(alarms: Alarms, host: Any, number: str = "2") -> CloudEvent:
-    return vcenter_event(alarms.url, "ExitMaintenanceModeEvent", number, Host=about(host, "Host"))
-
-
-def noted(host: Any) -> list[str]:
-    return [each.value for each in host.customValue]
-
-
-def enter(host: Any) -> None:
+def enter(vcsim: VCSim, administrator: Administrator, host: Any) -> CloudEvent:
+    """*host* enters maintenance mode; vCenter's event about it, which the simulator leaves to us."""
     host.EnterMaintenanceMode_Task(0)
+    return posted(vcsim, administrator, host, vim.event.EnteredMaintenanceModeEvent)
 
 
-def leave(host: Any) -> None:
+def leave(vcsim: VCSim, administrator: Administrator, host: Any) -> CloudEvent:
     host.ExitMaintenanceMode_Task(0)
+    return posted(vcsim, administrator, host, vim.event.ExitMaintenanceModeEvent)
+
+
+def posted(vcsim: VCSim, administrator: Administrator, host: Any, kind: type) -> CloudEvent:
+    named = vim.event.HostEventArgument(name=host.name, host=host)
+    event = kind(key=0, chainId=0, createdTime=datetime.now(UTC), userName="", host=named)
+    administrator.content.eventManager.PostEvent(event)
+    return newest(vcsim, kind.__name__.rpartition(".")[2])
+
+
+def holds(host: Any) -> tuple[bool, list[str]]:
+    """Whether alarms of *host* act, and what its custom attributes say."""
+    return host.alarmActionsEnabled, [each.value for each in host.customValue]
 
 
 def said(reply: CloudEvent | None) -> str:
@@ -70,81 +63,93 @@ def said(reply: CloudEvent | None) -> str:
 
 
 def test_alarm_actions_are_off_in_maintenance_and_on_again_after(
-    alarms: Alarms, administrator: Administrator, make: Callable[[], maintenance.Maintenance]
+    vcsim: VCSim, administrator: Administrator, host: Any, make: Make
 ) -> None:
-    host, other, *_ = hosts(administrator)
-    enter(host)
-    assert said(make().handle(entered(alarms, host))) == "dev.vcenter-events.maintenance.silenced.v0"
-    assert (alarms.disabled, noted(host)) == ({host._moId}, ["enabled"])
+    other = administrator.objects(vim.HostSystem)[1]
+    assert (holds(host), holds(other)) == ((True, []), (True, []))
 
-    leave(host)
+    reply = make().handle(enter(vcsim, administrator, host))
+    assert said(reply) == "dev.vcenter-events.maintenance.silenced.v0"
+    assert (holds(host), holds(other)) == ((False, ["enabled"]), (True, []))
+
     # By another process: what was before stands in vCenter.
-    assert said(make().handle(left(alarms, host))) == "dev.vcenter-events.maintenance.restored.v0"
-    assert (alarms.disabled, noted(host)) == (set(), [""])
-    assert alarms.changes == [(host._moId, False), (host._moId, True)]
-    assert other.customValue == []
+    reply = make().handle(leave(vcsim, administrator, host))
+    assert said(reply) == "dev.vcenter-events.maintenance.restored.v0"
+    assert (holds(host), holds(other)) == ((True, [""]), (True, []))
+
+
+def test_alarm_that_turns_red_in_maintenance_does_not_act(
+    vcsim: VCSim, administrator: Administrator, host: Any, make: Make
+) -> None:
+    make().handle(enter(vcsim, administrator, host))
+    administrator.turn(host, "red", "Host connection")
+    make().handle(leave(vcsim, administrator, host))
+    administrator.turn(host, "yellow", "Host connection")
+
+    events = [type(each) for each in administrator.events()]
+    assert events.count(vim.event.AlarmStatusChangedEvent) == 2
+    assert events.count(vim.event.AlarmActionTriggeredEvent) == 1
+    assert [each.overallStatus for each in host.triggeredAlarmState] == ["yellow"]
 
 
 def test_alarm_actions_that_were_off_before_stay_off(
-    alarms: Alarms, administrator: Administrator, make: Callable[[], maintenance.Maintenance]
+    vcsim: VCSim, administrator: Administrator, host: Any, make: Make
 ) -> None:
-    host = hosts(administrator)[0]
-    alarms.disabled.add(host._moId)
+    administrator.content.alarmManager.EnableAlarmActions(host, False)
     function = make()
 
-    enter(host)
-    assert function.handle(entered(alarms, host)) is None
-    leave(host)
-    assert function.handle(left(alarms, host)) is None
-
-    assert (alarms.disabled, alarms.changes, noted(host)) == ({host._moId}, [], [""])
+    assert function.handle(enter(vcsim, administrator, host)) is None
+    assert holds(host) == (False, ["disabled"])
+    assert function.handle(leave(vcsim, administrator, host)) is None
+    assert holds(host) == (False, [""])
 
 
 def test_same_event_three_times_also_of_another_process_keeps_what_was_before(
-    alarms: Alarms, administrator: Administrator, make: Callable[[], maintenance.Maintenance]
+    vcsim: VCSim, administrator: Administrator, host: Any, make: Make
 ) -> None:
-    host = hosts(administrator)[0]
-    enter(host)
     function = make()
+    entered = enter(vcsim, administrator, host)
     for each in (function, function, make()):
-        each.handle(entered(alarms, host))
-    assert noted(host) == ["enabled"]
+        each.handle(entered)
+    assert holds(host) == (False, ["enabled"])
 
-    leave(host)
-    for each in (function, function, make()):
-        each.handle(left(alarms, host))
-    assert alarms.disabled == set()
-    assert alarms.changes.count((host._moId, True)) == 1
+    left = leave(vcsim, administrator, host)
+    function.handle(left)
+    assert holds(host) == (True, [""])
+    # Whoever disables them now is not overruled by the same event.
+    administrator.content.alarmManager.EnableAlarmActions(host, False)
+    for each in (function, make()):
+        each.handle(left)
+    assert holds(host) == (False, [""])
 
 
 def test_event_that_comes_after_the_host_has_left_again_switches_nothing_off(
-    alarms: Alarms, administrator: Administrator, make: Callable[[], maintenance.Maintenance]
+    vcsim: VCSim, administrator: Administrator, host: Any, make: Make
 ) -> None:
-    host = hosts(administrator)[0]
+    late = enter(vcsim, administrator, host)
+    leave(vcsim, administrator, host)
 
-    make().handle(entered(alarms, host))
+    assert make().handle(late) is None
 
-    assert alarms.changes == []
+    assert holds(host) == (True, [])
 
 
 def test_host_that_is_gone_and_an_event_without_a_host_are_logged(
-    alarms: Alarms, make: Callable[[], maintenance.Maintenance], capsys: pytest.CaptureFixture[str]
+    vcsim: VCSim, make: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gone = {"Name": "gone", "Host": {"Type": "HostSystem", "Value": "host-9999"}}
     function = make()
 
-    assert function.handle(vcenter_event(alarms.url, "EnteredMaintenanceModeEvent", "1", Host=gone)) is None
-    assert function.handle(vcenter_event(alarms.url, "EnteredMaintenanceModeEvent", "2")) is None
+    assert function.handle(vcenter_event(vcsim.url, "EnteredMaintenanceModeEvent", "1", Host=gone)) is None
+    assert function.handle(vcenter_event(vcsim.url, "EnteredMaintenanceModeEvent", "2")) is None
 
     log = capsys.readouterr().out
     assert "host is gone" in log
     assert "event without the object" in log
 
 
-def test_unreachable_vcenter_is_temporary(
-    vcsim: VCSim, alarms: Alarms, administrator: Administrator, make: Callable[[], maintenance.Maintenance]
-) -> None:
-    event = entered(alarms, hosts(administrator)[0])
+def test_unreachable_vcenter_is_temporary(vcsim: VCSim, host: Any, make: Make) -> None:
+    event = vcenter_event(vcsim.url, "EnteredMaintenanceModeEvent", Host=about(host, "Host"))
     function = make()
     vcsim.stop()
     with pytest.raises(TemporaryError):

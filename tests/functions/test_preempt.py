@@ -16,35 +16,25 @@ from pipeline.payload import Reference
 from pipeline.settings import VCenterSettings, read
 from pipeline.tagging import Tagging
 from tests.administrator import Administrator
-from tests.functions.events import about, vcenter_event
+from tests.functions.events import newest, vcenter_event
 
 Make = Callable[..., preempt.Preempt]
 
 
+@pytest.fixture
+def vcsim(vcsim_with_alarms: VCSim) -> VCSim:
+    return vcsim_with_alarms
+
+
 def environ(vcsim: VCSim, **more: str) -> dict[str, str]:
-    account = {"VC_USERNAME": "user", "VC_PASSWORD": "pass", "VC_INSECURE": "true"}
     tag = {"PREEMPT_CATEGORY": "lifecycle", "PREEMPT_TAG": "preemptible", "PREEMPT_DRY_RUN": "false"}
-    return {"VC_URL": vcsim.url, **account, **tag, **more}
+    return {**vcsim.environ, **tag, **more}
 
 
 @pytest.fixture
 def make(vcsim: VCSim) -> Iterator[Make]:
     with contextlib.ExitStack() as made:
         yield lambda **more: made.enter_context(contextlib.closing(preempt.create(environ(vcsim, **more))))
-
-
-@pytest.fixture
-def administrator(vcsim: VCSim) -> Iterator[Administrator]:
-    with Administrator(vcsim.port) as administrator:
-        yield administrator
-
-
-def in_cluster(administrator: Administrator) -> tuple[Any, list[Any]]:
-    """The cluster, and its four machines."""
-    machines = [
-        each for each in administrator.machines if isinstance(each.runtime.host.parent, vim.ClusterComputeResource)
-    ]
-    return machines[0].runtime.host.parent, machines
 
 
 def give_way(vcsim: VCSim, *machines: Any) -> None:
@@ -54,11 +44,16 @@ def give_way(vcsim: VCSim, *machines: Any) -> None:
             tagging.attach("lifecycle", "preemptible", Reference("VirtualMachine", machine._moId, ""))
 
 
-def red(vcsim: VCSim, cluster: Any, number: str = "1", alarm: str = "Cluster CPU usage", **more: Any) -> CloudEvent:
-    data = {"Entity": about(cluster, "Entity"), "Alarm": {"Name": alarm}, "From": "yellow", "To": "red", **more}
-    event = vcenter_event(vcsim.url, "AlarmStatusChangedEvent", number, **data)
-    event["time"] = datetime.now(UTC).isoformat()
-    return event
+def turned(
+    vcsim: VCSim,
+    administrator: Administrator,
+    colour: str = "red",
+    alarm: str = "Cluster CPU usage",
+    kind: type = vim.ClusterComputeResource,
+) -> CloudEvent:
+    """*alarm* turns *colour* on the first object of *kind*, the cluster: vCenter's event."""
+    administrator.turn(administrator.objects(kind)[0], colour, alarm)
+    return newest(vcsim, "AlarmStatusChangedEvent")
 
 
 def states(machines: list[Any]) -> list[str]:
@@ -68,11 +63,11 @@ def states(machines: list[Any]) -> list[str]:
 def test_machines_with_the_tag_are_suspended_at_most_so_many(
     vcsim: VCSim, administrator: Administrator, make: Make
 ) -> None:
-    cluster, machines = in_cluster(administrator)
+    machines = administrator.machines_in_cluster
     give_way(vcsim, *machines[1:], administrator.machines[-1])  # the last one is in no cluster
     assert states(machines) == ["poweredOn"] * 4
 
-    reply = make(PREEMPT_MOST="2").handle(red(vcsim, cluster))
+    reply = make(PREEMPT_MOST="2").handle(turned(vcsim, administrator))
 
     assert states(machines) == ["poweredOn", "suspended", "suspended", "poweredOn"]
     assert reply is not None
@@ -83,19 +78,19 @@ def test_machines_with_the_tag_are_suspended_at_most_so_many(
 def test_machines_are_powered_off_if_the_setting_says_so(
     vcsim: VCSim, administrator: Administrator, make: Make
 ) -> None:
-    cluster, machines = in_cluster(administrator)
+    machines = administrator.machines_in_cluster
     give_way(vcsim, machines[0])
 
-    make(PREEMPT_ACTION="poweroff").handle(red(vcsim, cluster, alarm="Cluster Memory usage"))
+    make(PREEMPT_ACTION="poweroff").handle(turned(vcsim, administrator, alarm="Cluster Memory usage"))
 
     assert states(machines) == ["poweredOff", "poweredOn", "poweredOn", "poweredOn"]
 
 
 def test_dry_run_is_the_default_and_only_tells(vcsim: VCSim, administrator: Administrator, make: Make) -> None:
-    cluster, machines = in_cluster(administrator)
+    machines = administrator.machines_in_cluster
     give_way(vcsim, *machines)
 
-    reply = make(PREEMPT_DRY_RUN="").handle(red(vcsim, cluster))
+    reply = make(PREEMPT_DRY_RUN="").handle(turned(vcsim, administrator))
 
     assert states(machines) == ["poweredOn"] * 4
     assert reply is not None
@@ -106,12 +101,13 @@ def test_dry_run_is_the_default_and_only_tells(vcsim: VCSim, administrator: Admi
 def test_same_event_three_times_and_another_within_the_pause_take_no_more(
     vcsim: VCSim, administrator: Administrator, make: Make
 ) -> None:
-    cluster, machines = in_cluster(administrator)
+    machines = administrator.machines_in_cluster
     give_way(vcsim, *machines)
-    function, event = make(PREEMPT_MOST="1"), red(vcsim, cluster)
+    function, event = make(PREEMPT_MOST="1"), turned(vcsim, administrator)
 
     first, *others = [function.handle(event) for _ in range(3)]
-    assert function.handle(red(vcsim, cluster, "2")) is None
+    turned(vcsim, administrator, "green")
+    assert function.handle(turned(vcsim, administrator)) is None
 
     assert others == [first, first]
     assert states(machines) == ["suspended", "poweredOn", "poweredOn", "poweredOn"]
@@ -120,10 +116,9 @@ def test_same_event_three_times_and_another_within_the_pause_take_no_more(
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"To": "yellow"}, "the alarm is not red"),
+        ({"colour": "yellow"}, "the alarm is not red"),
         ({"alarm": "Cluster license"}, "PREEMPT_ALARMS does not match"),
-        ({"Entity": {"Name": "h", "Entity": {"Type": "HostSystem", "Value": "host-1"}}}, "it is about no cluster"),
-        ({"Entity": None}, "event without the object"),
+        ({"kind": vim.HostSystem}, "it is about no cluster"),
     ],
 )
 def test_other_events_take_nothing_and_say_why(
@@ -134,19 +129,25 @@ def test_other_events_take_nothing_and_say_why(
     reason: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    cluster, machines = in_cluster(administrator)
+    machines = administrator.machines_in_cluster
     give_way(vcsim, *machines)
 
-    assert make().handle(red(vcsim, cluster, **change)) is None
+    assert make().handle(turned(vcsim, administrator, **change)) is None
 
     assert states(machines) == ["poweredOn"] * 4
     assert reason in capsys.readouterr().out
 
 
+def test_event_without_an_object_is_logged(vcsim: VCSim, make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    assert make().handle(vcenter_event(vcsim.url, "AlarmStatusChangedEvent", To="red")) is None
+
+    assert "event without the object" in capsys.readouterr().out
+
+
 def test_event_of_long_ago_takes_nothing(vcsim: VCSim, administrator: Administrator, make: Make) -> None:
-    cluster, machines = in_cluster(administrator)
+    machines = administrator.machines_in_cluster
     give_way(vcsim, *machines)
-    event = red(vcsim, cluster)
+    event = turned(vcsim, administrator)
     event["time"] = (datetime.now(UTC) - timedelta(minutes=11)).isoformat()
 
     assert make().handle(event) is None
@@ -155,7 +156,7 @@ def test_event_of_long_ago_takes_nothing(vcsim: VCSim, administrator: Administra
 
 
 def test_unreachable_vcenter_is_temporary(vcsim: VCSim, administrator: Administrator, make: Make) -> None:
-    event = red(vcsim, in_cluster(administrator)[0])
+    event = turned(vcsim, administrator)
     function = make()
     vcsim.stop()
     with pytest.raises(TemporaryError):

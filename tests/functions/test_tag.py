@@ -18,13 +18,12 @@ from tests.functions.events import about, event_of, vcenter_event
 
 Make = Callable[..., tag.Tag]
 
-ACCOUNT = {"VC_USERNAME": "user", "VC_PASSWORD": "pass", "VC_INSECURE": "true"}
 MACHINE = {"Name": "web-01", "Vm": {"Type": "VirtualMachine", "Value": "vm-1"}}
 WANTED = {"TAG_CATEGORY": "lifecycle", "TAG_NAME": "created", "TAG_CREATE": "true"}
 
 
 def environ(vcsim: VCSim, **more: str) -> dict[str, str]:
-    return {"VC_URL": vcsim.url, **ACCOUNT, **WANTED, **more}
+    return {**vcsim.environ, **WANTED, **more}
 
 
 @pytest.fixture

@@ -27,8 +27,7 @@ def administrator(vcsim: VCSim) -> Iterator[Administrator]:
 
 
 def settings(vcsim: VCSim, **more: str) -> VCenterSettings:
-    environ = {"VC_URL": vcsim.url, "VC_USERNAME": vcsim.username, "VC_PASSWORD": vcsim.password, "VC_INSECURE": "true"}
-    return read(VCenterSettings, environ | more)
+    return read(VCenterSettings, vcsim.environ | more)
 
 
 @pytest.fixture

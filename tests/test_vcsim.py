@@ -1,0 +1,59 @@
+"""tests/vcsim: alarms of the simulated vCenter, as far as vCenter's own behave."""
+
+from collections.abc import Iterator
+
+import pytest
+from pyVmomi import vim, vmodl
+
+from demo.vcsim import VCSim
+from tests.administrator import Administrator
+
+
+@pytest.fixture
+def administrator(vcsim_with_alarms: VCSim) -> Iterator[Administrator]:
+    with Administrator(vcsim_with_alarms.port) as person:
+        yield person
+
+
+def test_alarm_shows_on_its_object_and_all_above_until_it_is_green(administrator: Administrator) -> None:
+    host, other, *_ = administrator.objects(vim.HostSystem)
+    above = [host.parent, administrator.content.rootFolder]
+
+    for colour in ("yellow", "red"):
+        administrator.turn(host, colour, "Host CPU usage")
+        states = [state for each in (host, *above) for state in each.triggeredAlarmState]
+        assert [(state.entity, state.overallStatus) for state in states] == [(host, colour)] * 3
+        assert states[0].alarm.info.name == "Host CPU usage"
+    assert other.triggeredAlarmState == []
+
+    administrator.turn(host, "green", "Host CPU usage")
+    assert [each.triggeredAlarmState for each in (host, *above)] == [[], [], []]
+
+    changes = [each for each in administrator.events() if isinstance(each, vim.event.AlarmStatusChangedEvent)]
+    assert [(each.entity.entity, each.alarm.name, getattr(each, "from"), each.to) for each in changes] == [
+        (host, "Host CPU usage", "green", "yellow"),
+        (host, "Host CPU usage", "yellow", "red"),
+        (host, "Host CPU usage", "red", "green"),
+    ]
+
+
+def test_objects_that_do_not_exist_are_refused_and_events_about_them_are_kept(administrator: Administrator) -> None:
+    host = administrator.objects(vim.HostSystem)[0]
+    gone = vim.HostSystem("host-9999", host._stub)
+    alarms = administrator.content.alarmManager
+
+    with pytest.raises(vmodl.fault.ManagedObjectNotFound):
+        alarms.AreAlarmActionsEnabled(gone)
+    with pytest.raises(vmodl.fault.ManagedObjectNotFound):
+        alarms.EnableAlarmActions(gone, False)
+
+    administrator.turn(gone, "red", "Host CPU usage")
+    assert isinstance(administrator.events()[-1], vim.event.EventEx)
+
+
+def test_who_is_not_logged_in_is_refused(administrator: Administrator) -> None:
+    host = administrator.objects(vim.HostSystem)[0]
+    administrator.content.sessionManager.Logout()
+
+    with pytest.raises(vim.fault.NotAuthenticated):
+        administrator.content.alarmManager.EnableAlarmActions(host, False)
