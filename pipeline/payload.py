@@ -15,8 +15,8 @@ from cloudevents.http import CloudEvent
 
 from pipeline.errors import cut
 
-_TARGETS = ("Vm", "Host", "Ds", "ComputeResource", "Dvs", "Net", "Datacenter", "Entity")
-"""The properties that name an object, the most telling first."""
+_TARGETS = ("vm", "host", "datastore", "cluster", "switch", "network", "datacenter", "entity")
+"""Which of an event's `OBJECTS` it is about, the most telling first."""
 
 OBJECTS = {
     "vm": ("Vm", "Vm"),
@@ -30,6 +30,25 @@ OBJECTS = {
 }
 """The objects that an event may name, and where: `data.Ds.Datastore` is the datastore's reference. What an alarm or a
 task is about, of whatever type, is the entity."""
+
+_KINDS = {
+    "VirtualMachine": "vm",
+    "HostSystem": "host",
+    "ComputeResource": "host",  # of a host outside any cluster, and named after it
+    "ClusterComputeResource": "cluster",
+    "Datastore": "datastore",
+    "StoragePod": "datastore cluster",
+    "Datacenter": "datacenter",
+    "Network": "network",
+    "OpaqueNetwork": "network",
+    "DistributedVirtualPortgroup": "network",
+    "DistributedVirtualSwitch": "switch",
+    "VmwareDistributedVirtualSwitch": "switch",
+    "Folder": "folder",
+    "ResourcePool": "resource pool",
+    "VirtualApp": "vApp",
+}
+"""Managed type → what an administrator calls such an object."""
 
 _WORDS = {"Vm": "VM", "Das": "HA", "Drs": "DRS", "Dvs": "DVS", "Id": "ID", "Uuid": "UUID", "Ip": "IP", "Ssh": "SSH"}
 
@@ -101,17 +120,39 @@ def beginning(data: Any, limit: int) -> str:
     return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, default=str)
 
 
-def target(event: CloudEvent) -> str:
-    """The name of the object that the event is about (VM, host, datastore …), else its subject, else ""."""
+class Target(NamedTuple):
+    """What an event is about."""
+
+    kind: str
+    """`vm`, `host`, `cluster`, `folder` … or `entity`; a Kubernetes object's kind, `Pod`; "" if it is not known."""
+    name: str
+    """What people call it, `Pod/web-1` of a Kubernetes object; else the event's subject, or ""."""
+
+
+def about(event: CloudEvent) -> Target:
+    """The object that the event is about (VM, host, datastore …), by its payload, else by its subject."""
     properties = fields(event)
-    for name in _TARGETS:
-        held = properties.get(name)
+    for kind in _TARGETS:
+        argument, property_ = OBJECTS[kind]
+        held = properties.get(argument)
         words = held.get("Name") if isinstance(held, dict) else None
-        if isinstance(words, str) and words.strip():
-            return cut(words, 200)
+        if isinstance(held, dict) and isinstance(words, str) and words.strip():
+            return Target(_kind(held.get(property_)) or kind, cut(words, 200))
     if kubernetes := _kubernetes_object(properties):
-        return cut(f"{kubernetes[0]}/{kubernetes[2]}", 200)
-    return cut(str(event.get("subject") or ""), 200)
+        return Target(cut(kubernetes[0], 60), cut(f"{kubernetes[0]}/{kubernetes[2]}", 200))
+    subject = str(event.get("subject") or "")
+    return Target(_KINDS.get(subject.partition("/")[0], ""), cut(subject, 200))
+
+
+def target(event: CloudEvent) -> str:
+    """The name of the object that the event is about, else its subject, else ""."""
+    return about(event).name
+
+
+def _kind(reference_: Any) -> str:
+    """What an object with the reference `{"Type", "Value"}` is called; "" if that says nothing known."""
+    type_ = reference_.get("Type") if isinstance(reference_, dict) else None
+    return _KINDS.get(type_, "") if isinstance(type_, str) else ""
 
 
 def _kubernetes_object(properties: Mapping[str, Any]) -> tuple[str, str, str] | None:

@@ -10,7 +10,7 @@ from functions.display.history import Held
 from functions.display.intake import structured
 
 CSV_COLUMNS = (
-    "received", "time", "severity", "type", "message", "target", "user", "source", "subject", "id", "repeats",
+    "received", "time", "severity", "type", "message", "target", "kind", "user", "source", "subject", "id", "repeats",
 )  # fmt: skip
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -15,7 +15,7 @@ ATTRIBUTE_CHARACTERS = 200
 
 COLUMNS = (
     "seq", "repeats", "received", "severity", "time", "type", "source", "subject", "id", "contenttype", "size",
-    "target", "user", "chain", "message",
+    "target", "user", "chain", "message", "kind",
 )  # fmt: skip
 """What a row lists: first what the ring knows (number, repeats, when it came in ms since 1970), then the `Summary`."""
 
@@ -39,11 +39,14 @@ class Summary(NamedTuple):
     chain: str
     """vCenter's ChainId, the same for all events of one operation; "" if none."""
     message: str
+    kind: str = ""
+    """Of the target: `vm`, `host` …, as `payload.Target` has it. Last, for files that were written without it."""
 
 
 def summary(event: Event) -> Summary:
     """What a row says of *event*."""
     known, properties = event.attributes, payload.fields(event.readable)
+    about = payload.about(event.readable)
 
     def attribute(name: str) -> str:
         return known.get(name, "")[:ATTRIBUTE_CHARACTERS]
@@ -57,10 +60,11 @@ def summary(event: Event) -> Summary:
         id=attribute("id"),
         contenttype=attribute("datacontenttype"),
         size=len(event.data),
-        target=payload.target(event.readable),
+        target=about.name,
         user=payload.user(event.readable),
         chain=_chain(properties),
         message=payload.message(event.readable, MESSAGE_CHARACTERS),
+        kind=about.kind,
     )
 
 

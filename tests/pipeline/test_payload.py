@@ -39,8 +39,41 @@ def test_recorded_event_reads_alike_in_both_encodings(as_json: Record, as_xml: R
     one = from_http(as_json.headers, as_json.body)
     other = from_http(as_xml.headers, as_xml.body)
     assert payload.title(one) == payload.title(other)
+    assert payload.about(one) == payload.about(other)
     assert payload.user(one) == payload.user(other)
     assert payload.message(one) == payload.message(other)
+
+
+def named(argument: str, property_: str = "", type_: str = "") -> dict[str, Any]:
+    return {argument: {"Name": "a", **({property_: {"Type": type_, "Value": "x-1"}} if type_ else {})}}
+
+
+@pytest.mark.parametrize(
+    ("data", "subject", "kind", "name"),
+    [
+        (JSON_DATA, "", "vm", "DC0_H0_VM0"),
+        (named("Host", "Host", "HostSystem"), "", "host", "a"),
+        (named("Host"), "", "host", "a"),
+        (named("Ds", "Datastore", "Datastore"), "", "datastore", "a"),
+        (named("ComputeResource", "ComputeResource", "ClusterComputeResource"), "", "cluster", "a"),
+        (named("ComputeResource", "ComputeResource", "ComputeResource"), "", "host", "a"),
+        (named("Dvs", "Dvs", "VmwareDistributedVirtualSwitch"), "", "switch", "a"),
+        (named("Entity", "Entity", "Folder"), "", "folder", "a"),
+        (named("Entity", "Entity", "Unheard"), "", "entity", "a"),
+        ({"Host": {"Name": "a", "Host": ["odd"]}}, "", "host", "a"),
+        ({}, "ResourcePool/resgroup-8", "resource pool", "ResourcePool/resgroup-8"),
+        ({}, "anything", "", "anything"),
+        ({}, "", "", ""),
+        ({"kind": "Pod", "metadata": {"name": "web-1"}}, "/apis/v1", "Pod", "Pod/web-1"),
+    ],
+)
+def test_target_has_a_kind(data: dict[str, Any], subject: str, kind: str, name: str) -> None:
+    assert payload.about(event(data, subject=subject)) == (kind, name)
+
+
+def test_kind_is_read_from_xml_as_well() -> None:
+    text = '<E><datastore><n/></datastore><entity><name>a</name><entity type="Datastore">ds-1</entity></entity></E>'
+    assert payload.about(event(text, "application/xml")) == ("datastore", "a")
 
 
 def test_children_of_one_name_are_a_list() -> None:
