@@ -109,7 +109,7 @@ class Deadletter:
             answer = session.post(self._broker_url or "", data=body, headers=headers, timeout=REDRIVE_SECONDS)
         except requests.RequestException as error:
             return f"the Broker cannot be reached: {cut(str(error))}"
-        return "" if answer.ok else f"the Broker answered {answer.status_code}: {cut(answer.text)}"
+        return "" if answer.ok else f"the Broker answered {answer.status_code}: {cut(answer.text)}".removesuffix(": ")
 
     def close(self) -> None:
         """Close the store."""

@@ -1,8 +1,8 @@
 """The display: the page that shows events as they arrive, what was refused, and why.
 
 `intake` reads requests, `row` summarizes events, `history` holds them (`store` in a file), `stream` and
-`page` serve them, `send` sends some, `static/` is the page itself. What never belongs here: choosing which events
-arrive (a Trigger does), acting on them.
+`page` serve them, `send` sends some, `letters` asks the deadletter function, `static/` is the page itself. What never
+belongs here: choosing which events arrive (a Trigger does), acting on them.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ from functions import Environ
 from functions.display import document, intake, page, row
 from functions.display.auth import Guard
 from functions.display.history import History
+from functions.display.letters import DeadLetters
 from functions.display.refused import RefusedRequests
 from functions.display.send import Sender
 from functions.display.sources import Sources
@@ -78,7 +79,7 @@ def create(environ: Environ) -> Display:
             guard=Guard(wanted.token, wanted.login),
             service=wanted.service,
             sender=Sender(wanted.sink, display.receive) if wanted.allow_send else None,
-            dead_letters=wanted.dead_letters,
+            dead_letters=DeadLetters(wanted.dead_letters) if wanted.dead_letters is not None else None,
         )
     )
     return display

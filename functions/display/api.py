@@ -1,4 +1,7 @@
-"""The API under `api/`, which `openapi.json` describes, and `/metrics`. Only `api/send` changes anything."""
+"""The API under `api/`, which `openapi.json` describes, and `/metrics`.
+
+Only `api/send` and the letters change anything, and only for the display's own page.
+"""
 
 import json
 import time
@@ -6,18 +9,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import requests
 from flask import Blueprint, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from functions.display import export, match, metrics
 from functions.display.history import Held, History
+from functions.display.letters import DeadLetters
 from functions.display.refused import body_document
+from functions.display.send import Sender
 from functions.display.sources import Sources
-from pipeline.errors import PermanentError, TemporaryError, cut
-
-LETTERS_SECONDS = 5.0
-"""How long the deadletter function may take to list its letters."""
+from pipeline.errors import PermanentError, TemporaryError
 
 _FORMATS: dict[str, tuple[str, Callable[[Iterable[Held]], Iterable[bytes]]]] = {
     "jsonl": ("application/jsonl", export.json_lines),
@@ -29,7 +30,8 @@ def add_to(routes: Blueprint, sources: Sources) -> None:
     """Add the API's routes over *sources*."""
     _about_the_display(routes, sources)
     _about_events(routes, sources.history)
-    _beyond_the_display(routes, sources)
+    _sending(routes, sources.sender)
+    _about_dead_letters(routes, sources)
 
 
 def _about_events(routes: Blueprint, history: History) -> None:
@@ -94,9 +96,10 @@ def _about_the_display(routes: Blueprint, sources: Sources) -> None:
     @routes.get("/api/about")
     def about() -> Response:
         """What this display is set to."""
-        sender = sources.sender
+        sender, letters = sources.sender, sources.dead_letters
         sending = {"targets": sender.targets, "token": sender.token} if sender is not None else None
-        return _json({"service": sources.service, "send": sending, "deadLetters": sources.dead_letters is not None})
+        address = letters.url if letters is not None else None
+        return _json({"service": sources.service, "send": sending, "deadLetters": address})
 
     @routes.get("/api/openapi.json")
     def openapi() -> Response:
@@ -109,15 +112,12 @@ def _about_the_display(routes: Blueprint, sources: Sources) -> None:
         return Response(metrics.exposition(history, viewers), content_type=CONTENT_TYPE_LATEST)
 
 
-def _beyond_the_display(routes: Blueprint, sources: Sources) -> None:
+def _sending(routes: Blueprint, sender: Sender | None) -> None:
     @routes.post("/api/send")
     def sent() -> Response:
         """Send `{"target", "event"}`, if that is allowed, for this display's own page only."""
-        sender = sources.sender
-        if sender is None:
-            return text("sending is off; DISPLAY_ALLOW_SEND=true allows it", 403)
-        if not sender.admits(request):
-            return text("only this display's own page may send", 403)
+        if sender is None or not sender.admits(request):
+            return _not_from_here(sender)
         asked = request.get_json(force=True, silent=True)
         if not isinstance(asked, dict):
             return text("the body is not a JSON object with target and event", 400)
@@ -128,17 +128,47 @@ def _beyond_the_display(routes: Blueprint, sources: Sources) -> None:
         except TemporaryError as error:
             return text(str(error), 502)
 
-    @routes.get("/api/letters")
-    def letters() -> Response:
-        """The newest dead letters, as the deadletter function lists them."""
+
+def _about_dead_letters(routes: Blueprint, sources: Sources) -> None:
+    sender = sources.sender
+
+    def asked(ask: Callable[[DeadLetters], tuple[int, dict[str, Any]]]) -> Response:
+        """What the deadletter function says; its refusals and its absence in one line."""
         if sources.dead_letters is None:
             return text("there is no deadletter function; DISPLAY_DEAD_LETTERS names it", 404)
         try:
-            answer = requests.get(f"{sources.dead_letters.rstrip('/')}/api/letters", timeout=LETTERS_SECONDS)
-            answer.raise_for_status()
-            return _json(answer.json())
-        except (requests.RequestException, ValueError) as error:
-            return text(f"the deadletter function did not answer: {cut(str(error))}", 502)
+            status, document = ask(sources.dead_letters)
+        except TemporaryError as error:
+            return text(str(error), 502)
+        if "error" in document:
+            return text(str(document["error"]), status)
+        return _json(document)  # also where the Broker took none: the document says of each letter why
+
+    @routes.get("/api/letters")
+    def letters() -> Response:
+        """The newest dead letters; `?state=`, `?type=` and `?destination=` choose, `?limit=` and `?before=` page."""
+        return asked(lambda function: function.read(chosen=request.args))
+
+    @routes.get("/api/letters/<int:number>")
+    def letter(number: int) -> Response:
+        """A dead letter with its event."""
+        return asked(lambda function: function.read(f"/{number}"))
+
+    @routes.post("/api/letters/<any(redrive, drop):verb>")
+    def act(verb: str) -> Response:
+        """Redrive or drop the selected letters, if sending is allowed, for this display's own page only."""
+        if sender is None or not sender.admits(request):
+            return _not_from_here(sender)
+        selection = request.get_json(force=True, silent=True)
+        if not isinstance(selection, dict):
+            return text("the body is not a JSON object that selects letters", 400)
+        return asked(lambda function: function.act(verb, selection))
+
+
+def _not_from_here(sender: Sender | None) -> Response:
+    if sender is None:
+        return text("sending is off; DISPLAY_ALLOW_SEND=true allows it", 403)
+    return text("only this display's own page may send", 403)
 
 
 def text(line: str, status: int) -> Response:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functions.display.auth import Guard
 from functions.display.document import Document
 from functions.display.history import History
+from functions.display.letters import DeadLetters
 from functions.display.refused import RefusedRequests
 from functions.display.send import Sender
 from functions.display.stream import Viewers
@@ -25,5 +26,5 @@ class Sources:
     """The name of the Knative Service."""
     sender: Sender | None = None
     """What sends events, if the page may."""
-    dead_letters: str | None = None
-    """The deadletter function's URL, if the page is to list its letters."""
+    dead_letters: DeadLetters | None = None
+    """The deadletter function, if the page is to show its letters."""

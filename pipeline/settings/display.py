@@ -60,7 +60,8 @@ class DisplaySettings:
     allow_send: bool = setting(
         "DISPLAY_ALLOW_SEND",
         flag,
-        "let whoever may read also send and replay events, to K_SINK or to the display itself",
+        "let whoever may read also send and replay events, to K_SINK or to the display itself, and redrive and drop "
+        "dead letters",
         example="true",
         default="false",
     )
@@ -74,7 +75,7 @@ class DisplaySettings:
     dead_letters: str | None = setting(
         "DISPLAY_DEAD_LETTERS",
         http_url,
-        "the deadletter function, whose letters the page then lists; unset: no such tab",
+        "the deadletter function, whose letters the page then shows; unset: no such tab",
         example="http://deadletter.vcenter-events.svc.cluster.local",
         default=None,
     )

@@ -1,12 +1,12 @@
 """Whom the display's page keeps out: nobody, says axe; and what it is on a phone, in the dark, in forced colours."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser import held
 from tests.serving import Served
@@ -46,6 +46,20 @@ def filled() -> Any:
         yield running
 
 
+@pytest.fixture
+def everything(request: pytest.FixtureRequest) -> Iterator[Served]:
+    """A display with all its tabs; its dead letters are as many as the parameter says."""
+    with (
+        Served("deadletter") as deadletter,
+        Served("display", DISPLAY_ALLOW_SEND="true", DISPLAY_DEAD_LETTERS=deadletter.address) as running,
+    ):
+        fill(running)
+        for number in range(request.param):
+            failed = {"knativeerrordest": f"http://tag-{number % 2}.example/", "knativeerrorcode": "503"}
+            deadletter.post({"n": number}, id=str(number), subject="VirtualMachine/vm-60", **failed)
+        yield running
+
+
 def events(page: Page) -> None:
     page.fill("#text", "vm")
     expect(page.locator("#clear")).to_be_visible()
@@ -67,7 +81,12 @@ def tab(name: str) -> Callable[[Page], None]:
 
 def trigger_view(page: Page) -> None:
     page.click("#view")
+
+
+def types(page: Page) -> None:
     page.click("#types-button")
+    page.locator("#type-list .plain").first.click()
+    page.locator("#type-list .small").last.click()
 
 
 def refused(page: Page) -> None:
@@ -85,9 +104,40 @@ STATES: dict[str, Callable[[Page], None]] = {
     "payload": tab("payload"),
     "trigger": tab("trigger"),
     "trigger view": trigger_view,
+    "types": types,
     "refused": refused,
     "help": help_,
 }
+
+
+def send(page: Page) -> None:
+    page.click("#show-send")
+    page.fill("#send-event", "{")
+    page.click("#send-now")
+    expect(page.locator("#send-result li")).to_be_visible()
+
+
+def letters(page: Page) -> None:
+    page.click("#show-letters")
+    page.locator("#letter-list summary").first.click()
+    expect(page.locator("#letter-list .payload")).to_be_visible()
+    page.locator("#letter-list input").last.check()
+
+
+def drop(page: Page) -> None:
+    letters(page)
+    page.click("#drop")
+
+
+def failed(page: Page) -> None:
+    letters(page)
+    page.click("#redrive")
+    expect(page.locator("#letters-result.bad")).to_be_visible()
+
+
+def no_letters(page: Page) -> None:
+    page.click("#show-letters")
+    expect(page.locator("#letters-none")).to_be_visible()
 
 
 def test_axe_finds_nothing_in_any_state(browser: Browser, filled: Served) -> None:
@@ -118,6 +168,37 @@ def test_axe_finds_nothing_on_a_phone(browser: Browser, filled: Served, scheme: 
     context.close()
 
 
+WIDE, PHONE = ViewportSize(width=1280, height=480), ViewportSize(width=390, height=800)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(
+    ("everything", "states"),
+    [(2, (send, types, refused, help_, letters, drop, failed)), (0, (no_letters,))],
+    indirect=["everything"],
+    ids=["letters", "none"],
+)
+def test_axe_finds_nothing_in_any_tab(
+    browser: Browser,
+    everything: Served,
+    states: tuple[Callable[[Page], None], ...],
+    size: ViewportSize,
+    scheme: Literal["light", "dark"],
+) -> None:
+    context = browser.new_context(color_scheme=scheme, viewport=size)
+    found = {}
+    for arrange in states:
+        page = context.new_page()
+        page.goto(everything.address)
+        held(page, 60)
+        arrange(page)
+        found[arrange.__name__] = findings(page)
+        page.close()
+    context.close()
+    assert {name: faults for name, faults in found.items() if faults} == {}
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_an_empty_page(browser: Browser, served: Served, scheme: Literal["light", "dark"]) -> None:
     context = browser.new_context(color_scheme=scheme)
@@ -139,7 +220,8 @@ def test_phone_shows_cards_of_two_lines_and_scrolls_down_only(browser: Browser, 
     assert box is not None and message is not None and kind is not None  # noqa: PT018 - they are there or not together
     assert box["height"] == 54
     assert kind["y"] >= message["y"] + 15
-    for tap in ("#rows .message >> nth=0", "#tab-trigger", "#close", "#show-refused"):
+    assert row.get_by_role("img", name="VM").is_visible()
+    for tap in ("#rows .message >> nth=0", "#tab-trigger", "#close", "#types-button", "#types-button", "#show-refused"):
         page.tap(tap)
         assert page.evaluate("document.documentElement.scrollWidth") == 360
     context.close()
@@ -181,7 +263,7 @@ def test_screen_readers_are_told_of_the_connection_and_not_of_rows(browser: Brow
         """() => [...document.querySelectorAll("[aria-live], [role=status], [role=alert], [role=log]")]
             .map((each) => each.id)"""
     )
-    assert live == ["connection", "count", "send-result", "fault"]
+    assert live == ["connection", "count", "letters-result", "send-said", "fault"]
     assert page.locator("#table").get_attribute("aria-rowcount") == "61"
     first = page.locator("#rows .row").first
     assert first.get_attribute("aria-rowindex") == "2"

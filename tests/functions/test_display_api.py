@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -321,7 +322,7 @@ def test_metrics_count_what_arrived_and_who_watches(shown: FlaskClient) -> None:
 def test_description_names_every_route_there_is(shown: FlaskClient) -> None:
     described = shown.get("/api/openapi.json").get_json()
     served = {
-        (rule.rule.replace("<int:seq>", "{seq}").replace("<kind>", "{kind}"), method.lower())
+        (re.sub(r"<(?:[^<>]*:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in shown.application.url_map.iter_rules()
         if rule.endpoint != "static"
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}

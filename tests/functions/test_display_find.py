@@ -107,6 +107,70 @@ def test_types_are_counted_chosen_and_left_out(page: Page) -> None:
     shows(page, "four", "three", "two")
     page.locator("#type-list .plain", has_text="VmRemovedEvent").click()
     shows(page, "four")
+    page.locator("#type-list .plain", has_text="HostConnectionLostEvent").click()
+    shows(page, "four", "two")  # one or the other
+
+
+def test_types_say_how_many_choosing_them_would_show(page: Page) -> None:
+    expect(page.locator("#types-button")).to_have_text("Types 4")
+    page.locator("#rows .user .value", has_text="bert").first.click()
+    expect(page.locator("#types-button")).to_have_text("Types 2")
+    page.click("#types-button")
+    expect(page.locator("#type-list li")).to_have_text(["1VmPoweredOffEventnot", "1VmRemovedEventnot"])
+    page.locator("#type-list .plain").first.click(modifiers=["Shift"])
+    shows(page, "four")
+    expect(page.locator("#type-list .plain").first).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("#type-list .small").first).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#type-list li").first).to_contain_text("1VmPoweredOffEvent")  # as many as would come back
+    page.keyboard.press("Escape")
+    page.locator("#chips button", has_text="user: bert").click()
+    page.fill("#text", "nothing like it")
+    page.click("#types-button")
+    expect(page.locator("#type-list li")).to_have_text(["0VmPoweredOffEventnot"])  # to take it back
+
+
+def test_list_of_types_does_not_move_while_it_is_open(served: Served, visit: Visit) -> None:
+    five(served)
+    page = visit(served.address)
+    held(page, 5)
+    page.click("#types-button")
+    box, opener = page.locator("#types").bounding_box(), page.locator("#types-button").bounding_box()
+    assert box is not None and opener is not None  # noqa: PT018 - they are there or not together
+    assert (box["x"], round(box["y"] - opener["y"] - opener["height"])) == (opener["x"], 4)
+    second = page.locator("#type-list .plain").nth(1)
+    kind = second.inner_text()
+    second.focus()
+    for name in "abc":
+        post(served, name, kind)
+    post(served, "d", "VmCreatedEvent")
+    expect(page.locator("#type-list li").nth(1)).to_have_text(f"4{kind}not")
+    expect(page.locator("#type-list li").last).to_have_text("1VmCreatedEventnot")
+    expect(second).to_be_focused()
+
+
+def test_sign_of_a_kind_shows_only_such_objects(served: Served, visit: Visit) -> None:
+    for kind, argument, reference in (
+        ("VmPoweredOffEvent", "Vm", {"Vm": {"Type": "VirtualMachine", "Value": "vm-1"}}),
+        ("HostAddedEvent", "Host", {}),
+        ("AlarmCreatedEvent", "Entity", {"Entity": {"Type": "ClusterComputeResource", "Value": "domain-c8"}}),
+    ):
+        data = {"FullFormattedMessage": f"{kind} happened", argument: {"Name": "same", **reference}}
+        served.post(data, id=kind, type=f"com.vmware.vsphere.{kind}.v0")
+    page = visit(served.address)
+    held(page, 3)
+    signs = page.locator("#rows .target [role=img]")
+    assert [sign.get_attribute("aria-label") for sign in signs.all()] == ["cluster", "host", "VM"]
+    signs.last.click()
+    shows(page, "VmPoweredOffEvent")
+    expect(page.locator("#chips button")).to_have_text(["kind: VM"])
+    page.click("#clear")
+    page.fill("#text", "cluster")
+    shows(page, "AlarmCreatedEvent")
+    page.locator("#rows .message").click()
+    expect(page.locator("#facts")).to_contain_text("Kindcluster")
+    page.click("#facts [aria-label='none of the events about objects of this kind']")
+    page.fill("#text", "")
+    shows(page, "HostAddedEvent", "VmPoweredOffEvent")
 
 
 def test_dragging_over_the_rate_selects_a_span(page: Page) -> None:
@@ -189,7 +253,7 @@ def test_what_is_shown_is_exported(page: Page, tmp_path: Path) -> None:
     assert lines.suggested_filename.endswith(".jsonl")
     assert [json.loads(line)["id"] for line in Path(lines.path()).read_text().splitlines()] == ["four", "five"]
     table = Path(downloaded(page, choose("csv")).path()).read_text().splitlines()
-    assert table[0].startswith("received,time,severity,type,message,target,user")
+    assert table[0].startswith("received,time,severity,type,message,target,kind,user")
     assert [line.split(",")[4] for line in table[1:]] == ["four happened", "five happened"]
 
 

@@ -57,6 +57,8 @@ def test_event_appears_while_the_page_is_open(served: Served, visit: Visit) -> N
     assert row.locator(".type").inner_text() == "VmPoweredOffEvent"
     assert "com.vmware.vsphere.VmPoweredOffEvent.v0" in (row.locator(".type").get_attribute("title") or "")
     assert row.locator(".target").inner_text() == "DC0_H0_VM0"
+    assert row.get_by_role("img", name="VM").get_attribute("data-field") == "kind"
+    assert (row.locator(".target").get_attribute("title") or "").startswith("VM DC0_H0_VM0\n")
     assert row.locator(".user").inner_text() == "VSPHERE.LOCAL\\Administrator"
     assert row.locator(".severity").get_attribute("title") == "info"
     expect(page.locator("#count")).to_have_text("1 event")
@@ -197,7 +199,7 @@ def test_row_opens_to_the_whole_event_and_closes_by_keyboard(served: Served, vis
     expect(page.locator("#attributes")).to_contain_text("comexampleextension")
     page.click("#tab-payload")
     page.click("text=Raw")
-    assert json.loads(page.locator("#payload").inner_text()) == powered_off()
+    assert json.loads(page.locator("#panel-payload .payload").inner_text()) == powered_off()
     page.click("#tab-headers")
     expect(page.locator("#panel-headers")).to_contain_text("content-length")
     page.keyboard.press("Escape")
@@ -213,7 +215,7 @@ def test_payload_is_shown_as_tree_raw_xml_and_hex(served: Served, visit: Visit) 
     page.locator("#rows .message").click()
     assert page.locator("#rows .message").inner_text() == "is off"
     page.click("#tab-payload")
-    shown = page.locator("#payload")
+    shown = page.locator("#panel-payload .payload")
     expect(shown.locator(".name")).to_have_text(["vm", "name", "fullFormattedMessage"])
     page.click("#panel-payload >> text=XML")
     expect(shown).to_contain_text("  <fullFormattedMessage>is off</fullFormattedMessage>")
@@ -300,7 +302,7 @@ def test_markup_stays_text_in_every_attribute_and_in_the_payload(served: Served,
     assert page.locator("#rows .type").inner_text() == HOSTILE
     assert page.locator("#attributes dd").all_inner_texts().count(HOSTILE) == 6
     page.click("#tab-payload")
-    assert page.locator("#payload").inner_text().count("<script>") == 5
+    assert page.locator("#panel-payload .payload").inner_text().count("<script>") == 5
     page.click("#view")
     page.click("#tab-trigger")
     page.click("#types-button")
@@ -348,7 +350,7 @@ def test_odd_event_is_shown_in_every_way(served: Served, visit: Visit) -> None:
         for way in ways.all():
             way.click()
             expect(way).to_have_attribute("aria-pressed", "true")
-            expect(page.locator("#payload")).not_to_be_empty()
+            expect(page.locator("#panel-payload .payload")).not_to_be_empty()
         page.click("#tab-summary")
 
 

@@ -1,4 +1,4 @@
-"""Sending, replaying and dead letters on the display's page, in a real Chromium; and who may not send."""
+"""Sending and replaying on the display's page, in a real Chromium; and who may not send."""
 
 import json
 import re
@@ -98,32 +98,3 @@ def test_what_is_no_event_is_not_sent_and_says_why(sending: Served, visit: Visit
     page.fill("#send-event", '{"id": "1"}')
     page.click("#send-now")
     expect(page.locator("#send-result")).to_contain_text("missing attributes: specversion, source, type")
-
-
-def test_dead_letters_are_listed_with_their_reason(visit: Visit) -> None:
-    with (
-        Served("deadletter") as deadletter,
-        Served("display", DISPLAY_DEAD_LETTERS=deadletter.address) as served,
-    ):
-        page = visit(served.address)
-        held(page, 0)
-        page.click("#show-letters")
-        expect(page.locator("#letters-none")).to_have_text(
-            "No dead letters: every event was delivered, or is still being tried."
-        )
-        failed = {"knativeerrordest": "http://tag.example/", "knativeerrorcode": "503"}
-        assert deadletter.post({"n": 1}, id="lost", **failed)[0] < 300
-        page.click("#show-events")
-        page.click("#show-letters")
-        letter = page.locator("#letter-list li")
-        expect(letter.locator(".reason")).to_have_text("503 from http://tag.example/")
-        letter.locator("summary").click()
-        expect(letter).to_contain_text("lost")
-
-
-def test_deadletter_function_that_is_away_is_said(visit: Visit) -> None:
-    with Served("display", DISPLAY_DEAD_LETTERS="http://127.0.0.1:9/") as served:
-        page = visit(served.address)
-        held(page, 0)
-        page.click("#show-letters")
-        expect(page.locator("#letters-none")).to_contain_text("the deadletter function did not answer")

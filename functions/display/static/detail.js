@@ -1,7 +1,8 @@
 // One event in full, beside the table; over it on a phone.
 
-import { $, api, button, make } from "./dom.js";
+import { $, api, button, make, pairs } from "./dom.js";
 import { bytes, dateAndTime, duration, severityInWords, shortType, SIGNS } from "./format.js";
+import { glyph, kindInWords } from "./kinds.js";
 import { showPayload } from "./payload.js";
 import { copying, curl, showTrigger, structured } from "./trigger.js";
 
@@ -9,6 +10,7 @@ const TABS = ["summary", "payload", "headers", "trigger"];
 const RELATED = [
   ["chain", "Chain", "events of the same operation"],
   ["target", "Target", "events about the same object"],
+  ["kind", "Kind", "events about objects of this kind"],
   ["user", "User", "events by the same user"],
   ["type", "Type", "events of the same type"],
 ];
@@ -89,7 +91,7 @@ export class Detail {
         make(
           "dd",
           {},
-          make("span", {}, field === "type" ? shortType(row.type) : row[field]),
+          make("span", {}, ...written(field, row)),
           button("only", () => this.on.filter(field, row[field], false), { class: "small", title: meaning, ariaLabel: `only ${meaning}` }),
           button("not", () => this.on.filter(field, row[field], true), { class: "small", title: `none of the ${meaning}`, ariaLabel: `none of the ${meaning}` }),
         ),
@@ -130,9 +132,12 @@ export class Detail {
   }
 }
 
+function written(field, row) {
+  if (field === "target") return [glyph(row.kind), row.target];
+  return [{ type: shortType, kind: kindInWords }[field]?.(row[field]) ?? row[field]];
+}
+
 function lag(row) {
   const words = duration(row.received - Date.parse(row.time));
   return words ? `, ${words} later` : "";
 }
-
-const pairs = (lines) => lines.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, String(value))));

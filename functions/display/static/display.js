@@ -5,7 +5,7 @@ import { Detail } from "./detail.js";
 import { Find } from "./find.js";
 import { dateAndTime, number, SEVERITIES, timeOfDay } from "./format.js";
 import { listen } from "./keys.js";
-import { listLetters } from "./letters.js";
+import { Letters } from "./letters.js";
 import { Query } from "./query.js";
 import { Refused } from "./refused.js";
 import { Rows } from "./rows.js";
@@ -29,6 +29,7 @@ let listed = false; // whether the server has said what it holds
 let state = {};
 let connection = ["connecting", "connecting"];
 let send = null; // what sends events, if that is allowed
+let letters = null; // the dead letters, if there is a deadletter function
 let cutAt = null; // {seq, since}: where the stream was cut, until it brings something new
 
 // ── what is looked for ──
@@ -79,7 +80,7 @@ const detail = new Detail({
 });
 
 function arrived(fresh) {
-  for (const row of fresh) if (tests.values(row) && tests.time(row) && tests.severity(row)) waiting.push(row);
+  for (const row of fresh) if (tests.all(row)) waiting.push(row);
 }
 
 function paint() {
@@ -125,7 +126,10 @@ const strip = new Strip($("strip"), $("rate"), (from, to) => {
   find.changed();
 });
 
-/** All rows that are looked for. What is counted on the way is shown: by severity, by type, by time. */
+/**
+ * All rows that are looked for. What is counted on the way is shown: by time, severity and type, each whatever is chosen
+ * of itself, so that the counts say what choosing another would show.
+ */
 function survey() {
   const found = [];
   const bySeverity = Object.fromEntries(SEVERITIES.map((name) => [name, 0]));
@@ -133,15 +137,15 @@ function survey() {
   strip.begin();
   for (const row of rows.values()) {
     if (!tests.values(row)) continue;
-    strip.count(row); // whatever span and severity are chosen: these are chosen there
+    const isOfType = tests.type(row);
+    if (isOfType) strip.count(row);
     if (!tests.time(row)) continue;
-    bySeverity[row.severity]++;
+    if (isOfType) bySeverity[row.severity]++;
     if (!tests.severity(row)) continue;
     byType.set(row.type, (byType.get(row.type) ?? 0) + 1);
-    found.push(row);
+    if (isOfType) found.push(row);
   }
-  find.count(bySeverity, found.length, rows.size);
-  if ($("types").matches(":popover-open")) find.listTypes(byType);
+  find.count(bySeverity, byType, found.length, rows.size);
   strip.show(query.from, query.to, query.utc);
   sayState();
   return found;
@@ -159,7 +163,6 @@ function sayState() {
   $("state").title = oldest ? `the oldest arrived ${dateAndTime(oldest, query.utc)}` : "";
 }
 
-$("types").addEventListener("toggle", survey);
 setInterval(survey, 10_000); // time goes on without events, too
 setInterval(() => query.minutes && !paused && table.isAtTop && look(), 10_000);
 
@@ -249,7 +252,7 @@ function show(tab) {
   body.dataset.tab = tab;
   if (tab !== "events") detail.close();
   if (tab === "refused") refused.load();
-  if (tab === "letters") listLetters(query.utc);
+  if (tab === "letters") letters.show(query.utc);
   if (tab === "events") paint();
 }
 
@@ -312,7 +315,7 @@ async function introduce() {
   ].join("\n");
   const about = await (await api("api/about")).json();
   for (const name of document.querySelectorAll(".service")) name.textContent = about.service;
-  $("show-letters").hidden = !about.deadLetters;
+  if (about.deadLetters) letters = new Letters(about.deadLetters, about.send);
   if (!about.send) return;
   send = new Send(about.send, (source, id) => [...rows.values()].findLast((row) => row.id === id && row.source === source));
   $("copies").append(

@@ -20,6 +20,16 @@ export function button(words, act, properties = {}) {
   return make("button", { type: "button", onclick: act, ...properties }, words);
 }
 
+/** A line of *cells* that opens to what *inside()* makes, which is made when it is first opened. */
+export function openable(cells, inside) {
+  const details = make("details", {}, make("summary", {}, ...cells));
+  details.addEventListener("toggle", () => details.open && details.children.length === 1 && details.append(inside()));
+  return details;
+}
+
+/** The lines of a `dl`, of [name, value] each. */
+export const pairs = (lines) => lines.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, String(value))));
+
 /** Calls *act* once in a frame, or in *ms*, however often it is asked. */
 export function soon(act, ms = 0) {
   let due = false;

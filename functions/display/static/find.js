@@ -2,6 +2,7 @@
 
 import { $, button, make } from "./dom.js";
 import { dateAndTime, number, SEVERITIES, shortType } from "./format.js";
+import { kindInWords } from "./kinds.js";
 
 const TYPES_LISTED = 200;
 
@@ -30,6 +31,12 @@ export class Find {
       query.clear();
       changed();
     });
+    for (const [popover, opener] of [["types", "types-button"], ["exports", "export-button"]]) {
+      $(popover).addEventListener("beforetoggle", ({ newState }) => newState === "open" && below($(opener), $(popover)));
+    }
+    $("types").addEventListener("toggle", () => this.listTypes());
+    this.byType = new Map();
+    this.types = new Map(); // type → the parts of its line that change
     this.show();
   }
 
@@ -66,7 +73,8 @@ export class Find {
   }
 
   chip(field, value, not) {
-    const words = `${not ? "not " : ""}${field}: ${field === "type" ? shortType(value) : value || "none"}`;
+    const written = { type: shortType, kind: kindInWords }[field]?.(value) ?? value;
+    const words = `${not ? "not " : ""}${field}: ${written || "none"}`;
     return removable(words, () => this.toggle(field, value, not), not);
   }
 
@@ -79,28 +87,54 @@ export class Find {
     });
   }
 
-  /** Say how many there are: *bySeverity* whatever severity is chosen, *byType* of what is shown. */
-  count(bySeverity, shown, held) {
+  /** Say how many there are of each severity and type, how many are shown, and held. */
+  count(bySeverity, byType, shown, held) {
+    this.byType = byType;
+    $("count-types").textContent = number(byType.size);
+    this.countTypes();
     for (const severity of SEVERITIES) $(`count-${severity}`).textContent = number(bySeverity[severity]);
     const words = this.query.isEmpty ? `${number(held)} ${held === 1 ? "event" : "events"}` : `${number(shown)} of ${number(held)} shown`;
     if ($("count").textContent !== words) $("count").textContent = words;
   }
 
-  /** List *byType*, type → count. */
-  listTypes(byType) {
-    const sorted = [...byType].sort(([, one], [, other]) => other - one);
-    const rows = sorted.slice(0, TYPES_LISTED).map(([type, count]) =>
-      make(
-        "li",
-        {},
-        make("span", { class: "amount" }, number(count)),
-        button(shortType(type), () => this.toggle("type", type), { class: "plain", title: `only ${type}` }),
-        button("not", () => this.toggle("type", type, true), { class: "small", ariaLabel: `not ${shortType(type)}` }),
-      ),
-    );
-    if (sorted.length > TYPES_LISTED) rows.push(make("li", {}, `${number(sorted.length - TYPES_LISTED)} rarer types`));
-    $("type-list").replaceChildren(...rows);
+  /** List the types, the most frequent first. */
+  listTypes() {
+    this.types.clear();
+    $("type-list").replaceChildren();
+    const chosen = [...this.query.only.get("type"), ...this.query.not.get("type")];
+    const all = new Map([...chosen.map((type) => [type, 0]), ...this.byType]);
+    const sorted = [...all].sort(([one, times], [other, others]) => others - times || shortType(one).localeCompare(shortType(other)));
+    for (const [type] of sorted) this.listType(type);
+    this.countTypes();
   }
+
+  listType(type) {
+    if (this.types.size >= TYPES_LISTED) return;
+    const count = make("span", { class: "amount" });
+    const only = button(shortType(type), (click) => this.toggle("type", type, click.shiftKey || click.altKey), { class: "plain", title: `only ${type}` });
+    const not = button("not", () => this.toggle("type", type, true), { class: "small", ariaLabel: `not ${shortType(type)}` });
+    this.types.set(type, { count, only, not });
+    $("type-list").append(make("li", {}, count, only, not));
+  }
+
+  /** Bring the open list up to date. Its order stays, so that nothing moves under the pointer; new types come last. */
+  countTypes() {
+    if (!$("types").matches(":popover-open")) return;
+    for (const type of this.byType.keys()) if (!this.types.has(type)) this.listType(type);
+    for (const [type, { count, only, not }] of this.types) {
+      count.textContent = number(this.byType.get(type) ?? 0);
+      only.ariaPressed = String(this.query.only.get("type").has(type));
+      not.ariaPressed = String(this.query.not.get("type").has(type));
+    }
+  }
+}
+
+/** Put *popover* below its *opener*, within the window. */
+function below(opener, popover) {
+  const { left, bottom } = opener.getBoundingClientRect();
+  const width = 340;
+  popover.style.top = `${bottom + 4}px`;
+  popover.style.left = `${Math.max(12, Math.min(left, innerWidth - width - 12))}px`;
 }
 
 function removable(words, remove, not = false) {

@@ -16,6 +16,13 @@ export function dateAndTime(ms, utc, fallback = "") {
   return `${text.slice(0, -14)} ${text.slice(-13, -5)}${utc ? "Z" : ""}`;
 }
 
+/** The same where there is little room: what is of today says no date. */
+export function timeOrDate(ms, utc, fallback) {
+  const written = dateAndTime(ms, utc, fallback);
+  const today = dateAndTime(Date.now(), utc).slice(0, 11);
+  return written.startsWith(today) ? written.slice(11) : written;
+}
+
 /** "15:45" */
 export function timeOfDay(ms, utc) {
   const moment = new Date(ms);

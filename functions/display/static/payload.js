@@ -1,6 +1,6 @@
 // A payload, shown as a tree, as it came, as indented XML, or in hexadecimal digits.
 
-import { button, make } from "./dom.js";
+import { button, make, openable } from "./dom.js";
 
 const HEX_BYTES = 16_384;
 const RAW_CHARACTERS = 500_000;
@@ -13,7 +13,10 @@ export function bytesOf({ text, base64 }) {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
-/** Fill *place* with buttons for the ways to show *whole*, and the first that makes sense. */
+/**
+ * Fill *place* with buttons for the ways to show *whole*, and the first that makes sense. `whole.laidOut` says that its
+ * text was written anew, to be read: its bytes are not the event's own.
+ */
 export function showPayload(place, whole) {
   const type = whole.attributes.datacontenttype ?? "";
   const xml = whole.text !== undefined && (type.includes("xml") || /^\s*</.test(whole.text)) ? parseXml(whole.text) : null;
@@ -23,15 +26,15 @@ export function showPayload(place, whole) {
   else if (json !== undefined) ways.push(["Tree", () => tree(json)]);
   if (whole.text !== undefined) ways.push(["Raw", () => pre(cut(whole.text))]);
   if (xml) ways.push(["XML", () => pre(cut(indented(xml.documentElement, 0)))]);
-  ways.push(["Hex", () => pre(hex(bytesOf(whole)))]);
+  if (!whole.laidOut) ways.push(["Hex", () => pre(hex(bytesOf(whole)))]);
 
-  const shown = make("div", { id: "payload" });
+  const shown = make("div", { class: "payload" });
   const buttons = ways.map(([name, show]) => button(name, () => choose(name, show), { class: "small", ariaPressed: "false" }));
   function choose(name, show) {
     for (const each of buttons) each.ariaPressed = String(each.textContent === name);
     shown.replaceChildren(show());
   }
-  if (whole.size === 0) return place.replaceChildren(make("p", { id: "payload", class: "faint" }, "This event has no payload."));
+  if (whole.size === 0) return place.replaceChildren(make("p", { class: "payload faint" }, "This event has no payload."));
   place.replaceChildren(make("div", { class: "bar", role: "group", ariaLabel: "Show the payload as" }, ...buttons), shown);
   choose(...ways[0]);
 }
@@ -90,9 +93,8 @@ function branch(name, value, level) {
   }
   const size = entriesOf(value).length;
   const words = Array.isArray(value) ? `${size} in a list` : `${size} inside`;
-  const details = make("details", {}, make("summary", {}, label, make("span", { class: "faint" }, words)));
   // Made when it is opened: a payload may be nested deeper than any page should be.
-  details.addEventListener("toggle", () => details.open && details.children.length === 1 && details.append(tree(value, level + 1)));
+  const details = openable([label, make("span", { class: "faint" }, words)], () => tree(value, level + 1));
   if (level < OPEN_LEVELS && size <= 30) {
     details.append(tree(value, level + 1));
     details.open = true;

@@ -3,9 +3,9 @@
 import { SEVERITIES } from "./format.js";
 
 /** Filters by value: ?type=A&type=B is A or B, ?not-user=C is everybody but C. */
-export const FIELDS = ["type", "target", "user", "source", "subject", "chain", "id"];
+export const FIELDS = ["type", "target", "kind", "user", "source", "subject", "chain", "id"];
 
-const TEXT_FIELDS = ["message", "type", "target", "user", "source", "subject", "id"];
+const TEXT_FIELDS = ["message", "type", "target", "kind", "user", "source", "subject", "id"];
 
 export class Query {
   constructor() {
@@ -58,21 +58,23 @@ export class Query {
     if (!chosen.delete(value)) chosen.add(value);
   }
 
-  /** Three functions that say of a row whether it is looked for: by its values and words, its time, its severity. */
+  /** Functions that say of a row whether it is looked for: by values and words, type, time, severity, and by `all`. */
   tests() {
-    const values = [];
-    for (const [field, chosen] of this.only) if (chosen.size) values.push((row) => chosen.has(row[field]));
-    for (const [field, chosen] of this.not) if (chosen.size) values.push((row) => !chosen.has(row[field]));
+    const [values, types] = [[], []];
+    for (const [field, chosen] of this.only) if (chosen.size) (field === "type" ? types : values).push((row) => chosen.has(row[field]));
+    for (const [field, chosen] of this.not) if (chosen.size) (field === "type" ? types : values).push((row) => !chosen.has(row[field]));
     for (const { pattern, exclude } of words(this.text)) {
       values.push((row) => TEXT_FIELDS.some((field) => pattern.test(row[field])) !== exclude);
     }
     const from = this.minutes ? Date.now() - this.minutes * 60_000 : (this.from ?? -Infinity);
     const to = this.to ?? Infinity;
-    return {
+    const tests = {
       values: (row) => values.every((test) => test(row)),
+      type: (row) => types.every((test) => test(row)),
       time: (row) => row.at >= from && row.at < to,
       severity: (row) => !this.severities.size || this.severities.has(row.severity),
     };
+    return { ...tests, all: (row) => tests.values(row) && tests.type(row) && tests.time(row) && tests.severity(row) };
   }
 }
 

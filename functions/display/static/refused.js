@@ -1,6 +1,6 @@
 // What was refused at the door: why an event did not arrive.
 
-import { $, api, make, soon } from "./dom.js";
+import { $, api, make, openable, pairs, soon } from "./dom.js";
 import { bytes, dateAndTime, number } from "./format.js";
 
 export class Refused {
@@ -34,24 +34,21 @@ export class Refused {
   }
 
   request(refused) {
-    const begins = refused.text ?? `base64: ${refused.base64}`;
-    return make(
-      "li",
-      {},
-      make(
-        "details",
-        {},
-        make(
-          "summary",
-          {},
-          make("span", { class: "time" }, dateAndTime(refused.received, this.utc)),
-          make("span", { class: "reason" }, refused.reason),
-        ),
-        make("h3", {}, "Headers"),
-        make("dl", {}, ...Object.entries(refused.headers).map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))),
-        make("h3", {}, refused.size > 1024 ? `Body, the first KB of ${bytes(refused.size)}` : `Body, ${bytes(refused.size)}`),
-        make("pre", { tabIndex: 0 }, begins || "empty"),
-      ),
-    );
+    const cells = [
+      make("span", { class: "time" }, dateAndTime(refused.received, this.utc)),
+      make("span", { class: "reason" }, refused.reason),
+    ];
+    return make("li", {}, openable(cells, () => inside(refused)));
   }
+}
+
+function inside({ headers, size, text, base64 }) {
+  return make(
+    "div",
+    {},
+    make("h3", {}, "Headers"),
+    make("dl", { class: "attributes" }, ...pairs(Object.entries(headers))),
+    make("h3", {}, size > 1024 ? `Body, the first KB of ${bytes(size)}` : `Body, ${bytes(size)}`),
+    make("pre", { tabIndex: 0 }, (text ?? `base64: ${base64}`) || "empty"),
+  );
 }

@@ -1,6 +1,6 @@
 // The rows that the page holds: what the server holds, in the order in which it changed.
 
-const SHARED = new Set(["severity", "type", "source", "subject", "contenttype", "target", "user"]);
+const SHARED = new Set(["severity", "type", "source", "subject", "contenttype", "target", "user", "kind"]);
 
 export class Rows {
   constructor() {

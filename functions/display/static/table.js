@@ -1,7 +1,8 @@
 // The table: rows of one height, of which only those in view exist.
 
 import { make } from "./dom.js";
-import { bytes, dateAndTime, duration, severityInWords, shortType, SIGNS } from "./format.js";
+import { bytes, dateAndTime, duration, severityInWords, shortType, SIGNS, timeOrDate } from "./format.js";
+import { glyph, targetInWords } from "./kinds.js";
 
 const SPARE_ROWS = 6;
 
@@ -9,10 +10,10 @@ const SPARE_ROWS = 6;
 const COLUMNS = {
   events: [
     { name: "severity", title: "Severity" },
-    { name: "time", title: "Date and time", text: (row, utc) => dateAndTime(row.at, utc, row.time), hover: (row) => row.time || "has no time: when it arrived" },
+    { name: "time", title: "Date and time", text: (row, utc, narrow) => (narrow ? timeOrDate : dateAndTime)(row.at, utc, row.time), hover: (row) => row.time || "has no time: when it arrived" },
     { name: "message", title: "Description", text: (row) => row.message, hover: (row) => row.message },
     { name: "type", title: "Type", text: (row) => shortType(row.type), hover: (row) => row.type, field: "type" },
-    { name: "target", title: "Target", text: (row) => row.target, hover: (row) => row.target, field: "target" },
+    { name: "target", title: "Target", text: (row) => row.target, hover: targetInWords, field: "target", sign: kindSign },
     { name: "user", title: "User", text: (row) => row.user, hover: (row) => row.user, field: "user" },
   ],
   trigger: [
@@ -49,7 +50,10 @@ export class Table {
       on.scroll();
     }, { passive: true });
     new ResizeObserver(() => this.paint()).observe(scroller);
-    this.narrow.addEventListener("change", () => this.show(this.entries));
+    this.narrow.addEventListener("change", () => {
+      this.drop(new Set());
+      this.show(this.entries);
+    });
     rows.addEventListener("click", (click) => this.click(click));
     rows.addEventListener("keydown", (key) => this.key(key));
   }
@@ -68,8 +72,7 @@ export class Table {
         make("span", { class: name, role: "columnheader" }, make("span", { class: name === "severity" ? "unseen" : "" }, title)),
       ),
     );
-    for (const element of this.made.values()) element.remove();
-    this.made.clear();
+    this.drop(new Set());
     this.paint();
   }
 
@@ -224,14 +227,21 @@ export class Table {
   cell(column, entry) {
     if (column.name === "severity") return severity(entry);
     const cell = make("span", { class: column.name, role: "gridcell", title: column.hover(entry) });
-    const text = column.text(entry, this.utc);
+    const text = column.text(entry, this.utc, this.narrow.matches);
     if (column.name === "message" && entry.repeats) {
       cell.append(make("span", { class: "times", title: arrivals(entry) }, `×${entry.repeats + 1}`));
     }
+    if (column.sign) cell.append(column.sign(entry));
     cell.append(column.field && text ? make("span", { class: "value", "data-field": column.field }, text) : text);
     if (column.field) cell.title += "\n(click: only these; with shift: none of these)";
     return cell;
   }
+}
+
+function kindSign(row) {
+  const sign = glyph(row.kind);
+  if (sign) sign.dataset.field = "kind";
+  return sign;
 }
 
 function severity(row) {

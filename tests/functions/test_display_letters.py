@@ -1,0 +1,357 @@
+"""Dead letters on the display's page: listed, opened, redriven and dropped, by the real deadletter function."""
+
+import base64
+import json
+import re
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import Visit, held
+from tests.serving import Receiver, Served
+
+pytestmark = pytest.mark.browser
+
+TAG = "http://tag.vcenter-events.svc.cluster.local/"
+
+
+@pytest.fixture
+def broker() -> Iterator[Receiver]:
+    """What takes redriven events."""
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def deadletter(broker: Receiver) -> Iterator[Served]:
+    with Served("deadletter", K_SINK=broker.url.replace("json://", "http://")) as served:
+        yield served
+
+
+@pytest.fixture
+def sending(deadletter: Served) -> Iterator[Served]:
+    """A display that may redrive and drop the letters of `deadletter`."""
+    with Served("display", DISPLAY_ALLOW_SEND="true", DISPLAY_DEAD_LETTERS=deadletter.address) as served:
+        yield served
+
+
+def fail(deadletter: Served, name: str, code: str = "503", answer: str = "", at: str = TAG, **attributes: str) -> None:
+    """Post the dead letter of an event, as a Broker does."""
+    failed = {
+        "knativeerrordest": at,
+        "knativearrivaltime": f"{name} {code} {answer}",
+        **({"knativeerrorcode": code} if code else {}),
+        **({"knativeerrordata": base64.b64encode(answer.encode()).decode()} if answer else {}),
+    }
+    sent = {"subject": "VirtualMachine/vm-60", "id": name, **failed, **attributes}
+    assert deadletter.post({"FullFormattedMessage": f"{name} is powered off"}, **sent)[0] < 300
+
+
+def opened(visit: Visit, served: Served) -> Page:
+    page = visit(served.address)
+    held(page, 0)
+    page.click("#show-letters")
+    return page
+
+
+def counts(deadletter: Served) -> dict[str, int]:
+    found: dict[str, int] = json.loads(deadletter.request("GET", "/api/letters")[1])["counts"]
+    return found
+
+
+def lines(page: Page) -> Any:
+    return page.locator("#letter-list > li")
+
+
+# ── what is seen ──
+
+
+def test_letters_are_listed_with_event_reason_and_age(deadletter: Served, sending: Served, visit: Visit) -> None:
+    page = opened(visit, sending)
+    expect(page.locator("#letters-none")).to_have_text(
+        "No dead letters: every event was delivered, or is still being tried."
+    )
+    fail(deadletter, "a", "400", "there is no such tag")
+    fail(deadletter, "b", "")
+    fail(deadletter, "b", "500", at=TAG)
+    page.click("#show-events")
+    page.click("#show-letters")
+    expect(lines(page).locator(".reason")).to_have_text(["500 from tag", "400 from tag: there is no such tag"])
+    expect(lines(page).locator(".what").first).to_have_text("VmPoweredOffEvent VirtualMachine/vm-60")
+    expect(lines(page).locator(".often")).to_have_text(["2 times", "once"])
+    expect(lines(page).locator(".age").first).to_have_text(re.compile(r"\d s$|\d ms$"))
+    expect(page.locator("#letters-count")).to_have_text("2")
+    page.click("#show-events")
+    page.click("#utc")
+    page.click("#show-letters")
+    expect(lines(page).locator(".time").first).to_have_text("2026-11-20 15:45:13Z")
+
+
+def test_letter_opens_to_its_event(deadletter: Served, sending: Served, visit: Visit) -> None:
+    fail(deadletter, "a", "400", "<b>no</b> such tag", comexampleextension="kept")
+    page = opened(visit, sending)
+    lines(page).locator("summary").click()
+    expect(lines(page).locator("dl").first).to_contain_text("In its words<b>no</b> such tag")
+    expect(lines(page).locator(".attributes")).to_contain_text("comexampleextensionkept")
+    expect(lines(page).locator(".payload")).to_have_text("FullFormattedMessagea is powered off")
+    fail(deadletter, "b")
+    page.click("#show-letters")
+    expect(lines(page)).to_have_count(2)
+    expect(lines(page).last.locator(".payload")).to_be_visible()  # what is read stays open
+
+
+def test_letters_that_come_are_counted_while_events_are_looked_at(
+    deadletter: Served, sending: Served, visit: Visit
+) -> None:
+    page = visit(sending.address)
+    held(page, 0)
+    fail(deadletter, "a")
+    expect(page.locator("#letters-count")).to_have_text("1")
+
+
+def test_who_may_not_send_is_told_where_letters_are_redriven(deadletter: Served, visit: Visit) -> None:
+    fail(deadletter, "a")
+    with Served("display", DISPLAY_DEAD_LETTERS=deadletter.address) as served:
+        page = opened(visit, served)
+        expect(lines(page)).to_have_count(1)
+        for acting in ("#letters input", "#redrive", "#drop", "#redrive-all"):
+            assert page.locator(f"{acting}:visible").count() == 0
+        lines(page).locator("summary").click()
+        expect(lines(page).locator(".payload")).to_be_visible()
+        assert lines(page).get_by_role("button", name="Redrive").count() == 0
+        page.click("#letters-how summary")
+        expect(page.locator("#letters-how")).to_contain_text("DISPLAY_ALLOW_SEND=true")
+        expect(page.locator("#letters-curl")).to_contain_text(f"curl {deadletter.address}api/letters/redrive --json")
+
+
+def test_deadletter_function_that_is_away_is_said(visit: Visit) -> None:
+    with Served("display", DISPLAY_DEAD_LETTERS="http://127.0.0.1:9/") as served:
+        page = opened(visit, served)
+        expect(page.locator("#letters-none")).to_contain_text(
+            "Not listed: the deadletter function at http://127.0.0.1:9 cannot be reached: "
+        )
+
+
+# ── redriven ──
+
+
+def test_chosen_letters_are_redriven_by_keyboard_alone(
+    deadletter: Served, sending: Served, broker: Receiver, visit: Visit
+) -> None:
+    for name in "abc":
+        fail(deadletter, name)
+    page = opened(visit, sending)
+    expect(page.locator("#redrive")).to_be_disabled()
+    lines(page).locator("input").nth(0).focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")  # to the letter itself
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    expect(page.locator("#redrive")).to_have_text("Redrive 2")
+    page.locator("#redrive").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#letters-result")).to_have_text("2 redriven")
+    expect(lines(page)).to_have_count(1)
+    assert sorted(body["FullFormattedMessage"][0] for body in broker.bodies) == ["b", "c"]
+    page.click("#letters-redriven")
+    expect(lines(page)).to_have_count(2)
+
+
+def test_one_letter_is_redriven_from_where_it_is_open(
+    deadletter: Served, sending: Served, broker: Receiver, visit: Visit
+) -> None:
+    fail(deadletter, "a")
+    fail(deadletter, "b")
+    page = opened(visit, sending)
+    lines(page).last.locator("summary").click()
+    lines(page).last.get_by_role("button", name="Redrive").click()
+    expect(page.locator("#letters-result")).to_have_text("1 redriven")
+    assert [body["FullFormattedMessage"] for body in broker.bodies] == ["a is powered off"]
+    assert counts(deadletter) == {"waiting": 1, "redriven": 1, "dropped": 0, "unstored": 0}
+
+
+def test_all_are_redriven_once_it_was_confirmed_and_what_is_refused_is_said(
+    deadletter: Served, sending: Served, broker: Receiver, visit: Visit
+) -> None:
+    for name in "abcdefg":
+        fail(deadletter, name)
+    fail(deadletter, "a", at="http://notify.example/")  # the same event: sent once
+    page = opened(visit, sending)
+    page.click("#redrive-all")
+    expect(page.locator("#confirm-title")).to_have_text("Redrive 8 letters?")
+    page.keyboard.press("Escape")
+    expect(page.locator("#confirm")).to_be_hidden()
+    assert broker.bodies == []
+    broker.statuses = [200, 503]
+    page.click("#redrive-all")
+    page.click("#confirm-act")
+    expect(page.locator("#letters-result")).to_have_text("7 of 8 redriven; 1 refused: the Broker answered 503")
+    assert len(broker.bodies) == 6
+    expect(lines(page)).to_have_count(1)
+    lines(page).locator("summary").click()
+    expect(lines(page)).to_contain_text("Last redrivethe Broker answered 503")
+    assert counts(deadletter)["waiting"] == 1
+
+
+def test_all_of_one_subscriber_are_redriven(
+    deadletter: Served, sending: Served, broker: Receiver, visit: Visit
+) -> None:
+    fail(deadletter, "a")
+    fail(deadletter, "b", at="http://notify.example/")
+    page = opened(visit, sending)
+    page.select_option("#letters-of", label="notify.example")
+    expect(lines(page)).to_have_count(1)
+    page.click("#redrive-all")
+    expect(page.locator("#confirm-words")).to_contain_text("All that failed at notify.example are sent")
+    page.click("#confirm-act")
+    expect(page.locator("#letters-result")).to_have_text("1 redriven")
+    assert [body["FullFormattedMessage"] for body in broker.bodies] == ["b is powered off"]
+
+
+def test_progress_is_said_and_can_be_stopped(
+    deadletter: Served, sending: Served, broker: Receiver, visit: Visit
+) -> None:
+    for number in range(12):
+        fail(deadletter, str(number))
+    page = opened(visit, sending)
+    broker.gate.clear()
+    page.click("#redrive-all")
+    page.click("#confirm-act")
+    expect(page.locator("#letters-result")).to_have_text("Redriving: 0 of 12")
+    expect(page.locator("#redrive-all")).to_be_disabled()
+    page.click("#letters-stop")
+    broker.gate.set()
+    expect(page.locator("#letters-result")).to_have_text("5 of 12 redriven; 7 not tried")
+    assert counts(deadletter) == {"waiting": 7, "redriven": 5, "dropped": 0, "unstored": 0}
+
+
+def test_broker_that_is_not_known_is_said_and_nothing_is_lost(visit: Visit) -> None:
+    with (
+        Served("deadletter") as deadletter,
+        Served("display", DISPLAY_ALLOW_SEND="true", DISPLAY_DEAD_LETTERS=deadletter.address) as served,
+    ):
+        fail(deadletter, "a")
+        page = opened(visit, served)
+        page.click("#letters-all")
+        page.click("#redrive")
+        expect(page.locator("#letters-result")).to_have_text(
+            "0 of 1 redriven; then it stopped: redrive: K_SINK is not set, so there is no Broker to send to"
+        )
+        expect(lines(page)).to_have_count(1)
+
+
+def test_deadletter_function_that_goes_away_is_said(deadletter: Served, sending: Served, visit: Visit) -> None:
+    fail(deadletter, "a")
+    page = opened(visit, sending)
+    page.click("#letters-all")
+    deadletter.process.kill()
+    deadletter.wait()
+    page.click("#redrive")
+    expect(page.locator("#letters-result")).to_contain_text("0 of 1 redriven; then it stopped: the deadletter function")
+    expect(page.locator("#letters-none")).to_contain_text("Not listed: the deadletter function at ")
+    expect(lines(page)).to_have_count(1)  # what was known stays
+
+
+# ── dropped ──
+
+
+def test_letters_are_dropped_with_a_reason_and_can_still_be_redriven(
+    deadletter: Served, sending: Served, broker: Receiver, visit: Visit
+) -> None:
+    for name in "abc":
+        fail(deadletter, name)
+    page = opened(visit, sending)
+    lines(page).locator("input").nth(0).check()
+    lines(page).locator("input").nth(1).check()
+    page.click("#drop")
+    expect(page.locator("#confirm-title")).to_have_text("Drop 2 letters?")
+    expect(page.locator("#confirm-act")).to_be_disabled()
+    page.keyboard.type("the VM is gone")
+    page.keyboard.press("Enter")
+    expect(page.locator("#letters-result")).to_have_text("2 dropped")
+    expect(lines(page)).to_have_count(1)
+    page.click("#letters-dropped")
+    lines(page).first.locator("summary").click()
+    expect(lines(page).first).to_contain_text("Dropped becausethe VM is gone")
+    lines(page).first.get_by_role("button", name="Redrive").click()
+    expect(page.locator("#letters-result")).to_have_text("1 redriven")
+    assert counts(deadletter) == {"waiting": 1, "redriven": 1, "dropped": 1, "unstored": 0}
+    assert len(broker.bodies) == 1
+
+
+# ── who may ──
+
+
+def act(served: Served, verb: str = "redrive", body: str = '{"all": true}', **headers: str) -> tuple[int, str]:
+    return served.request("POST", f"/api/letters/{verb}", body, {"content-type": "application/json", **headers})
+
+
+@pytest.mark.parametrize("verb", ["redrive", "drop"])
+def test_only_the_displays_own_page_may_redrive_and_drop(
+    verb: str, deadletter: Served, sending: Served, broker: Receiver
+) -> None:
+    fail(deadletter, "a")
+    token = json.loads(sending.request("GET", "/api/about")[1])["send"]["token"]
+    own = sending.address.rstrip("/")
+    body = '{"all": true, "reason": "gone"}'
+    refused = (403, "only this display's own page may send\n")
+    assert act(sending, verb, body) == refused
+    assert act(sending, verb, body, **{"X-Send-Token": token}) == refused
+    assert act(sending, verb, body, **{"X-Send-Token": token, "Origin": "https://elsewhere.example"}) == refused
+    assert act(sending, verb, body, **{"X-Send-Token": token, "Sec-Fetch-Site": "cross-site"}) == refused
+    assert act(sending, verb, body, Origin=own) == refused
+    assert act(sending, verb, body, **{"X-Send-Token": "guessed", "Origin": own}) == refused
+    assert broker.bodies == []
+    assert counts(deadletter)["waiting"] == 1
+    assert act(sending, verb, body, **{"X-Send-Token": token, "Origin": own})[0] == 200
+
+
+def test_nothing_is_redriven_unless_it_is_allowed(deadletter: Served, broker: Receiver) -> None:
+    fail(deadletter, "a")
+    with Served("display", DISPLAY_DEAD_LETTERS=deadletter.address) as served:
+        refused = (403, "sending is off; DISPLAY_ALLOW_SEND=true allows it\n")
+        assert act(served, Origin=served.address.rstrip("/")) == refused
+    assert broker.bodies == []
+
+
+def test_refusals_of_the_deadletter_function_are_handed_on(sending: Served) -> None:
+    token = json.loads(sending.request("GET", "/api/about")[1])["send"]["token"]
+    own = {"X-Send-Token": token, "Sec-Fetch-Site": "same-origin"}
+    assert act(sending, "redrive", "[1]", **own) == (400, "the body is not a JSON object that selects letters\n")
+    assert act(sending, "redrive", '{"letters": "x"}', **own) == (400, "letters is not a list of numbers\n")
+    assert act(sending, "drop", '{"letters": [1]}', **own) == (400, 'say why: {"reason": "the VM is gone", …}\n')
+    assert act(sending, "burn", "{}", **own)[0] in (404, 405)
+    assert sending.request("GET", "/api/letters/7") == (404, "there is no letter 7\n")
+    assert sending.request("GET", "/api/letters/99999999999999999999")[0] == 502
+    assert sending.request("GET", "/api/letters?state=lost") == (
+        400,
+        "state is 'lost', not one of waiting, redriven, dropped\n",
+    )
+
+
+def test_deadletter_function_that_cannot_be_reached_or_is_another_is_502_with_a_reason() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with (
+        Served("notify", NOTIFY_URLS="json://127.0.0.1:9") as another,
+        Served("display", DISPLAY_ALLOW_SEND="true", DISPLAY_DEAD_LETTERS=f"http://127.0.0.1:{port}") as alone,
+        Served("display", DISPLAY_ALLOW_SEND="true", DISPLAY_DEAD_LETTERS=another.address) as misled,
+    ):
+        for served, reason in ((alone, "cannot be reached: "), (misled, "and not as the deadletter function does")):
+            token = json.loads(served.request("GET", "/api/about")[1])["send"]["token"]
+            answers = [
+                served.request("GET", "/api/letters"),
+                served.request("GET", "/api/letters/1"),
+                act(served, **{"X-Send-Token": token, "Sec-Fetch-Site": "same-origin"}),
+            ]
+            assert [status for status, _ in answers] == [502, 502, 502]
+            assert [said for _, said in answers if reason not in said] == []
+
+
+def test_display_without_a_deadletter_function_says_so(served: Served) -> None:
+    expected = (404, "there is no deadletter function; DISPLAY_DEAD_LETTERS names it\n")
+    assert served.request("GET", "/api/letters") == expected
+    assert served.request("GET", "/api/letters/1") == expected
