@@ -1,0 +1,324 @@
+"""The display's page in Chromium, at its Service's own address: what happens in vCenter is seen there once and in order,
+whatever ends the stream: the display, Knative, or what becomes of the pod.
+"""
+
+import contextlib
+import csv
+import io
+import itertools
+import re
+import statistics
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.administrator import Administrator
+from tests.browser import Visit
+from tests.e2e.cluster import SERVICE, TRIGGER, Cluster
+
+pytestmark = [pytest.mark.cluster, pytest.mark.browser]
+
+EVENTS = 100
+FEW = 20
+PACE_SECONDS = 0.1
+TIMEOUT_SECONDS = 7
+"""The `timeoutSeconds` of the displays here. Knative ends every request after it, also one that goes on answering."""
+TIMEOUTS = 3
+"""So many must pass in a test."""
+SECONDS = 60
+"""What the end of a test may take: a pod starts, a Broker tries again."""
+
+WATCH = """
+() => {
+  const watched = { connections: [], opened: [], painted: {} };
+  window.watched = watched;
+  window.EventSource = class extends EventSource {
+    constructor(address) {
+      super(address);
+      watched.opened.push(Date.now());
+    }
+  };
+  new MutationObserver(() => {
+    const { connection } = document.body.dataset;
+    if (watched.connections.at(-1) !== connection) watched.connections.push(connection);
+  }).observe(document.body, { attributeFilter: ["data-connection"] });
+  const after = new MessageChannel();
+  const due = [];
+  after.port1.onmessage = () => {
+    for (const text of due.splice(0)) watched.painted[text] ??= Date.now();
+  };
+  new MutationObserver((changes) => {
+    const rows = changes.flatMap((change) => [...change.addedNodes]);
+    const texts = rows.map((row) => (row.querySelector(".message") ?? row).textContent);
+    requestAnimationFrame(() => {
+      due.push(...texts);
+      after.port2.postMessage(0);
+    });
+  }).observe(document.getElementById("rows"), { childList: true });
+}
+"""
+"""Notes what the page says of its connection, when it opens streams, and when each row or line was first painted, in ms
+since 1970: a message posted in a frame is handled after that frame."""
+
+
+class Watched(NamedTuple):
+    """What a page did since it was watched. Times are seconds since 1970."""
+
+    connections: list[str]
+    """What it said of its connection, each once until the next."""
+    opened: list[float]
+    """When it opened streams."""
+    painted: dict[str, float]
+    """The message of a row, or the words of a line between rows → when it was painted."""
+
+    @property
+    def lengths(self) -> list[float]:
+        """How many seconds passed from each stream that it opened to the next."""
+        return [after - before for before, after in itertools.pairwise(self.opened)]
+
+
+def watched(page: Page) -> Watched:
+    """What *page* did since `WATCH` was evaluated in it."""
+    found = page.evaluate("window.watched")
+    painted = {last_words(text): when / 1000 for text, when in found["painted"].items()}
+    return Watched(found["connections"], [when / 1000 for when in found["opened"]], painted)
+
+
+def last_words(message: str) -> str:
+    """What was posted; a vCenter puts words before it: "User logged event: number 1"."""
+    return message.rpartition(": ")[2]
+
+
+def told(page: Page) -> tuple[list[str], list[str]]:
+    """The messages of all rows, oldest first, and the words of the lines between them."""
+    held = int(page.locator("body").get_attribute("data-held") or 0)
+    page.set_viewport_size({"width": 1280, "height": 28 * (held + 40)})  # only rows in view exist
+    page.wait_for_function("() => document.querySelectorAll('#rows .message').length >= document.body.dataset.held")
+    entries = page.evaluate(
+        """() => [...document.querySelectorAll("#rows > *")].reverse().map((row) =>
+            [row.querySelector(".message")?.textContent, row.textContent])"""
+    )
+    rows = [last_words(message) for message, _ in entries if message]
+    return rows, [text for message, text in entries if not message]
+
+
+def kept(page: Page, address: str) -> list[str]:
+    """The messages of all events that the display holds, oldest first."""
+    exported = csv.DictReader(io.StringIO(page.request.get(f"{address}/api/export.csv").text()))
+    return [last_words(row["message"]) for row in exported]
+
+
+def posted(administrator: Administrator, page: Page, marker: str, going_on: Callable[[int], bool]) -> list[str]:
+    """Post events, and go on with as many as *going_on* says when it is told how many there are; the page lives on."""
+    names: list[str] = []
+    while going_on(len(names)):
+        names.append(f"{marker} {len(names)}")
+        administrator.post(names[-1])
+        page.wait_for_timeout(PACE_SECONDS * 1000)
+    return names
+
+
+def shown(page: Page, message: str) -> None:
+    """Wait until the page is live and shows the event with *message*."""
+    row = page.locator("#rows .message", has_text=re.compile(f"(^|: ){message}$"))
+    expect(row).to_be_visible(timeout=SECONDS * 1000)
+    expect(page.locator("body[data-connection=live]")).to_be_attached(timeout=SECONDS * 1000)
+
+
+def address_of(cluster: Cluster, name: str, namespace: str) -> str:
+    """The Service's own address. Skips the test where it leads nowhere from here."""
+    found = cluster.get(SERVICE, name, namespace)
+    assert found is not None
+    address = str(found["status"]["url"])
+    try:
+        with urllib.request.urlopen(f"{address}/health/readiness", timeout=30):
+            return address
+    except urllib.error.HTTPError:
+        raise
+    except OSError as error:
+        pytest.skip(f"{address} cannot be reached from where the tests run: {error}")
+
+
+def watching(visit: Visit, address: str) -> Page:
+    """The page at *address*, live and watched."""
+    page = visit(address)
+    expect(page.locator("body[data-connection=live]")).to_be_attached()
+    page.evaluate(WATCH)
+    return page
+
+
+@pytest.fixture(scope="module")
+def display(cluster: Cluster, installed: str) -> Iterator[Callable[..., str]]:
+    """Makes a display of the test's own from the installed one, with a Trigger; its address."""
+    with contextlib.ExitStack() as made:
+
+        def make(name: str, **variables: str) -> str:
+            template = (cluster.get(SERVICE, "display", installed) or {})["spec"]["template"]
+            [container] = template["spec"]["containers"]
+            variables = {**{each["name"]: each["value"] for each in container["env"]}, **variables}
+            container["env"] = [{"name": variable, "value": value} for variable, value in variables.items()]
+            template["spec"]["timeoutSeconds"] = TIMEOUT_SECONDS
+            metadata = {"name": name, "namespace": installed}
+            service = {"apiVersion": SERVICE[0], "kind": SERVICE[1], "metadata": metadata}
+            subscriber = {"ref": {"apiVersion": SERVICE[0], "kind": SERVICE[1], "name": name}}
+            trigger = {"apiVersion": TRIGGER[0], "kind": TRIGGER[1], "metadata": metadata}
+            for kind, each in (
+                (SERVICE, {**service, "spec": {"template": template}}),
+                (TRIGGER, {**trigger, "spec": {"broker": "default", "subscriber": subscriber}}),
+            ):
+                cluster.apply(each)
+                made.callback(cluster.delete, kind, name, installed)
+                cluster.wait_ready(kind, name, installed)
+            return address_of(cluster, name, installed)
+
+        yield make
+
+
+def test_event_of_vcenter_is_painted(
+    cluster: Cluster, installed: str, administrator: Administrator, visit: Visit, tell: Callable[[str], None]
+) -> None:
+    page = watching(visit, address_of(cluster, "display", installed))
+
+    names = posted(administrator, page, "painted", lambda count: count < EVENTS)
+    shown(page, names[-1])
+
+    made = {getattr(event, "message", ""): event.createdTime.timestamp() for event in administrator.events()}
+    painted = watched(page).painted
+    assert [name for name in names if name not in painted] == []
+    found = [(painted[name] - made[name]) * 1000 for name in names]
+    cuts = statistics.quantiles(found, n=100)
+    tell(
+        f"{EVENTS} events at {1 / PACE_SECONDS:.0f} a second, vCenter → Broker → painted in Chromium: "
+        f"p50 {cuts[49]:.0f} ms, p95 {cuts[94]:.0f} ms, at most {max(found):.0f} ms"
+    )
+
+
+ENDS = {
+    "display": ("4s", (3, 6), {"live"}),
+    "Knative": ("10m", (TIMEOUT_SECONDS - 0.5, TIMEOUT_SECONDS + 4), {"live", "reconnecting"}),
+}
+"""Who ends streams: DISPLAY_STREAM, the seconds from one to the next, and what the page says of its connection."""
+
+
+@pytest.mark.parametrize("who", ENDS)
+def test_page_outlives_its_streams(
+    display: Callable[..., str], administrator: Administrator, visit: Visit, tell: Callable[[str], None], who: str
+) -> None:
+    stream, (shortest, longest), connections = ENDS[who]
+    address = display(f"display-{stream}", DISPLAY_STREAM=stream)
+    page = watching(visit, address)
+
+    ends = time.monotonic() + (TIMEOUTS + 0.7) * TIMEOUT_SECONDS
+    names = posted(administrator, page, f"ended by {who}", lambda count: time.monotonic() < ends)
+    shown(page, names[-1])
+
+    rows, _ = told(page)
+    saw = watched(page)
+    assert sorted(rows) == sorted(names)
+    assert rows == kept(page, address)
+    assert len(saw.opened) >= TIMEOUTS
+    assert [each for each in saw.lengths if not shortest < each < longest] == []
+    assert set(saw.connections) <= connections
+    tell(
+        f"streams ended by {who} every {min(saw.lengths):.1f} to {max(saw.lengths):.1f} s, {len(saw.opened)} times "
+        f"while {len(names)} events came: each on the page, once and in order"
+    )
+
+
+def killed(cluster: Cluster, namespace: str, name: str) -> None:
+    """End the pod as when its node fails."""
+    cluster.delete_pods(namespace, f"serving.knative.dev/service={name}")
+
+
+def evicted(cluster: Cluster, namespace: str, name: str) -> None:
+    """End the pod as when its node is drained: it goes on for as long as a request may."""
+    cluster.delete_pods(namespace, f"serving.knative.dev/service={name}", grace_seconds=TIMEOUT_SECONDS)
+
+
+def rolled_out(cluster: Cluster, namespace: str, name: str) -> None:
+    """Replace the revision."""
+    annotation = {"example.com/changed": "yes"}
+    cluster.patch(SERVICE, name, namespace, {"spec": {"template": {"metadata": {"annotations": annotation}}}})
+
+
+@pytest.mark.parametrize("replaced", [killed, evicted, rolled_out])
+def test_page_says_how_many_events_went_with_the_pod(
+    cluster: Cluster,
+    installed: str,
+    display: Callable[..., str],
+    administrator: Administrator,
+    visit: Visit,
+    tell: Callable[[str], None],
+    replaced: Callable[[Cluster, str, str], None],
+) -> None:
+    way = replaced.__name__.replace("_", " ")
+    name = f"display-{way.replace(' ', '-')}"
+    address = display(name, DISPLAY_STREAM="5s")
+    page = watching(visit, address)
+    names = posted(administrator, page, f"before {way}", lambda count: count < FEW)
+    shown(page, names[-1])
+
+    replaced(cluster, installed, name)
+    begun = time.time()
+    if replaced is killed:  # what a display took and told nobody dies with it, so nothing comes in that moment
+        page.wait_for_function("() => window.watched.connections.includes('reconnecting')")
+
+    def line() -> str:
+        return next((text for text in watched(page).painted if text.endswith("no longer held")), "")
+
+    ends = time.monotonic() + SECONDS
+    names += posted(administrator, page, f"while {way}", lambda count: not line() and time.monotonic() < ends)
+    names += posted(administrator, page, f"after {way}", lambda count: count < FEW)
+    shown(page, names[-1])
+
+    rows, lines = told(page)
+    saw = watched(page)
+    gone = len(names) - len(rows)
+    assert rows == kept(page, address)
+    assert sorted(rows) == sorted(names[gone:])
+    assert [each for each in names if each not in saw.painted] == []
+    assert [last_words(each) for each in lines] == [f"{gone} events shown before are no longer held"]
+    tell(
+        f"display {way}: the page says so after {saw.painted[last_words(lines[0])] - begun:.1f} s; "
+        f"{gone} of {len(names)} events no longer held, each was on the page once"
+    )
+
+
+def test_page_misses_nothing_when_a_display_with_a_file_starts_anew(
+    cluster: Cluster,
+    installed: str,
+    display: Callable[..., str],
+    administrator: Administrator,
+    visit: Visit,
+    tell: Callable[[str], None],
+) -> None:
+    address = display("display-file", DISPLAY_FILE="/tmp/display.sqlite", DISPLAY_STREAM="10m")
+    page = watching(visit, address)
+    names = posted(administrator, page, "before the end", lambda count: count < FEW)
+    shown(page, names[-1])
+
+    [pod] = cluster.ready_pods(installed, "serving.knative.dev/service=display-file")
+    command = ["kubectl", "-n", installed, "exec", pod, "-c", "user-container", "--", "sh", "-c", "kill 1"]
+    subprocess.run(command, check=True, capture_output=True)
+
+    def is_back() -> bool:
+        return watched(page).connections[-2:] == ["reconnecting", "live"]
+
+    ends = time.monotonic() + SECONDS
+    names += posted(administrator, page, "after the end", lambda count: not is_back() and time.monotonic() < ends)
+    names += posted(administrator, page, "at last", lambda count: count < FEW)
+    shown(page, names[-1])
+
+    rows, lines = told(page)
+    saw = watched(page)
+    assert rows == kept(page, address)
+    assert sorted(rows) == sorted(names)
+    assert [each for each in lines if not each.startswith("not connected from ")] == []
+    assert len(saw.opened) > 0
+    tell(f"display with a file started anew: {len(names)} events, none missing, {len(saw.opened)} tries to reconnect")
