@@ -16,7 +16,7 @@ from pipeline import settings
 from pipeline.settings import VCenterSettings, read
 from pipeline.tagging import NoSuchTag, Tagging
 from tests.administrator import Administrator
-from tests.local.conftest import get, post, wait_until
+from tests.local.conftest import BROKER_WITH_DEAD_LETTERS, get, post, wait_until
 from tests.test_manifests import Object, can_be_produced, container, environment, event_types, identity, objects_in
 
 ROOT = Path(__file__).parent.parent
@@ -119,26 +119,7 @@ def test_page_has_every_sample_of_the_appliance_once_and_names_settings_that_exi
 
 # ── through a Broker ──
 
-PLUMBING = """
-apiVersion: eventing.knative.dev/v1
-kind: Broker
-metadata: {{name: default, namespace: vcenter-events}}
-spec:
-  delivery:
-    retry: 1
-    backoffPolicy: exponential
-    backoffDelay: PT0.1S
-    deadLetterSink:
-      ref: {{apiVersion: serving.knative.dev/v1, kind: Service, name: deadletter}}
----
-apiVersion: sources.knative.dev/v1
-kind: SinkBinding
-metadata: {{name: deadletter, namespace: vcenter-events}}
-spec:
-  subject: {{apiVersion: serving.knative.dev/v1, kind: Service, name: deadletter}}
-  sink:
-    ref: {{apiVersion: eventing.knative.dev/v1, kind: Broker, name: default}}
----
+ACCESS = """
 apiVersion: v1
 kind: ConfigMap
 metadata: {{name: vcenter, namespace: vcenter-events}}
@@ -187,7 +168,7 @@ def test_event_reaches_two_reactions_and_when_vcenter_was_down_a_redrive_makes_u
     with Administrator(vcsim.port) as administrator:
         machine = administrator.machines[0]._moId
     plumbing = tmp_path / "plumbing.yaml"
-    plumbing.write_text(PLUMBING.format(url=vcsim.url))
+    plumbing.write_text(BROKER_WITH_DEAD_LETTERS + ACCESS.format(url=vcsim.url))
     files = [
         ROOT / "config" / "130-deadletter.yaml",
         *(CONFIG / name for name in ("310-tag.yaml", "320-attribute.yaml")),
