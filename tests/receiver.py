@@ -1,11 +1,12 @@
-"""A real HTTP sink for tests: it records every request and answers as the test says."""
+"""A real HTTP receiver of events and notifications: it records every request and answers as the test says."""
 
 import asyncio
 import dataclasses
+import json
 import threading
 import time
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -42,11 +43,16 @@ OK = Answer()
 
 
 class Receiver:
-    """A sink on a free loopback port, in a thread of its own; a context manager."""
+    """One on a free loopback port, in a thread of its own; a context manager."""
 
     def __init__(self, answer: Callable[[dict[str, str]], Answer] = lambda headers: OK, port: int = 0) -> None:
         self.answer = answer
         """The answer to a request, by its headers; may be replaced at any time."""
+        self.statuses: list[int] = []
+        """What to answer to the next requests instead, in order."""
+        self.gate = threading.Event()
+        """Answers wait for it; open unless a test closes it."""
+        self.gate.set()
         self.requests: list[Received] = []
         """Every request, in the order of arrival."""
         self.port = port
@@ -60,6 +66,11 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/"
 
     @property
+    def json_url(self) -> str:
+        """Its address as apprise takes it."""
+        return f"json://127.0.0.1:{self.port}/"
+
+    @property
     def accepted(self) -> list[Received]:
         """The requests that were answered 2xx, in order."""
         return [request for request in self.requests if 200 <= request.status < 300]
@@ -68,6 +79,11 @@ class Receiver:
     def ids(self) -> list[int]:
         """The accepted events' ids that are numbers, as vCenter's keys are."""
         return [int(request.id) for request in self.accepted if request.id.isdigit()]
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        """The accepted requests' bodies, which are JSON, in order."""
+        return [json.loads(request.body) for request in self.accepted]
 
     def wait_for(self, condition: Callable[[], bool], seconds: float = 15.0) -> bool:
         """Wait until *condition* holds, looked at after every request; whether it does."""
@@ -84,6 +100,7 @@ class Receiver:
 
     def stop(self) -> None:
         """Close every connection and listen no more. Does nothing the second time."""
+        self.gate.set()
         if self._loop.is_closed():
             return
         asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(5)
@@ -104,9 +121,11 @@ class Receiver:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
         with self._changed:
-            answer = self.answer(headers)
+            answer = Answer(self.statuses.pop(0)) if self.statuses else self.answer(headers)
             self.requests.append(Received(headers, body, time.time(), answer.status))
             self._changed.notify_all()
+        if not self.gate.is_set():
+            await asyncio.to_thread(self.gate.wait)
         if answer.after_seconds:
             await asyncio.sleep(answer.after_seconds)
         if answer.status == 0:

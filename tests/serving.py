@@ -1,4 +1,4 @@
-"""A function served by the real launcher, in a process of its own, and an HTTP receiver for what it sends."""
+"""A function served by the real launcher, in a process of its own."""
 
 import json
 import os
@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Mapping
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -114,50 +113,3 @@ def headers(**attributes: str) -> dict[str, str]:
     }
     content_type = event.pop("datacontenttype")
     return {"content-type": content_type} | {f"ce-{name}": value for name, value in event.items()}
-
-
-class Receiver:
-    """An HTTP server that keeps what is posted to it; `with` ends it."""
-
-    def __init__(self) -> None:
-        self.bodies: list[dict[str, Any]] = []
-        self.statuses: list[int] = []
-        """What to answer, in order; then 200."""
-        self.arrived = threading.Event()
-        """Set when a request came."""
-        self.gate = threading.Event()
-        """Requests wait for it; open unless a test closes it."""
-        self.gate.set()
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                receiver.arrived.set()
-                receiver.gate.wait(30)
-                status = receiver.statuses.pop(0) if receiver.statuses else 200
-                if status < 300:
-                    receiver.bodies.append(json.loads(body))
-                self.send_response(status)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        self.url = f"json://127.0.0.1:{self._server.server_port}/"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _value: BaseException | None, _tb: TracebackType | None
-    ) -> None:
-        self.gate.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

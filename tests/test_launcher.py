@@ -9,7 +9,8 @@ import pytest
 from flask import Blueprint
 
 import launcher
-from tests.serving import Receiver, Served, headers, launch
+from tests.receiver import Receiver
+from tests.serving import Served, headers, launch
 
 # ── start ──
 
@@ -106,12 +107,12 @@ def test_signal_ends_open_streams_and_the_process_at_once(number: Signals) -> No
 
 
 def test_request_under_way_is_finished_while_new_connections_are_refused() -> None:
-    with Receiver() as receiver, Served("notify", NOTIFY_URLS=receiver.url) as served:
+    with Receiver() as receiver, Served("notify", NOTIFY_URLS=receiver.json_url) as served:
         receiver.gate.clear()
         answers: list[tuple[int, str]] = []
         posting = threading.Thread(target=lambda: answers.append(served.post({})))
         posting.start()
-        assert receiver.arrived.wait(10)
+        assert receiver.wait_for(lambda: bool(receiver.requests))
         served.signal(SIGTERM)
         wait_until_refused(served)
         assert served.process.poll() is None
@@ -122,12 +123,12 @@ def test_request_under_way_is_finished_while_new_connections_are_refused() -> No
 
 
 def test_second_signal_ends_the_process_at_once() -> None:
-    with Receiver() as receiver, Served("notify", NOTIFY_URLS=receiver.url) as served:
+    with Receiver() as receiver, Served("notify", NOTIFY_URLS=receiver.json_url) as served:
         receiver.gate.clear()
         with served_connection(served) as client:
             lines = "".join(f"{name}: {value}\r\n" for name, value in headers().items())
             client.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n{lines}\r\n{{}}".encode())
-            assert receiver.arrived.wait(10)
+            assert receiver.wait_for(lambda: bool(receiver.requests))
             served.signal(SIGTERM)
             wait_until_refused(served)
             asked = time.monotonic()

@@ -28,7 +28,7 @@ def notified() -> Iterator[Receiver]:
 def engine(vcsim: VCSim, notified: Receiver, tmp_path: Path) -> Iterator[Engine]:
     overrides = tmp_path / "overrides.yaml"
     vcenter = VCenter(vcsim.url, vcsim.username, Secret(vcsim.password), insecure=True)
-    write_overrides(overrides, vcenter, f"json://127.0.0.1:{notified.port}")
+    write_overrides(overrides, vcenter, notified.json_url)
     with Engine([ROOT / "config", ROOT / "triggers", overrides], tmp_path) as running:
         running.start()
         yield running

@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import Visit, held
-from tests.serving import Receiver, Served
+from tests.receiver import Receiver
+from tests.serving import Served
 
 pytestmark = pytest.mark.browser
 
@@ -27,7 +28,7 @@ def broker() -> Iterator[Receiver]:
 
 @pytest.fixture
 def deadletter(broker: Receiver) -> Iterator[Served]:
-    with Served("deadletter", K_SINK=broker.url.replace("json://", "http://")) as served:
+    with Served("deadletter", K_SINK=broker.url) as served:
         yield served
 
 

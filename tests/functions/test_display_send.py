@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import Visit, held
-from tests.serving import Receiver, Served
+from tests.receiver import Receiver
+from tests.serving import Served
 
 pytestmark = pytest.mark.browser
 
@@ -16,15 +17,9 @@ EVENT = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
 
 
 @pytest.fixture
-def sink() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 def sending(sink: Receiver) -> Iterator[Served]:
     """A display that may send, to `sink` or itself."""
-    with Served("display", DISPLAY_ALLOW_SEND="true", K_SINK=sink.url.replace("json://", "http://")) as served:
+    with Served("display", DISPLAY_ALLOW_SEND="true", K_SINK=sink.url) as served:
         yield served
 
 
@@ -84,7 +79,7 @@ def test_held_event_is_replayed_to_the_sink(sending: Served, sink: Receiver, vis
     page.click("#copies >> text=Replay")
     expect(page.locator("#send-event")).to_have_value(re.compile('"id": "again"'))
     page.click("#send-now")
-    expect(page.locator("#send-result li").nth(1)).to_contain_text("Answered 200 after ")
+    expect(page.locator("#send-result li").nth(1)).to_contain_text("Answered 202 after ")
     assert [(body["id"], body["data"]) for body in sink.bodies] == [("again", {"n": 1})]
 
 

@@ -21,7 +21,7 @@ from pipeline import settings
 from pipeline.errors import SettingsError, TemporaryError
 from pipeline.settings.notify import quiet_hours
 from tests.local.conftest import wait_until
-from tests.serving import Receiver
+from tests.receiver import Receiver
 
 # apprise's own import, of a module that it falls back from.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -65,7 +65,7 @@ POWERED_OFF = {
 
 def test_vm_event_is_told_by_the_default_templates() -> None:
     with Receiver() as receiver:
-        made({"NOTIFY_URLS": receiver.url}).handle(event(POWERED_OFF))
+        made({"NOTIFY_URLS": receiver.json_url}).handle(event(POWERED_OFF))
     assert [body["title"] for body in receiver.bodies] == ["VM powered off: DC0_H0_VM0"]
     assert receiver.bodies[0]["message"] == (
         "DC0_H0_VM0 on DC0_H0 in DC0 is powered off\n\n"
@@ -79,7 +79,7 @@ def test_vm_event_is_told_by_the_default_templates() -> None:
 def test_own_templates_see_attributes_and_payload() -> None:
     with Receiver() as receiver:
         environ = {
-            "NOTIFY_URLS": receiver.url,
+            "NOTIFY_URLS": receiver.json_url,
             "NOTIFY_TITLE": "{{ subject }}\n{{ data.Vm.Name | lower }}",
             "NOTIFY_BODY": "{{ data.Host.Name }}by {{ user }}",  # the event has no host
         }
@@ -97,7 +97,7 @@ def test_template_that_fails_at_run_time_gives_way_to_the_default(
     template: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Receiver() as receiver:
-        made({"NOTIFY_URLS": receiver.url, "NOTIFY_TITLE": template}).handle(event(POWERED_OFF))
+        made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_TITLE": template}).handle(event(POWERED_OFF))
     assert receiver.bodies[0]["title"] == "VM powered off: DC0_H0_VM0"
     assert "NOTIFY_TITLE" in capsys.readouterr().out
 
@@ -107,7 +107,7 @@ def test_template_that_fails_at_run_time_gives_way_to_the_default(
 
 def test_event_delivered_again_is_not_notified_again() -> None:
     with Receiver() as receiver:
-        function = made({"NOTIFY_URLS": receiver.url})
+        function = made({"NOTIFY_URLS": receiver.json_url})
         for _ in range(3):
             function.handle(event(POWERED_OFF))
         function.handle(event(POWERED_OFF, source="https://other.example/sdk"))
@@ -117,11 +117,11 @@ def test_event_delivered_again_is_not_notified_again() -> None:
 def test_duplicates_at_the_same_time_notify_once() -> None:
     with Receiver() as receiver:
         receiver.gate.clear()
-        function = made({"NOTIFY_URLS": receiver.url})
+        function = made({"NOTIFY_URLS": receiver.json_url})
         posts = [threading.Thread(target=function.handle, args=(event(POWERED_OFF),)) for _ in range(4)]
         for post in posts:
             post.start()
-        assert receiver.arrived.wait(10)
+        assert receiver.wait_for(lambda: bool(receiver.requests))
         receiver.gate.set()
         for post in posts:
             post.join(10)
@@ -131,7 +131,7 @@ def test_duplicates_at_the_same_time_notify_once() -> None:
 def test_only_the_service_that_failed_is_notified_when_the_event_comes_again() -> None:
     with Receiver() as well, Receiver() as ailing:
         ailing.statuses = [500]
-        function = made({"NOTIFY_URLS": f"{well.url} {ailing.url}"})
+        function = made({"NOTIFY_URLS": f"{well.json_url} {ailing.json_url}"})
         with pytest.raises(TemporaryError, match=r"event 4711: 1 of 2 services .*number 2 \(JSON\)"):
             function.handle(event(POWERED_OFF))
         function.handle(event(POWERED_OFF))
@@ -140,7 +140,7 @@ def test_only_the_service_that_failed_is_notified_when_the_event_comes_again() -
 
 def test_no_more_events_are_remembered_than_the_setting_says() -> None:
     with Receiver() as receiver:
-        function = made({"NOTIFY_URLS": receiver.url, "NOTIFY_REMEMBERED": "2"})
+        function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_REMEMBERED": "2"})
         for number in ("1", "2", "3", "3", "1"):
             function.handle(event(POWERED_OFF, id=number))
     assert len(receiver.bodies) == 4
@@ -162,7 +162,7 @@ def test_no_more_events_are_remembered_than_the_setting_says() -> None:
 )
 def test_event_of_unexpected_shape_is_told_all_the_same(data: Any, content_type: str) -> None:
     with Receiver() as receiver:
-        made({"NOTIFY_URLS": receiver.url}).handle(event(data, datacontenttype=content_type, type="odd"))
+        made({"NOTIFY_URLS": receiver.json_url}).handle(event(data, datacontenttype=content_type, type="odd"))
     assert len(receiver.bodies) == 1
     assert "4711" in receiver.bodies[0]["message"]
 
@@ -182,7 +182,7 @@ def test_template_with_a_syntax_fault_is_refused_at_start() -> None:
 def test_address_is_never_logged(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
     with Receiver() as receiver:
         receiver.statuses = [500]
-        function = made({"NOTIFY_URLS": f"{receiver.url}?+token=hunter2"})
+        function = made({"NOTIFY_URLS": f"{receiver.json_url}?+token=hunter2"})
         with pytest.raises(TemporaryError) as failed:
             function.handle(event(POWERED_OFF))
     assert "hunter2" not in caplog.text + "".join(capsys.readouterr()) + str(failed.value)
@@ -193,7 +193,7 @@ def test_address_is_never_logged(capsys: pytest.CaptureFixture[str], caplog: pyt
 
 def test_severity_is_told_to_the_service_and_too_little_of_it_notifies_nobody() -> None:
     with Receiver() as receiver:
-        function = made({"NOTIFY_URLS": receiver.url, "NOTIFY_SEVERITY": "warning"})
+        function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_SEVERITY": "warning"})
         function.handle(event(POWERED_OFF, id="1"))
         function.handle(event({"Severity": "warning"}, id="2", type="com.vmware.vsphere.EventEx.v0"))
         function.handle(event({"Alarm": {"Name": "Host CPU"}, "To": "red"}, id="3", type="t"))
@@ -211,7 +211,7 @@ def test_severity_is_told_to_the_service_and_too_little_of_it_notifies_nobody() 
 )
 def test_only_events_that_meet_the_expression_are_told(condition: str, told: bool) -> None:
     with Receiver() as receiver:
-        made({"NOTIFY_URLS": receiver.url, "NOTIFY_IF": condition}).handle(event(POWERED_OFF))
+        made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_IF": condition}).handle(event(POWERED_OFF))
     assert len(receiver.bodies) == told
 
 
@@ -224,7 +224,7 @@ def test_type_with_templates_of_its_own_is_told_by_them(tmp_path: Path) -> None:
     (tmp_path / "VmPoweredOffEvent.title").write_text("{{ target }} is off ({{ severity }})\n")
     (tmp_path / "..data").mkdir()
     with Receiver() as receiver:
-        environ = {"NOTIFY_URLS": receiver.url, "NOTIFY_TEMPLATES": str(tmp_path), "NOTIFY_BODY": "{{ message }}"}
+        environ = {"NOTIFY_URLS": receiver.json_url, "NOTIFY_TEMPLATES": str(tmp_path), "NOTIFY_BODY": "{{ message }}"}
         function = made(environ)
         function.handle(event(POWERED_OFF, id="1"))
         function.handle(event(POWERED_OFF, id="2", type="com.vmware.vsphere.VmPoweredOnEvent.v0"))
@@ -237,7 +237,7 @@ def test_template_of_a_type_that_fails_gives_way_to_the_default_and_is_named(
 ) -> None:
     (tmp_path / "VmPoweredOffEvent.body").write_text("{{ 1 / 0 }}")
     with Receiver() as receiver:
-        made({"NOTIFY_URLS": receiver.url, "NOTIFY_TEMPLATES": str(tmp_path)}).handle(event(POWERED_OFF))
+        made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_TEMPLATES": str(tmp_path)}).handle(event(POWERED_OFF))
     assert "is powered off" in receiver.bodies[0]["message"]
     assert "NOTIFY_TEMPLATES VmPoweredOffEvent.body" in capsys.readouterr().out
 
@@ -252,7 +252,7 @@ def test_template_file_that_cannot_be_used_is_named_at_start(tmp_path: Path, nam
 def test_link_to_the_event_ends_the_body() -> None:
     with Receiver() as receiver:
         link = "https://display.example/?id={{ id | urlencode }}"
-        made({"NOTIFY_URLS": receiver.url, "NOTIFY_LINK": link}).handle(event(POWERED_OFF, id="47/11"))
+        made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_LINK": link}).handle(event(POWERED_OFF, id="47/11"))
     assert receiver.bodies[0]["message"].endswith("\nhttps://display.example/?id=47/11")
 
 
@@ -272,7 +272,7 @@ def storm(function: notify.Notify, events: int) -> None:
 
 def test_storm_of_200_events_is_one_message_that_says_how_many() -> None:
     with Receiver() as receiver:
-        function = made({"NOTIFY_URLS": receiver.url, "NOTIFY_LIMIT": "0", "NOTIFY_PERIOD": "1h"})
+        function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_LIMIT": "0", "NOTIFY_PERIOD": "1h"})
         storm(function, 200)
         assert receiver.bodies == []
 
@@ -286,7 +286,7 @@ def test_storm_of_200_events_is_one_message_that_says_how_many() -> None:
 
 def test_events_beyond_the_limit_of_a_period_are_told_in_one_message_when_the_process_ends() -> None:
     with Receiver() as receiver:
-        function = made({"NOTIFY_URLS": receiver.url, "NOTIFY_LIMIT": "5", "NOTIFY_PERIOD": "1h"})
+        function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_LIMIT": "5", "NOTIFY_PERIOD": "1h"})
         storm(function, 200)
         storm(function, 200)  # delivered again
         assert len(receiver.bodies) == 5
@@ -299,7 +299,9 @@ def test_events_beyond_the_limit_of_a_period_are_told_in_one_message_when_the_pr
 def test_digest_is_sent_when_the_period_ends_and_again_to_a_service_that_did_not_take_it() -> None:
     with Receiver() as well, Receiver() as ailing:
         ailing.statuses = [500]
-        function = made({"NOTIFY_URLS": f"{well.url} {ailing.url}", "NOTIFY_LIMIT": "0", "NOTIFY_PERIOD": "100ms"})
+        function = made(
+            {"NOTIFY_URLS": f"{well.json_url} {ailing.json_url}", "NOTIFY_LIMIT": "0", "NOTIFY_PERIOD": "100ms"}
+        )
         function.handle(event(POWERED_OFF))
 
         wait_until(lambda: bool(ailing.bodies))
@@ -310,7 +312,7 @@ def test_digest_is_sent_when_the_period_ends_and_again_to_a_service_that_did_not
 def test_event_that_failed_at_one_service_is_not_stopped_by_the_limit_when_it_comes_again() -> None:
     with Receiver() as receiver:
         receiver.statuses = [500]
-        function = made({"NOTIFY_URLS": receiver.url, "NOTIFY_LIMIT": "1", "NOTIFY_PERIOD": "1h"})
+        function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_LIMIT": "1", "NOTIFY_PERIOD": "1h"})
         with pytest.raises(TemporaryError):
             function.handle(event(POWERED_OFF))
         function.handle(event(POWERED_OFF))
@@ -321,7 +323,7 @@ def test_quiet_hours_keep_back_all_but_errors_until_they_end() -> None:
     now = datetime.now(UTC)
     hours = f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=2):%H:%M}"
     with Receiver() as receiver:
-        function = made({"NOTIFY_URLS": receiver.url, "NOTIFY_QUIET": hours})
+        function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_QUIET": hours})
         function.handle(event(POWERED_OFF, id="1"))
         function.handle(event(POWERED_OFF, id="2"))
         function.handle(event(POWERED_OFF, id="3", type="com.vmware.vsphere.VmDiskFailedEvent.v0"))
@@ -335,7 +337,7 @@ def test_quiet_hours_that_end_send_what_they_kept() -> None:
     clock = [datetime(2026, 11, 20, 23, tzinfo=UTC)]
     with Receiver() as receiver:
         wanted = settings.read(
-            settings.NotifySettings, {"NOTIFY_URLS": receiver.url, "NOTIFY_QUIET": "22:00-07:00 Europe/Berlin"}
+            settings.NotifySettings, {"NOTIFY_URLS": receiver.json_url, "NOTIFY_QUIET": "22:00-07:00 Europe/Berlin"}
         )
         services = [notify.Service(1, wanted.urls[0])]
         digest = notify.Digest(services, wanted, now=lambda: clock[0])
@@ -346,7 +348,7 @@ def test_quiet_hours_that_end_send_what_they_kept() -> None:
         assert not digest.takes(notify.Message("morning", "b", "info"), "VM powered off")
         with digest._changed:
             digest._changed.notify_all()
-        assert receiver.arrived.wait(10)
+        assert receiver.wait_for(lambda: bool(receiver.requests))
         digest.close()
     assert [body["title"] for body in receiver.bodies] == ["2 events: 2 VM powered off"]
 
