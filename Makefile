@@ -30,6 +30,7 @@ e2e: $(STAMP) ## tests on a cluster with Knative: KUBECONFIG, IMAGE, VCSIM_IMAGE
 	@for name in KUBECONFIG IMAGE; do \
 	    [ -n "$${!name:-}" ] || { echo "make e2e needs $$name: see docs/testing.md" >&2; exit 2; }; \
 	done
+	@$(BIN)/python -m tests.e2e.programs || true
 	$(BIN)/python -m pytest -m cluster --timeout 900 --durations 0 --durations-min 1 $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy strict, and that imports go one way

@@ -40,17 +40,20 @@ def install(package: str, version: str, least: tuple[int, int]) -> Path:
 def build(folder: Path) -> Path:
     """The executable of the module in *folder*, named after it; built if there is none of these very sources yet.
 
-    Raises `NotBuilt`.
+    A module without code of its own names a published program as its `tool`. Raises `NotBuilt`.
     """
     sources = sorted(path for path in folder.rglob("*") if path.suffix in {".go", ".mod", ".sum"})
     digest = hashlib.sha256()
     for path in sources:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(folder)} {len(content)}\n".encode() + content)
-    asked = re.search(r"^go (\d+)\.(\d+)", (folder / "go.mod").read_text(), re.MULTILINE)
+    module = (folder / "go.mod").read_text()
+    asked = re.search(r"^go (\d+)\.(\d+)", module, re.MULTILINE)
     least = (int(asked[1]), int(asked[2])) if asked else (1, 21)
+    tool = re.search(r"^tool (\S+)", module, re.MULTILINE)
     program = CACHE / f"{folder.name}-{digest.hexdigest()[:12]}" / folder.name
-    return _built(program, f"of {folder}", least, [], ["build", "-C", str(folder), "-o", str(program), "."])
+    package = tool[1] if tool else "."
+    return _built(program, f"of {folder}", least, [], ["build", "-C", str(folder), "-o", str(program), package])
 
 
 def go(least: tuple[int, int]) -> str:
@@ -86,7 +89,7 @@ def _built(program: Path, which: str, least: tuple[int, int], more: list[str], c
         return program
     begun = time.monotonic()
     tool = go(least)
-    print(f"Building {program.name} {which} with {tool} (about a minute, once)", flush=True)
+    print(f"Building {program.name} {which} with {tool} (minutes, once)", flush=True)
     run(["env", *ENVIRONMENT, *more, tool, *command], f"build {program.name}")
     print(f"Built {program.name} in {time.monotonic() - begun:.0f} s", flush=True)
     return program
