@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.settings.parsers import duration, existing_file, flag, one_of, text, whole_number
@@ -12,7 +13,11 @@ from pipeline.settings.poller import VCenterSettings
 from pipeline.settings.templates import IF_EXAMPLE, IF_MEANING, jinja_expression, jinja_template
 from pipeline.settings.variable import Secret, setting
 
-_REMEMBERED = "events remembered, so that one delivered again has no second effect"
+
+def remembering(name: str) -> Any:
+    """How many events a reaction remembers; read from the variable *name*."""
+    meaning = "events remembered, so that one delivered again has no second effect"
+    return setting(name, whole_number(1, 1_000_000), meaning, example="10000", default="10000")
 
 
 def objects(value: str) -> str:
@@ -67,9 +72,7 @@ class TagSettings:
     create: bool = setting(
         "TAG_CREATE", flag, "make category and tag if they do not exist", example="true", default="false"
     )
-    remembered: int = setting(
-        "TAG_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
-    )
+    remembered: int = remembering("TAG_REMEMBERED")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,9 +87,7 @@ class AttributeSettings:
         example='{"VmPoweredOnEvent": {"last powered on": "{{ time }}"}}',
         default=json.dumps(_ATTRIBUTE_VALUES),
     )
-    remembered: int = setting(
-        "ATTRIBUTE_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
-    )
+    remembered: int = remembering("ATTRIBUTE_REMEMBERED")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,9 +102,7 @@ class MaintenanceSettings:
         example="alarm actions before maintenance",
         default="alarm actions before maintenance",
     )
-    remembered: int = setting(
-        "MAINTENANCE_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
-    )
+    remembered: int = remembering("MAINTENANCE_REMEMBERED")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,9 +120,7 @@ class FailoverSettings:
         example="30s",
         default="30s",
     )
-    remembered: int = setting(
-        "FAILOVER_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
-    )
+    remembered: int = remembering("FAILOVER_REMEMBERED")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,9 +128,7 @@ class CapacitySettings:
     """The capacity reaction."""
 
     vcenter: VCenterSettings
-    remembered: int = setting(
-        "CAPACITY_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
-    )
+    remembered: int = remembering("CAPACITY_REMEMBERED")
 
 
 def regular_expression(value: str) -> str:
@@ -180,9 +175,7 @@ class PreemptSettings:
         example="10m",
         default="10m",
     )
-    remembered: int = setting(
-        "PREEMPT_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
-    )
+    remembered: int = remembering("PREEMPT_REMEMBERED")
 
 
 def secret_http_url(value: str) -> Secret:
@@ -258,6 +251,4 @@ class WebhookSettings:
     timeout_seconds: float = setting(
         "WEBHOOK_TIMEOUT", duration, "longest wait for the answer", example="30s", default="10s"
     )
-    remembered: int = setting(
-        "WEBHOOK_REMEMBERED", whole_number(1, 1_000_000), _REMEMBERED, example="10000", default="10000"
-    )
+    remembered: int = remembering("WEBHOOK_REMEMBERED")
