@@ -10,6 +10,7 @@ import pytest
 
 from demo import golang
 from demo.vcsim import VCSim, build
+from tests.administrator import Administrator
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +38,13 @@ def vcsim_with_alarms() -> Iterator[VCSim]:
         pytest.skip(str(error))
     with VCSim(program=program) as running:
         yield running
+
+
+@pytest.fixture
+def administrator(vcsim: VCSim) -> Iterator[Administrator]:
+    """Somebody who is logged in at *vcsim*."""
+    with Administrator(vcsim.port) as person:
+        yield person
 
 
 @pytest.fixture

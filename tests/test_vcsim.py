@@ -1,7 +1,5 @@
 """tests/vcsim: alarms of the simulated vCenter, as far as vCenter's own behave."""
 
-from collections.abc import Iterator
-
 import pytest
 from pyVmomi import vim, vmodl
 
@@ -10,9 +8,8 @@ from tests.administrator import Administrator
 
 
 @pytest.fixture
-def administrator(vcsim_with_alarms: VCSim) -> Iterator[Administrator]:
-    with Administrator(vcsim_with_alarms.port) as person:
-        yield person
+def vcsim(vcsim_with_alarms: VCSim) -> VCSim:
+    return vcsim_with_alarms
 
 
 def test_alarm_shows_on_its_object_and_all_above_until_it_is_green(administrator: Administrator) -> None:

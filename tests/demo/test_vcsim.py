@@ -2,12 +2,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 
 import pytest
 
 from demo.vcsim import VCSim, VCSimStuck, answers
+from tests.local.conftest import wait_until
 
 pytestmark = pytest.mark.usefixtures("_vcsim_binary")
 
@@ -25,15 +25,6 @@ def runs(pid: int | None) -> bool:
         os.kill(pid or 0, 0)
     except ProcessLookupError:
         return False
-    return True
-
-
-def until(happened: Callable[[], bool], seconds: float = 5) -> bool:
-    end = time.monotonic() + seconds
-    while not happened():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
     return True
 
 
@@ -69,7 +60,7 @@ def test_it_never_outlives_its_parent() -> None:
 
         parent.send_signal(signal.SIGKILL)
 
-    assert until(lambda: not runs(pid))
+    wait_until(lambda: not runs(pid))
 
 
 def test_a_port_in_use_is_said_and_leaves_no_process(vcsim: VCSim, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What tests of functions share: for the poller a simulator, a sink and an administrator; for the display a browser."""
+"""What tests of functions share: for the poller a sink and settings; for the display a browser."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,23 +6,16 @@ from pathlib import Path
 import pytest
 
 from demo.vcsim import VCSim
-from tests.administrator import Administrator
 from tests.browser import browser, served, visit
 from tests.receiver import Receiver
 
-__all__ = ["administrator", "browser", "environ", "served", "sink", "visit"]
+__all__ = ["browser", "environ", "served", "sink", "visit"]
 
 
 @pytest.fixture
 def sink() -> Iterator[Receiver]:
     with Receiver() as receiver:
         yield receiver
-
-
-@pytest.fixture
-def administrator(vcsim: VCSim) -> Iterator[Administrator]:
-    with Administrator(vcsim.port) as person:
-        yield person
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from pipeline.settings import PollerSettings, read
 from pipeline.sink import Counts, Sink
 from pipeline.vcenter import VCenter
 from tests.administrator import Administrator
+from tests.local.conftest import wait_until
 from tests.receiver import OK, Answer, Received, Receiver
 from tests.serving import Served
 
@@ -67,14 +68,6 @@ def post(administrator: Administrator, count: int, pause_seconds: float = 0) -> 
     for number in range(count):
         administrator.post(f"event {number}", machines[number % len(machines)])
         time.sleep(pause_seconds)
-
-
-def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    """Wait until *condition* holds, which nothing announces; whether it does."""
-    deadline = time.monotonic() + seconds
-    while not (holds := condition()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return holds
 
 
 def all_arrive(sink: Receiver, administrator: Administrator, seconds: float = 20) -> bool:
@@ -228,7 +221,7 @@ def test_changed_password_is_read_from_the_mounted_files(
     with polling(environ, **mounted) as served:
         tick = {"type": "dev.knative.sources.ping", "source": "/test", "id": "1"}
         refused = (400, "vCenter refuses user name and password")
-        assert until(lambda: (answer := served.post({}, **tick))[0] == refused[0] and refused[1] in answer[1])
+        wait_until(lambda: (answer := served.post({}, **tick))[0] == refused[0] and refused[1] in answer[1])
         (tmp_path / "password").write_text(vcsim.password)
         assert all_arrive(sink, administrator)
 
@@ -311,7 +304,7 @@ def test_metrics_say_what_happened(environ: dict[str, str], sink: Receiver, admi
             return {name: float(value) for name, value in rows}
 
         # The sink has an event a moment before the poller has its answer.
-        assert until(lambda: values()["vcenter_events_sent_total"] == len(arrived(sink)))
+        wait_until(lambda: values()["vcenter_events_sent_total"] == len(arrived(sink)))
         assert values()["vcenter_events_read_total"] == len(arrived(sink))
         assert values()["vcenter_session_up"] == 1
         assert values()["vcenter_events_lag_seconds"] == values()["vcenter_events_pending"] == 0

@@ -20,12 +20,6 @@ LONG_AGO = datetime.timedelta(minutes=5)
 VARIES = ("Key", "ChainId", "CreatedTime", "SessionId")
 
 
-@pytest.fixture
-def administrator(vcsim: VCSim) -> Iterator[Administrator]:
-    with Administrator(vcsim.port) as person:
-        yield person
-
-
 def settings(vcsim: VCSim, **more: str) -> VCenterSettings:
     return read(VCenterSettings, vcsim.environ | more)
 
