@@ -3,6 +3,7 @@
 The events are made up, and like those of a small data centre on a bad afternoon.
 """
 
+import base64
 import json
 import random
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ FOLDER = Path(__file__).parent / "display"
 BATCH = {"content-type": "application/cloudevents-batch+json"}
 VMS = ["web-01", "web-02", "web-03", "db-01", "db-02", "cache-01", "build-07", "mail-01", "erp-prod", "erp-test"]
 HOSTS = ["esx-01.lab.example", "esx-02.lab.example", "esx-03.lab.example", "esx-04.lab.example"]
+DATASTORES = ["datastore-ssd-1", "datastore-ssd-2"]
 USERS = ["LAB\\anna", "LAB\\bert", "LAB\\backup", "VSPHERE.LOCAL\\vpxd-extension", ""]
 
 KINDS: list[tuple[int, str, str, str]] = [
@@ -40,6 +42,8 @@ KINDS: list[tuple[int, str, str, str]] = [
         "host",
         "Uplink redundancy degraded on virtual switch vSwitch0 on {host}",
     ),
+    (6, "DatastoreFileDeletedEvent", "datastore", "File erp-test/erp-test-000003.vmdk deleted from {datastore}"),
+    (3, "ClusterReconfiguredEvent", "cluster", "Reconfigured cluster Production in datacenter Berlin"),
     (2, "esx.clear.net.redundancy.restored", "host", "Uplink redundancy restored on virtual switch vSwitch0 on {host}"),
 ]
 
@@ -52,6 +56,7 @@ def events(number: int, minutes: float) -> Iterator[dict[str, Any]]:
     for index, share in enumerate(times):
         _, kind, about, words = chosen.choices(KINDS, [weight for weight, *_ in KINDS])[0]
         vm, host, user = chosen.choice(VMS), chosen.choice(HOSTS), chosen.choice(USERS)
+        datastore = chosen.choice(DATASTORES)
         time = (now - timedelta(minutes=minutes * (1 - share))).isoformat().replace("+00:00", "Z")
         data: dict[str, Any] = {
             "Key": 80_000 + index,
@@ -67,10 +72,15 @@ def events(number: int, minutes: float) -> Iterator[dict[str, Any]]:
             "Vm": {"Name": vm, "Vm": {"Type": "VirtualMachine", "Value": f"vm-{40 + VMS.index(vm)}"}}
             if about == "vm"
             else None,
-            "FullFormattedMessage": words.format(vm=vm, host=host, user=user or "root"),
+            "FullFormattedMessage": words.format(vm=vm, host=host, datastore=datastore, user=user or "root"),
         }
-        if about == "":
-            data["Host"] = data["ComputeResource"] = None
+        if about in ("", "datastore", "cluster"):
+            data["Host"] = None
+        if about in ("", "datastore"):
+            data["ComputeResource"] = None
+        if about == "datastore":
+            reference = {"Type": "Datastore", "Value": f"datastore-{60 + DATASTORES.index(datastore)}"}
+            data["Ds"] = {"Name": datastore, "Datastore": reference}
         if kind.startswith("esx."):
             data["Severity"] = "error" if "timedout" in kind else ""
         if kind == "AlarmStatusChangedEvent":
@@ -81,9 +91,12 @@ def events(number: int, minutes: float) -> Iterator[dict[str, Any]]:
             "source": "https://vcenter.lab.example/sdk",
             "id": str(80_000 + index),
             "time": time,
-            "subject": f"VirtualMachine/vm-{40 + VMS.index(vm)}"
-            if about == "vm"
-            else f"HostSystem/host-{20 + HOSTS.index(host)}",
+            "subject": {
+                "vm": f"VirtualMachine/vm-{40 + VMS.index(vm)}",
+                "host": f"HostSystem/host-{20 + HOSTS.index(host)}",
+                "datastore": f"Datastore/datastore-{60 + DATASTORES.index(datastore)}",
+                "cluster": "ClusterComputeResource/domain-c8",
+            }.get(about, "Datacenter/datacenter-3"),
             "datacontenttype": "application/json",
             "data": data,
         }
@@ -95,6 +108,27 @@ def fill(served: Served, number: int, minutes: float) -> None:
     for start in range(0, number, 500):
         served.request("POST", "/", json.dumps(made[start : start + 500]), BATCH)
     served.request("POST", "/", b'{"alarm": "disk full"}', {"content-type": "application/json"})
+
+
+FAILURES = [
+    ("webhook", "503", "the ticket system is away"),
+    ("tag", "400", "the tag lifecycle/created-today does not exist: make it, or set TAG_CREATE=true"),
+    ("notify", "", ""),
+    ("webhook", "500", "Internal Server Error"),
+]
+"""Subscriber, status and words of a delivery that failed; without a status it did not answer."""
+
+
+def fail(deadletter: Served, number: int) -> None:
+    """Post *number* dead letters, as a Broker does; some failed more than once."""
+    for index, event in enumerate(list(events(400, 12 * 60))[-number * 9 :: 9]):
+        subscriber, code, answer = FAILURES[index * 3 % 4]
+        failed = {"knativeerrordest": f"http://{subscriber}.vcenter-events.svc.cluster.local/"}
+        if code:
+            failed |= {"knativeerrorcode": code, "knativeerrordata": base64.b64encode(answer.encode()).decode()}
+        for times in range(1 + index % 3):
+            letter = event | failed | {"knativearrivaltime": f"{event['time']}/{times}"}
+            deadletter.request("POST", "/", json.dumps(letter), {"content-type": "application/cloudevents+json"})
 
 
 def settled(page: Page, number: int, connection: str = "live") -> None:
@@ -134,7 +168,7 @@ def main() -> None:
             page.wait_for_selector("#attributes dd")
             picture("event", page)
             page.click("#tab-trigger")
-            page.wait_for_function("document.getElementById('verdict').textContent !== ''", polling=50)
+            page.locator("#verdict", has_text="matches").wait_for()
             picture("trigger", page)
             page.click("#close")
             page.click("#view")
@@ -152,6 +186,21 @@ def main() -> None:
             served.process.terminate()
             page.wait_for_selector("body[data-connection=offline]", state="attached")
             picture("offline", page)
+        with (
+            Served("deadletter") as deadletter,
+            Served("display", DISPLAY_ALLOW_SEND="true", DISPLAY_DEAD_LETTERS=deadletter.address) as served,
+        ):
+            fail(deadletter, 12)
+            page = browser.new_page(viewport=wide)
+            page.clock.set_fixed_time(datetime.now(UTC) + timedelta(hours=2))  # so that the letters have an age
+            page.goto(served.address)
+            settled(page, 0)
+            page.click("#show-letters")
+            for ticked in (0, 3):
+                page.locator("#letter-list input").nth(ticked).check()
+            page.click("#letter-list summary >> nth=6")
+            page.wait_for_selector("#letter-list .payload")
+            picture("letters", page)
         with Served("display") as served:
             fill(served, 10_000, 240)
             page = browser.new_page(viewport=wide)

@@ -60,7 +60,7 @@ def summary(event: Event) -> Summary:
         id=attribute("id"),
         contenttype=attribute("datacontenttype"),
         size=len(event.data),
-        target=about.name,
+        target=_target(about, known.get("subject", "")),
         user=payload.user(event.readable),
         chain=_chain(properties),
         message=payload.message(event.readable, MESSAGE_CHARACTERS),
@@ -73,6 +73,11 @@ def write(seq: int, repeats: int, received_ms: int, event_summary: Summary) -> b
     return json.dumps([seq, repeats, received_ms, *event_summary], ensure_ascii=False, separators=(",", ":")).encode(
         "utf-8", "replace"
     )
+
+
+def _target(about: payload.Target, subject: str) -> str:
+    """The target's name; of the subject `VirtualMachine/vm-12` only `vm-12`, for the kind says the rest."""
+    return subject.partition("/")[2][:ATTRIBUTE_CHARACTERS] if about.kind and about.name == subject else about.name
 
 
 def _chain(properties: Mapping[str, Any]) -> str:

@@ -133,6 +133,15 @@ def test_events_of_others_read_as_well(served: Served, visit: Visit) -> None:
     assert severities == ["info", "warning", "info, inferred from the type's name", "info"]
 
 
+def test_target_without_a_name_is_its_id(served: Served, visit: Visit) -> None:
+    served.post({"message": "Tag attached"}, id="1", subject="VirtualMachine/vm-60")
+    page = visit(served.address)
+    held(page, 1)
+    target = rows(page).locator(".target")
+    assert target.inner_text() == "vm-60"
+    expect(target.get_by_role("img", name="VM")).to_be_visible()
+
+
 def test_times_are_local_or_utc(served: Served, visit: Visit) -> None:
     served.post(powered_off(), id="1", time="2026-11-20T15:45:13.931122Z")
     page = visit(served.address)

@@ -34,7 +34,10 @@ export class Find {
     for (const [popover, opener] of [["types", "types-button"], ["exports", "export-button"]]) {
       $(popover).addEventListener("beforetoggle", ({ newState }) => newState === "open" && below($(opener), $(popover)));
     }
-    $("types").addEventListener("toggle", () => this.listTypes());
+    $("types").addEventListener("beforetoggle", ({ newState }) => {
+      this.typesAreSeen = newState === "open";
+      if (this.typesAreSeen) this.listTypes();
+    });
     this.byType = new Map();
     this.types = new Map(); // type → the parts of its line that change
     this.show();
@@ -119,7 +122,7 @@ export class Find {
 
   /** Bring the open list up to date. Its order stays, so that nothing moves under the pointer; new types come last. */
   countTypes() {
-    if (!$("types").matches(":popover-open")) return;
+    if (!this.typesAreSeen) return;
     for (const type of this.byType.keys()) if (!this.types.has(type)) this.listType(type);
     for (const [type, { count, only, not }] of this.types) {
       count.textContent = number(this.byType.get(type) ?? 0);

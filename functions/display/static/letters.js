@@ -32,7 +32,7 @@ export class Letters {
       this.load();
     });
     $("letters-acts").hidden = $("letters-all").parentElement.hidden = !allowed;
-    $("letters-how").hidden = Boolean(allowed);
+    $("letters-result").hidden = !allowed;
     $("letters-curl").textContent = [
       `curl ${address}/api/letters/redrive --json '{"all": true}'`,
       `curl ${address}/api/letters/drop --json '{"letters": [7], "reason": "the VM is gone"}'`,
@@ -103,6 +103,7 @@ export class Letters {
     const before = [...$("letter-list").children];
     if (elements.length !== before.length || elements.some((each, index) => each !== before[index])) $("letter-list").replaceChildren(...elements);
     $("letters-head").hidden = !letters.length;
+    $("letters-how").hidden = Boolean(this.allowed) || !letters.length;
     for (const { destination } of letters) {
       if (![...$("letters-of").options].some((option) => option.value === destination)) {
         $("letters-of").append(make("option", { value: destination }, nameOf(destination)));

@@ -2,6 +2,7 @@
 
 import { timeOfDay } from "./format.js";
 
+const UNNOTICED_MS = 1000; // between two streams, if the first told all that it had to
 const OFFLINE_AFTER_MS = 10_000;
 const WAITS_MS = [250, 1000, 2000, 3000, 5000, 8000];
 
@@ -15,6 +16,7 @@ export function follow(address, on) {
   let lostAt = null;
   let tries = 0;
   let timer = null;
+  let stream = null;
 
   function words(nextAt) {
     const seconds = Math.max(0, Math.ceil((nextAt - Date.now()) / 1000));
@@ -38,8 +40,10 @@ export function follow(address, on) {
   }
 
   function open() {
-    const stream = new EventSource(lastId ? `${address}?after=${encodeURIComponent(lastId)}` : address);
+    stream?.close();
+    stream = new EventSource(lastId ? `${address}?after=${encodeURIComponent(lastId)}` : address);
     stream.onopen = () => {
+      clearTimeout(timer);
       on.connection("live", "live");
       if (lostAt && lastId) on.resumed(lostAt);
       lostAt = null;
@@ -57,7 +61,11 @@ export function follow(address, on) {
       on.state(numbers);
     });
     listen("end", () => {
-      stream.close(); // its time was over, and it told everything: nothing was lost
+      const endedAt = Date.now();
+      timer = setTimeout(() => {
+        lostAt = endedAt;
+        words(endedAt);
+      }, UNNOTICED_MS);
       open();
     });
     stream.onerror = () => {
