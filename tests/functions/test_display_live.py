@@ -156,6 +156,14 @@ def test_stream_whose_time_is_over_is_followed_by_the_next_and_nobody_notices(vi
         assert set(said.json_value()) <= {"live"}
 
 
+def test_page_says_so_when_the_next_stream_does_not_open(visit: Visit) -> None:
+    with Served("display", DISPLAY_STREAM="1s") as served:
+        page = visit(served.address)
+        held(page, 0)
+        page.route("**/api/events?after=*", lambda route: None)  # it is never answered
+        expect(page.locator("body[data-connection=reconnecting]")).to_be_attached()
+
+
 def test_page_behind_a_prefix_finds_everything(served: Served, visit: Visit) -> None:
     """A proxy may mount the display anywhere: here, by taking the prefix off every request."""
     served.post(happened("a"), id="a")
