@@ -104,6 +104,17 @@ def test_letter_opens_to_its_event(deadletter: Served, sending: Served, visit: V
     expect(lines(page).last.locator(".payload")).to_be_visible()  # what is read stays open
 
 
+def test_letter_that_comes_does_not_take_the_focus(deadletter: Served, sending: Served, visit: Visit) -> None:
+    fail(deadletter, "a")
+    page = opened(visit, sending)
+    lines(page).locator("input").focus()
+    page.keyboard.press("Space")
+    fail(deadletter, "b")
+    expect(lines(page)).to_have_count(2)  # it is looked for again and again
+    expect(lines(page).last.locator("input")).to_be_focused()
+    expect(page.locator("#redrive")).to_have_text("Redrive 1")
+
+
 def test_letters_that_come_are_counted_while_events_are_looked_at(
     deadletter: Served, sending: Served, visit: Visit
 ) -> None:
@@ -156,6 +167,7 @@ def test_chosen_letters_are_redriven_by_keyboard_alone(
     page.keyboard.press("Enter")
     expect(page.locator("#letters-result")).to_have_text("2 redriven")
     expect(lines(page)).to_have_count(1)
+    expect(page.locator("#letters-waiting")).to_be_focused()
     assert sorted(body["FullFormattedMessage"][0] for body in broker.bodies) == ["b", "c"]
     page.click("#letters-redriven")
     expect(lines(page)).to_have_count(2)

@@ -100,8 +100,11 @@ export class Letters {
     const items = letters.map((each) => [each.letter, this.item(each)]);
     this.items = new Map(items);
     const elements = items.map(([, item]) => item.element);
-    const before = [...$("letter-list").children];
-    if (elements.length !== before.length || elements.some((each, index) => each !== before[index])) $("letter-list").replaceChildren(...elements);
+    for (const gone of [...$("letter-list").children].filter((each) => !elements.includes(each))) gone.remove();
+    elements.forEach((each, index) => {
+      // What is in its place stays there: moved, it would lose the focus.
+      if ($("letter-list").children[index] !== each) $("letter-list").insertBefore(each, $("letter-list").children[index] ?? null);
+    });
     $("letters-head").hidden = !letters.length;
     $("letters-how").hidden = Boolean(this.allowed) || !letters.length;
     for (const { destination } of letters) {
@@ -286,6 +289,8 @@ export class Letters {
     this.say(words.join("; "), succeeded < letters.length);
     await this.load();
     this.count();
+    // What was pressed may be gone or disabled: the keyboard goes on from here.
+    if (document.activeElement === document.body || document.activeElement.disabled) $(`letters-${this.state}`).focus();
   }
 
   say(words, isBad = false) {
