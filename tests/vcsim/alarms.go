@@ -34,7 +34,7 @@ func addAlarms(registry *simulator.Registry, ref types.ManagedObjectReference) {
 	}
 	registry.Handler = func(_ *simulator.Context, method *simulator.Method) (mo.Reference, types.BaseMethodFault) {
 		if method.Name == "PostEvent" {
-			method.This = ref
+			method.This = ref // the object returned here would give way to the session's
 		}
 		return nil, nil
 	}
