@@ -133,17 +133,22 @@ def shown(page: Page, message: str) -> None:
 
 
 def address_of(cluster: Cluster, name: str, namespace: str) -> str:
-    """The Service's own address. Skips the test where it leads nowhere from here."""
+    """The Service's own address, once it leads there. Skips the test where it leads nowhere from here."""
     found = cluster.get(SERVICE, name, namespace)
     assert found is not None
     address = str(found["status"]["url"])
-    try:
-        with urllib.request.urlopen(f"{address}/health/readiness", timeout=30):
-            return address
-    except urllib.error.HTTPError:
-        raise
-    except OSError as error:
-        pytest.skip(f"{address} cannot be reached from where the tests run: {error}")
+
+    def leads_there() -> bool:
+        try:
+            with urllib.request.urlopen(f"{address}/health/readiness", timeout=30):
+                return True
+        except urllib.error.HTTPError:  # an ingress may lag behind the Service's status
+            return False
+        except OSError as error:
+            pytest.skip(f"{address} cannot be reached from where the tests run: {error}")
+
+    cluster.until(leads_there, address, SECONDS)
+    return address
 
 
 def watching(visit: Visit, address: str) -> Page:
@@ -154,18 +159,24 @@ def watching(visit: Visit, address: str) -> Page:
     return page
 
 
-@pytest.fixture
-def display(cluster: Cluster, installed: str, administrator: Administrator) -> Iterator[Callable[..., str]]:
-    """Makes a display of the test's own from the installed one, with a Trigger; its address. It gets nothing older."""
-    marker = f"before a display {secrets.token_hex(3)}"
-    administrator.post(marker)
+@pytest.fixture(scope="module")
+def caught_up(cluster: Cluster, installed: str) -> None:
+    """What happened before these tests has passed the Broker."""
     export = f"{address_of(cluster, 'display', installed)}/api/export.csv"
+    marker = f"before these tests {secrets.token_hex(3)}"
+    with cluster.forwarded(installed, "vcsim", 443) as port, Administrator(port) as someone:
+        someone.post(marker)
 
     def passed() -> bool:
         with urllib.request.urlopen(export, timeout=30) as response:
             return marker.encode() in response.read()
 
     cluster.until(passed, "everything older on the display", SECONDS)
+
+
+@pytest.fixture(scope="module")
+def display(cluster: Cluster, installed: str, caught_up: None) -> Iterator[Callable[..., str]]:
+    """Makes a display of the test's own from the installed one, with a Trigger; its address."""
     with contextlib.ExitStack() as made:
 
         def make(name: str, **variables: str) -> str:
@@ -273,6 +284,7 @@ def test_page_says_how_many_events_went_with_the_pod(
     name = f"display-{way.replace(' ', '-')}"
     address = display(name, DISPLAY_STREAM="5s")
     page = watching(visit, address)
+    page.set_viewport_size({"width": 1280, "height": 4200})  # the line is below what came since
     names = posted(administrator, page, f"before {way}", lambda count: count < FEW)
     shown(page, names[-1])
 
@@ -295,9 +307,11 @@ def test_page_says_how_many_events_went_with_the_pod(
     assert seen == kept(page, address)
     assert sorted(seen) == sorted(names[gone:])
     assert [each for each in names if each not in saw.painted] == []
-    assert [last_words(each) for each in lines] == [f"{gone} events shown before are no longer held"]
+    # On a busy machine, the new pod's first stream may be cut, too.
+    lines = [last_words(each) for each in lines if not each.startswith("not connected from ")]
+    assert lines == [f"{gone} events shown before are no longer held"]
     tell(
-        f"display {way}: the page says so after {saw.painted[last_words(lines[0])] - begun:.1f} s; "
+        f"display {way}: the page says so after {saw.painted[lines[0]] - begun:.1f} s; "
         f"{gone} of {len(names)} events no longer held, each was on the page once"
     )
 
