@@ -1,8 +1,9 @@
 """The Broker: an ingress that takes CloudEvents, and for each Trigger a dispatcher that delivers what it selects.
 
-One HTTP server for every Broker, at `/<namespace>/<name>`. As with Knative's InMemoryChannel, an event is acknowledged
-(202) when it is accepted, not when it is delivered, and nothing survives a restart. Unlike there, memory is bounded:
-what is accepted and not yet settled has a limit in number and bytes, and beyond it the ingress answers 429.
+One HTTP server for every Broker, at `/<namespace>/<name>`. As with Knative's InMemoryChannel and its annotation
+`async-handler`, an event is acknowledged (202) when it is accepted, not when it is delivered, and nothing survives a
+restart. Unlike there, memory is bounded: what is accepted and not yet settled has a limit in number and bytes, and
+beyond it the ingress answers 429.
 """
 
 import asyncio

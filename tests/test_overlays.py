@@ -96,6 +96,6 @@ def test_kafka_changes_the_broker_and_nothing_else() -> None:
 
     assert [name for name in kafka if kafka[name] != base[name]] == [("Broker", "default")]
     broker = kafka["Broker", "default"]
-    assert broker["metadata"]["annotations"]["eventing.knative.dev/broker.class"] == "Kafka"
+    assert broker["metadata"]["annotations"] == {"eventing.knative.dev/broker.class": "Kafka"}
     assert broker["spec"]["config"]["name"] == "kafka-broker-config"
     assert broker["spec"]["delivery"] == base["Broker", "default"]["spec"]["delivery"]

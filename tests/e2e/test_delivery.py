@@ -1,5 +1,6 @@
 """Events from vCenter to a subscriber through the real Broker: all of them, whatever is restarted in the middle."""
 
+import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -105,6 +106,43 @@ def test_a_burst_arrives(
     received = arrived(cluster, box, before + 1, before + EVENTS)
     rate = len(received) / (received[-1].at - received[0].at)
     tell(f"burst of {EVENTS} about {machines} machines, made at {made:.0f} events/s: arrived at {rate:.0f} events/s")
+
+
+def test_a_subscriber_that_is_down_holds_up_nobody(
+    cluster: Cluster, installed: str, administrator: Administrator, box: Callable[[], Box], tell: Callable[[str], None]
+) -> None:
+    events = 20
+    cluster.apply(
+        {
+            "apiVersion": TRIGGER[0],
+            "kind": TRIGGER[1],
+            "metadata": {"name": "down", "namespace": installed},
+            "spec": {
+                "broker": "default",
+                "subscriber": {"uri": f"http://nobody.{installed}.svc.cluster.local/"},
+                "delivery": {"retry": 10, "backoffPolicy": "exponential", "backoffDelay": "PT0.2S"},  # 3.4 minutes
+            },
+        }
+    )
+    try:
+        cluster.wait_ready(TRIGGER, "down", installed)
+        administrator.post("before a subscriber is down")
+        before = administrator.newest_key
+
+        assert list(posted(administrator, events, PACE_SECONDS))[-1] == events
+
+        received = arrived(cluster, box, before + 1, before + events, 30)
+        cluster.until(lambda: saved_key(cluster, installed) >= before + events, "the checkpoint behind them", 30)
+        assert len(received) == events
+        tell(f"one of two subscribers down: {events} events after at most {latencies(received)[-1] * 1000:.0f} ms")
+    finally:
+        cluster.delete(TRIGGER, "down", installed)
+
+
+def saved_key(cluster: Cluster, namespace: str) -> int:
+    """The key of the last event that the poller knows to be acknowledged."""
+    found = cluster.get(("v1", "ConfigMap"), "vcenter-poller-configmap", namespace) or {}
+    return int(json.loads(found["data"]["checkpoint"])["lastEventKey"])
 
 
 RESTARTS = {

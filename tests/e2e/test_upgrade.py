@@ -22,8 +22,8 @@ SOURCE = "vc-source"
 FUNCTION = "kn-py-echo"
 POSTED = "com.vmware.vsphere.GeneralUserEvent.v0"
 
-SECONDS = 300
-"""The Broker's retries while the display is still starting: Knative's ingress waits for every Trigger's subscriber."""
+SECONDS = 180
+"""Everything of config/ starts meanwhile."""
 
 
 @pytest.fixture(scope="module")
