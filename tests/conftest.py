@@ -13,6 +13,11 @@ from demo.vcsim import VCSim, build
 from tests.administrator import Administrator
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Half of the tests' time is spent waiting, for processes and for the page: three for every two cores."""
+    return max(1, (os.cpu_count() or 1) * 3 // 2)
+
+
 @pytest.fixture(scope="session")
 def _vcsim_binary() -> None:
     """vcsim's executable, which `make test` builds before; without Go its tests are skipped."""

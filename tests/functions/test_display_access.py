@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
@@ -140,38 +140,36 @@ def no_letters(page: Page) -> None:
     expect(page.locator("#letters-none")).to_be_visible()
 
 
-def test_axe_finds_nothing_in_any_state(browser: Browser, filled: Served) -> None:
-    context = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 480})
+WIDE, PHONE = ViewportSize(width=1280, height=480), ViewportSize(width=390, height=800)
+
+
+def faults(
+    browser: Browser, served: Served, states: dict[str, Callable[[Page], None]], size: ViewportSize, events: int = 60
+) -> dict[str, list[str]]:
+    """What axe finds in each state, on a page of its own, light and dark; nothing of it where nothing is found."""
+    context = browser.new_context(color_scheme="light", viewport=size)
     found = {}
-    for name, arrange in STATES.items():
+    for name, arrange in states.items():
         page = context.new_page()
-        page.goto(filled.address)
-        held(page, 60)
+        page.goto(served.address)
+        held(page, events)
         arrange(page)
         found[name] = findings(page)
         page.emulate_media(color_scheme="dark")
         found[f"{name}, dark"] = findings(page, "color-contrast")  # nothing else differs
         page.close()
     context.close()
-    assert {name: faults for name, faults in found.items() if faults} == {}
+    return {name: broken for name, broken in found.items() if broken}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_a_phone(browser: Browser, filled: Served, scheme: Literal["light", "dark"]) -> None:
-    context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 800})
-    page = context.new_page()
-    page.goto(filled.address)
-    held(page, 60)
-    assert findings(page) == []
-    detail(page)
-    assert findings(page) == []
-    context.close()
+def test_axe_finds_nothing_in_any_state(browser: Browser, filled: Served) -> None:
+    assert faults(browser, filled, STATES, WIDE) == {}
 
 
-WIDE, PHONE = ViewportSize(width=1280, height=480), ViewportSize(width=390, height=800)
+def test_axe_finds_nothing_on_a_phone(browser: Browser, filled: Served) -> None:
+    assert faults(browser, filled, {"closed": lambda page: None, "detail": detail}, PHONE) == {}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 @pytest.mark.parametrize(
     ("everything", "states"),
@@ -180,34 +178,17 @@ WIDE, PHONE = ViewportSize(width=1280, height=480), ViewportSize(width=390, heig
     ids=["letters", "none"],
 )
 def test_axe_finds_nothing_in_any_tab(
-    browser: Browser,
-    everything: Served,
-    states: tuple[Callable[[Page], None], ...],
-    size: ViewportSize,
-    scheme: Literal["light", "dark"],
+    browser: Browser, everything: Served, states: tuple[Callable[[Page], None], ...], size: ViewportSize
 ) -> None:
-    context = browser.new_context(color_scheme=scheme, viewport=size)
-    found = {}
-    for arrange in states:
-        page = context.new_page()
-        page.goto(everything.address)
-        held(page, 60)
-        arrange(page)
-        found[arrange.__name__] = findings(page)
-        page.close()
-    context.close()
-    assert {name: faults for name, faults in found.items() if faults} == {}
+    arranged = {arrange.__name__: arrange for arrange in states}
+    assert faults(browser, everything, arranged, size) == {}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_an_empty_page(browser: Browser, served: Served, scheme: Literal["light", "dark"]) -> None:
-    context = browser.new_context(color_scheme=scheme)
-    page = context.new_page()
-    page.goto(served.address)
-    held(page, 0)
-    expect(page.locator("#empty")).to_be_visible()
-    assert findings(page) == []
-    context.close()
+def test_axe_finds_nothing_on_an_empty_page(browser: Browser, served: Served) -> None:
+    def empty(page: Page) -> None:
+        expect(page.locator("#empty")).to_be_visible()
+
+    assert faults(browser, served, {"empty": empty}, WIDE, events=0) == {}
 
 
 def test_phone_shows_cards_of_two_lines_and_scrolls_down_only(browser: Browser, filled: Served) -> None:

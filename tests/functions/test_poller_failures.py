@@ -132,7 +132,7 @@ def test_sink_that_is_down_for_a_while_loses_nothing(
 def test_slow_sink_loses_nothing(environ: dict[str, str], sink: Receiver, administrator: Administrator) -> None:
     sink.answer = lambda headers: Answer(202, after_seconds=0.5)
     with polling(environ, SINK_LANES="32"):
-        post(administrator, 50)
+        post(administrator, 20)
         assert all_arrive(sink, administrator, 30)
     assert len(arrived(sink)) == len(set(arrived(sink)))
 
