@@ -4,6 +4,9 @@ Delivery runs in a thread of its own (uvloop with aiohttp). An event's entity pi
 one event at a time, so events of one entity arrive in order, and lanes overlap. What the sink cannot take now is
 tried again, with exponential backoff and jitter; what it refuses for good goes to the dead-letter sink. A bounded
 window holds back the reader, so memory is bounded however slow the sink is.
+
+A sink that holds events in memory loses what it acknowledged when it is killed. So what it took shortly before it
+broke is sent again, ahead of the rest: once, whatever comes back, or a sink that fails now and then would make floods.
 """
 
 import asyncio
@@ -11,6 +14,7 @@ import base64
 import dataclasses
 import datetime
 import email.utils
+import math
 import random
 import re
 import threading
@@ -61,6 +65,8 @@ class Delivery(Generic[P]):
     """What it is about; events of one entity keep their order."""
     position: P | None
     """Where the reader is once this event and all before it are acknowledged; None if that moves nowhere."""
+    again: bool = False
+    """Whether the sink took it before."""
 
 
 @dataclasses.dataclass
@@ -71,6 +77,8 @@ class Counts:
     """Acknowledged by the sink."""
     retried: int = 0
     """Tries after the first."""
+    resent: int = 0
+    """Sent again after the sink broke, though it had acknowledged them."""
     dead_lettered: int = 0
     """Acknowledged by the dead-letter sink."""
     refused: int = 0
@@ -101,10 +109,16 @@ class _Failure:
     data: bytes = b""
     """The beginning of the answer's body."""
     retry_after_seconds: float = 0.0
+    timed_out: bool = False
 
     @property
     def for_good(self) -> bool:
         return 300 <= self.code < 500 and self.code not in TEMPORARY_STATUSES
+
+    @property
+    def broken(self) -> bool:
+        """Whether what holds the events may be gone: a connection that is not taken tells of the sink's front only."""
+        return self.code >= 500 or self.timed_out
 
 
 class Sink(Generic[P]):
@@ -119,6 +133,9 @@ class Sink(Generic[P]):
         self._closing = False
         self._lanes: list[deque[tuple[int, Delivery[P]]]] = [deque() for _ in range(settings.lanes)]
         self._wake: list[asyncio.Event] = []
+        self._taken: deque[tuple[float, Delivery[P]]] = deque(maxlen=settings.window)
+        """What the sink took in the last `resend_seconds`, and when (monotonic)."""
+        self._broke_at = -math.inf
         self._ready = threading.Event()
         self._stopped: asyncio.Event
         self.counts = counts or Counts()
@@ -210,8 +227,38 @@ class Sink(Generic[P]):
 
     def _enqueue(self, entries: list[tuple[int, Delivery[P]]]) -> None:
         for ticket, delivery in entries:
-            lane = zlib.crc32(delivery.entity.encode("utf-8", "replace")) % len(self._lanes)
+            lane = self._lane(delivery)
             self._lanes[lane].append((ticket, delivery))
+            self._wake[lane].set()
+
+    def _lane(self, delivery: Delivery[P]) -> int:
+        return zlib.crc32(delivery.entity.encode("utf-8", "replace")) % len(self._lanes)
+
+    def _remember(self, delivery: Delivery[P]) -> None:
+        """Keep what the sink took, for as long as it may have to be sent again."""
+        if self._settings.resend_seconds and not self._at_most_once and not delivery.again:
+            moment = time.monotonic()
+            self._taken.append((moment, delivery))
+            while self._taken[0][0] < moment - self._settings.resend_seconds:
+                self._taken.popleft()
+
+    def _send_again(self, broke_at: float) -> None:
+        """Send again what the sink took in the `resend_seconds` before it broke, unless it broke just before."""
+        earliest = broke_at - self._settings.resend_seconds
+        if self._broke_at > earliest:
+            return
+        self._broke_at = broke_at
+        lost = [dataclasses.replace(each, position=None, again=True) for at, each in self._taken if at >= earliest]
+        self._taken.clear()
+        if not lost:
+            return
+        log.warning("sink broke: what it took shortly before is sent again", events=len(lost))
+        self.counts.resent += len(lost)
+        with self._lock:
+            tickets = [self._prefix.add(None) for _ in lost]
+        for ticket, delivery in zip(reversed(tickets), reversed(lost), strict=True):
+            lane = self._lane(delivery)
+            self._lanes[lane].appendleft((ticket, delivery))
             self._wake[lane].set()
 
     async def _serve_lane(self, session: aiohttp.ClientSession, number: int) -> None:
@@ -221,17 +268,19 @@ class Sink(Generic[P]):
                 wake.clear()
                 await wake.wait()
             ticket, delivery = lane.popleft()
-            await self._deliver(session, delivery.event)
+            if await self._deliver(session, delivery.event):
+                self._remember(delivery)
             with self._lock:
                 if self._prefix.acknowledge(ticket):
                     self._lock.notify_all()
 
-    async def _deliver(self, session: aiohttp.ClientSession, event: CloudEvent) -> None:
-        """Return once *event* is settled: taken by the sink, or by the dead-letter sink, or refused and logged."""
+    async def _deliver(self, session: aiohttp.ClientSession, event: CloudEvent) -> bool:
+        """Return once *event* is settled: taken by the sink (True), or by the dead-letter sink, or refused and
+        logged."""
         failure = await self._insist(session, self._settings.url, event, self._settings.overrides, self._is_hopeless)
         if failure is None:
             self.counts.sent += 1
-            return
+            return True
         self.last_refusal = Refusal(event["id"], event["type"], failure.reason)
         if self._settings.dead_letter_url is None:
             self.counts.refused += 1
@@ -243,7 +292,7 @@ class Sink(Generic[P]):
                 attributes=dict(event.get_attributes()),
                 data=event.data.decode("utf-8", "replace"),
             )
-            return
+            return False
         log.warning("event goes to the dead-letter sink", id=event["id"], type=event["type"], error=failure.reason)
         extensions = {
             **self._settings.overrides,
@@ -253,6 +302,7 @@ class Sink(Generic[P]):
         }
         await self._insist(session, self._settings.dead_letter_url, event, extensions, lambda *_: False)
         self.counts.dead_lettered += 1
+        return False
 
     def _is_hopeless(self, failure: _Failure, tries: int) -> bool:
         """Whether the sink will not take the event: it said so, or, with a dead-letter sink, said an error too often.
@@ -276,6 +326,7 @@ class Sink(Generic[P]):
         headers = binary_headers(event, extensions)
         tries = 0
         while True:
+            begun = time.monotonic()
             failure = await _post(session, url, headers, event.data)
             tries += 1
             if failure is None:
@@ -283,6 +334,8 @@ class Sink(Generic[P]):
                     log.info("sink takes events again", url=url)
                     self.failing = ""
                 return None
+            if failure.broken and tries == 1 and url == self._settings.url:  # an event refused for ever says it once
+                self._send_again(begun)
             if hopeless(failure, tries):
                 return failure
             if not self.failing:
@@ -328,7 +381,7 @@ async def _post(session: aiohttp.ClientSession, url: str, headers: Mapping[str, 
                 _retry_after_seconds(response.headers.get("Retry-After", "")),
             )
     except TimeoutError:
-        return _Failure(f"POST {url}: no answer in {session.timeout.total:g} s")
+        return _Failure(f"POST {url}: no answer in {session.timeout.total:g} s", timed_out=True)
     except (aiohttp.ClientError, OSError) as error:
         return _Failure(f"POST {url}: {cut(str(error)) or type(error).__name__}")
 

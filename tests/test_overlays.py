@@ -91,10 +91,15 @@ def test_the_deployment_is_the_poller_without_end() -> None:
     assert ("PingSource", "vcenter-poller") not in objects
 
 
-def test_kafka_changes_the_broker_and_nothing_else() -> None:
+def test_kafka_changes_the_broker_and_that_nothing_is_sent_again() -> None:
     base, kafka = rendered("config"), rendered("overlays/kafka")
 
-    assert [name for name in kafka if kafka[name] != base[name]] == [("Broker", "default")]
+    changed = {name for name in kafka if kafka[name] != base[name]}
+    assert changed == {("Broker", "default"), ("Service", "vcenter-poller")}
+    [poller], [usual] = (
+        objects["Service", "vcenter-poller"]["spec"]["template"]["spec"]["containers"] for objects in (kafka, base)
+    )
+    assert [each for each in poller["env"] if each not in usual["env"]] == [{"name": "SINK_RESEND", "value": "0"}]
     broker = kafka["Broker", "default"]
     assert broker["metadata"]["annotations"] == {"eventing.knative.dev/broker.class": "Kafka"}
     assert broker["spec"]["config"]["name"] == "kafka-broker-config"

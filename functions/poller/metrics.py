@@ -23,6 +23,7 @@ class Metrics(Collector):
             ("read", "Events read from vCenter", parts.read),
             ("sent", "Events that the sink acknowledged", counts.sent),
             ("retried", "Tries after the first", counts.retried),
+            ("resent", "Events that the sink had acknowledged, sent again after it broke", counts.resent),
             ("dead_lettered", "Events that the dead-letter sink acknowledged", counts.dead_lettered),
             ("refused", "Events refused for good with no dead-letter sink set", counts.refused),
         ):

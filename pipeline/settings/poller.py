@@ -189,6 +189,14 @@ class SinkSettings:
         example="2000",
         default="2000",
     )
+    resend_seconds: float = setting(
+        "SINK_RESEND",
+        duration,
+        "what the sink took so long before it broke (5xx, or no answer in time) is sent again: for a Broker that keeps "
+        "events in memory; 0: never",
+        example="5s",
+        default="0",
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -41,12 +41,17 @@ def box(cluster: Cluster, installed: str, recorder: Recorders) -> Callable[[], B
     return lambda: recorder.box("everything")
 
 
+def machines(number: int) -> list[Any]:
+    """Virtual machines to post events about."""
+    return [vim.VirtualMachine(f"vm-{9000 + each}", None) for each in range(number)]
+
+
 def posted(
-    administrator: Administrator, count: int, pause_seconds: float = 0.0, machines: Sequence[Any] = (None,)
+    administrator: Administrator, count: int, pause_seconds: float = 0.0, about: Sequence[Any] = (None,)
 ) -> Iterator[int]:
-    """Post events, numbered from 0, about one of *machines* after the other; say after each how many there are."""
+    """Post events, numbered from 0, *about* one machine after the other; say after each how many there are."""
     for number in range(count):
-        administrator.post(f"number {number}", machines[number % len(machines)])
+        administrator.post(f"number {number}", about[number % len(about)])
         yield number + 1
         time.sleep(pause_seconds)
 
@@ -92,16 +97,15 @@ def test_a_thousand_events_arrive_with_their_latency(
     cluster.until(lambda: all_shown(rows(cluster, installed, all_shown)), "all events on the display", 60)
 
 
-@pytest.mark.parametrize("machines", [1, MACHINES])
+@pytest.mark.parametrize("number", [1, MACHINES])
 def test_a_burst_arrives(
-    cluster: Cluster, administrator: Administrator, box: Callable[[], Box], tell: Callable[[str], None], machines: int
+    cluster: Cluster, administrator: Administrator, box: Callable[[], Box], tell: Callable[[str], None], number: int
 ) -> None:
     administrator.post("before the burst")
     before = administrator.newest_key
-    about = [vim.VirtualMachine(f"vm-{9000 + number}", None) for number in range(machines)]
     begun = time.monotonic()
 
-    assert list(posted(administrator, EVENTS, machines=about))[-1] == EVENTS
+    assert list(posted(administrator, EVENTS, about=machines(number)))[-1] == EVENTS
     made = EVENTS / (time.monotonic() - begun)
 
     received = arrived(cluster, box, before + 1, before + EVENTS)
@@ -109,7 +113,7 @@ def test_a_burst_arrives(
     keys = [int(each.id) for each in received]
     overtaken = sum(key < newest for key, newest in zip(keys, itertools.accumulate(keys, max), strict=True))
     tell(
-        f"burst of {EVENTS} about {machines} machines, made at {made:.0f} events/s: arrived at {rate:.0f} events/s, "
+        f"burst of {EVENTS} about {number} machines, made at {made:.0f} events/s: arrived at {rate:.0f} events/s, "
         f"{overtaken} overtaken by a later one"
     )
 
@@ -151,9 +155,14 @@ def saved_key(cluster: Cluster, namespace: str) -> int:
     return int(json.loads(found["data"]["checkpoint"])["lastEventKey"])
 
 
+INGRESS = ("knative-eventing", "eventing.knative.dev/brokerRole=ingress")
+DISPATCHER = ("knative-eventing", "messaging.knative.dev/role=dispatcher")
+"""The InMemoryChannel's: it holds what the Broker acknowledged and has not delivered, in memory."""
 RESTARTS = {
-    "poller": ("{namespace}", "serving.knative.dev/service=vcenter-poller"),
-    "broker ingress": ("knative-eventing", "eventing.knative.dev/brokerRole=ingress"),
+    "poller": (("{namespace}", "serving.knative.dev/service=vcenter-poller"), 300, PACE_SECONDS),
+    "broker ingress": (INGRESS, 300, PACE_SECONDS),
+    "channel dispatcher": (DISPATCHER, 300, PACE_SECONDS),
+    "channel dispatcher, in a burst,": (DISPATCHER, EVENTS, 0.0),  # long enough to be still on when the pod ends
 }
 
 
@@ -166,15 +175,14 @@ def test_no_event_is_lost_when_a_pod_is_killed(
     tell: Callable[[str], None],
     what: str,
 ) -> None:
-    events = 300
-    namespace, selector = RESTARTS[what][0].format(namespace=installed), RESTARTS[what][1]
+    (namespace, selector), events, pause_seconds = RESTARTS[what]
     administrator.post(f"before {what} is killed")
     before = administrator.newest_key
 
     killed: list[str] = []
-    for count in posted(administrator, events, PACE_SECONDS):
+    for count in posted(administrator, events, pause_seconds, machines(MACHINES)):
         if count == events // 3:
-            killed = cluster.delete_pods(namespace, selector)
+            killed = cluster.delete_pods(namespace.format(namespace=installed), selector)
 
     received = arrived(cluster, box, before + 1, before + events)
     assert killed

@@ -1,8 +1,9 @@
 """Delivery to a real HTTP server: order, retries, refusals, back-pressure, and what is acknowledged."""
 
+import random
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -126,6 +127,81 @@ def test_answer_that_does_not_come_is_given_up_and_tried_again(sinks: Any, recei
     assert sink.wait_idle(10)
     assert time.monotonic() - started < 4
     assert len(receiver.requests) == 2
+
+
+# ── a sink that breaks with acknowledged events in its memory ──
+
+
+def break_after(receiver: Receiver, sink: Sink[int], answer: Answer, count: int = 10) -> None:
+    """Have *count* events taken, then *answer* once to the next one, and that one taken too."""
+    sink.send(deliveries(count))
+    assert sink.wait_idle(10)
+    receiver.answer = lambda headers: OK if len(receiver.requests) > count else answer
+    sink.send(deliveries(1, start=count))
+    assert sink.wait_idle(10)
+    assert sink.acknowledged == count
+
+
+@pytest.mark.parametrize("answer", [Answer(500), Answer(502), Answer(503), Answer(202, after_seconds=2)])
+def test_what_the_sink_took_before_it_broke_is_sent_again(sinks: Any, receiver: Receiver, answer: Answer) -> None:
+    sink = sinks(receiver.url, SINK_RESEND="5s", SINK_TIMEOUT="1s")
+    break_after(receiver, sink, answer)
+    came = Counter(int(request.id) for request in receiver.requests)
+    assert came == dict.fromkeys(range(11), 2)
+    assert sink.counts.resent == 10
+
+
+@pytest.mark.parametrize("answer", [Answer(404), Answer(429), Answer(0)])
+def test_sink_whose_front_only_is_closed_has_lost_nothing(sinks: Any, receiver: Receiver, answer: Answer) -> None:
+    sink = sinks(receiver.url, SINK_RESEND="5s")
+    break_after(receiver, sink, answer)
+    assert sorted(receiver.ids) == list(range(11))
+
+
+@pytest.mark.parametrize(("at_most_once", "settings"), [(False, {}), (True, {"SINK_RESEND": "5s"})])
+def test_nothing_is_sent_again_unless_asked_for_or_where_once_is_all(
+    sinks: Any, receiver: Receiver, at_most_once: bool, settings: dict[str, str]
+) -> None:
+    sink = sinks(receiver.url, at_most_once=at_most_once, **settings)
+    break_after(receiver, sink, Answer(503))
+    assert Counter(receiver.ids).most_common(1)[0][1] == 1
+
+
+def test_what_the_sink_took_long_before_it_broke_is_not_sent_again(sinks: Any, receiver: Receiver) -> None:
+    sink = sinks(receiver.url, SINK_RESEND="200ms")
+    sink.send(deliveries(10, start=100))
+    assert sink.wait_idle(10)
+    time.sleep(0.3)
+    receiver.requests.clear()
+    break_after(receiver, sink, Answer(503))
+    assert set(receiver.ids) == set(range(11))
+
+
+def test_sink_that_fails_now_and_then_gets_no_flood(sinks: Any, receiver: Receiver) -> None:
+    chance = random.Random(3)
+    receiver.answer = lambda headers: Answer(503) if chance.random() < 0.3 else OK
+    sink = sinks(receiver.url, SINK_RESEND="60s")
+    sink.send(deliveries(500))
+    assert sink.wait_idle(20)
+    repeats = len(receiver.ids) - 500
+    assert set(receiver.ids) == set(range(500))
+    assert 0 <= repeats == sink.counts.resent < 100  # those before the first failure
+
+
+def test_what_is_sent_again_holds_the_acknowledged_position(sinks: Any, receiver: Receiver) -> None:
+    sink = sinks(receiver.url, SINK_RESEND="5s", SINK_LANES="1")
+    sink.send(deliveries(3, entities=1))
+    assert sink.wait_idle(10)
+    receiver.answer = lambda headers: Answer(503) if headers["ce-id"] in "13" else OK
+    sink.send(deliveries(1, entities=1, start=3))
+    assert receiver.wait_for(lambda: sum(request.id == "3" for request in receiver.requests) > 3)
+    assert (sink.acknowledged, sink.pending) == (2, 4)
+    receiver.answer = lambda headers: Answer(503) if headers["ce-id"] == "1" else OK
+    assert receiver.wait_for(lambda: sum(request.id == "1" for request in receiver.requests) > 3)
+    assert sink.pending == 2
+    receiver.answer = lambda headers: OK
+    assert sink.wait_idle(10)
+    assert receiver.ids == [0, 1, 2, 3, 0, 1, 2]
 
 
 def test_full_window_holds_the_reader_back(sinks: Any, receiver: Receiver) -> None:
