@@ -93,6 +93,7 @@ class VCenter:
         self._clock = clock
         self._stub: Any = None
         self._content: Any = None
+        self._waiting: Any = None
         self._refused: tuple[str, float] | None = None
         self.clock_lead = datetime.timedelta()
         """How far vCenter's clock is ahead of ours, as measured when it was last asked."""
@@ -125,20 +126,22 @@ class VCenter:
             try:
                 content = _service(stub).RetrieveContent()
                 content.sessionManager.Login(username, password.reveal(), None)
+                # One of our own to wait with: in vcsim, any session's logout ends the waits of all who use the common one.
+                waiting = content.propertyCollector.CreatePropertyCollector()
             except BaseException as error:
                 stub.DropConnections()
                 if isinstance(error, vim.fault.InvalidLogin):
                     self._refused = fingerprint, self._clock() + REFUSED_LOGIN_PAUSE_SECONDS
                 raise
         self._refused = None
-        self._stub, self._content = stub, content
+        self._stub, self._content, self._waiting = stub, content, waiting
         self.api_version = api_version
         log.info("vcenter connected", url=self._settings.sdk_url, user=username, api=self.api_version)
 
     def close(self) -> None:
         """Log out, quietly, and drop every connection."""
         content, stub = self._content, self._stub
-        self._content = self._stub = None
+        self._content = self._stub = self._waiting = None
         if content is not None:
             # A server that is gone needs no logout.
             with contextlib.suppress(Exception):
@@ -182,12 +185,12 @@ class VCenter:
             ],
         )
         with _speaking("watch an event collector"):
-            return self._content.propertyCollector.CreateFilter(spec, False)
+            return self._waiting.CreateFilter(spec, False)
 
     def wait_for_updates(self, version: str, seconds: int) -> ElementTree.Element:
         """The answer to `WaitForUpdatesEx`, which the server holds for at most *seconds*."""
         options = vmodl.query.PropertyCollector.WaitOptions(maxWaitSeconds=seconds)
-        return self._call(self._content.propertyCollector, "WaitForUpdatesEx", version, options)
+        return self._call(self._waiting, "WaitForUpdatesEx", version, options)
 
     def read_next(self, collector: Any, most: int) -> ElementTree.Element:
         """The answer to `ReadNextEvents`: the collector's next *most* events, oldest first."""
@@ -195,10 +198,10 @@ class VCenter:
 
     def interrupt(self) -> None:
         """End a `wait_for_updates` that another thread is in."""
-        content = self._content
-        if content is not None:
+        waiting = self._waiting
+        if waiting is not None:
             with contextlib.suppress(Exception):
-                content.propertyCollector.CancelWaitForUpdates()
+                waiting.CancelWaitForUpdates()
 
     def _ask_version(self) -> str:
         """The API's version, asked for in the oldest one, which every vCenter speaks."""

@@ -3,9 +3,11 @@
 import datetime
 import json
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -89,6 +91,25 @@ def test_wait_still_ends_with_an_event_after_one_that_ran_out(vcenter: VCenter, 
     assert source.wait(20)
     assert time.monotonic() - begun < 10
     assert [event.key for event in drain(source)[0]] == [administrator.newest_key]
+
+
+def test_sessions_that_come_and_go_do_not_keep_a_wait_from_ending(
+    vcenter: VCenter, administrator: Administrator, vcsim: VCSim
+) -> None:
+    source = history(vcenter)
+    drain(source)
+    other = VCenter(settings(vcsim))
+    other.connect()
+    history(other)
+    other.close()
+    posting = threading.Timer(1, administrator.post, ["after the others"])
+    posting.start()
+
+    begun = time.monotonic()
+    while not any(b"after the others" in ElementTree.tostring(event.element) for event in drain(source)[0]):
+        assert source.wait(20)
+    assert time.monotonic() - begun < 10
+    posting.join()
 
 
 def test_burst_in_silence_is_noticed(vcenter: VCenter, administrator: Administrator) -> None:
