@@ -126,7 +126,7 @@ class VCenter:
             try:
                 content = _service(stub).RetrieveContent()
                 content.sessionManager.Login(username, password.reveal(), None)
-                # One of our own to wait with: in vcsim, any session's logout ends the waits of all who use the common one.
+                # One of our own to wait with: in vcsim, a session that ends silences all who wait with the common one.
                 waiting = content.propertyCollector.CreatePropertyCollector()
             except BaseException as error:
                 stub.DropConnections()
