@@ -6,7 +6,8 @@ tried again, with exponential backoff and jitter; what it refuses for good goes 
 window holds back the reader, so memory is bounded however slow the sink is.
 
 A sink that holds events in memory loses what it acknowledged when it is killed. So what it took shortly before it
-broke is sent again, ahead of the rest: once, whatever comes back, or a sink that fails now and then would make floods.
+broke, and until its last failure, is sent again: once, whatever comes back, or a sink that fails now and then would
+get floods.
 """
 
 import asyncio
@@ -14,7 +15,6 @@ import base64
 import dataclasses
 import datetime
 import email.utils
-import math
 import random
 import re
 import threading
@@ -49,6 +49,12 @@ ERROR_BODY_BYTES = 1024
 
 _PLAIN = re.compile(r"[!#$&-~]*").fullmatch
 """Nothing in it needs percent-encoding: printable ASCII without space, double quote and percent sign."""
+
+
+BREAK_SECONDS = 1.0
+"""A sink that did not fail for so long is no longer breaking."""
+BREAK_TRIES = 3
+"""Later failures of an event tell of that event: one that is refused for ever is not a sink that breaks for ever."""
 
 
 class SinkClosed(TemporaryError):
@@ -121,6 +127,25 @@ class _Failure:
         return self.code >= 500 or self.timed_out
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Taken(Generic[P]):
+    """What the sink acknowledged, and when it was asked and answered (monotonic)."""
+
+    begun: float
+    answered: float
+    delivery: Delivery[P]
+
+
+@dataclasses.dataclass
+class _Break:
+    """A time in which the sink failed (monotonic): since a request of `first`, until `last`."""
+
+    first: float
+    ticket: int
+    """What holds the acknowledged position meanwhile."""
+    last: float = 0.0
+
+
 class Sink(Generic[P]):
     """Where events go. `send` and the waiting methods are called by the reader's thread."""
 
@@ -133,9 +158,9 @@ class Sink(Generic[P]):
         self._closing = False
         self._lanes: list[deque[tuple[int, Delivery[P]]]] = [deque() for _ in range(settings.lanes)]
         self._wake: list[asyncio.Event] = []
-        self._taken: deque[tuple[float, Delivery[P]]] = deque(maxlen=settings.window)
-        """What the sink took in the last `resend_seconds`, and when (monotonic)."""
-        self._broke_at = -math.inf
+        self._taken: deque[_Taken[P]] = deque(maxlen=settings.window)
+        """What may have to be sent again, in the order of the answers."""
+        self._break: _Break | None = None
         self._ready = threading.Event()
         self._stopped: asyncio.Event
         self.counts = counts or Counts()
@@ -227,39 +252,54 @@ class Sink(Generic[P]):
 
     def _enqueue(self, entries: list[tuple[int, Delivery[P]]]) -> None:
         for ticket, delivery in entries:
-            lane = self._lane(delivery)
+            lane = zlib.crc32(delivery.entity.encode("utf-8", "replace")) % len(self._lanes)
             self._lanes[lane].append((ticket, delivery))
             self._wake[lane].set()
 
-    def _lane(self, delivery: Delivery[P]) -> int:
-        return zlib.crc32(delivery.entity.encode("utf-8", "replace")) % len(self._lanes)
-
-    def _remember(self, delivery: Delivery[P]) -> None:
-        """Keep what the sink took, for as long as it may have to be sent again."""
-        if self._settings.resend_seconds and not self._at_most_once and not delivery.again:
-            moment = time.monotonic()
-            self._taken.append((moment, delivery))
-            while self._taken[0][0] < moment - self._settings.resend_seconds:
-                self._taken.popleft()
-
-    def _send_again(self, broke_at: float) -> None:
-        """Send again what the sink took in the `resend_seconds` before it broke, unless it broke just before."""
-        earliest = broke_at - self._settings.resend_seconds
-        if self._broke_at > earliest:
+    def _remember(self, delivery: Delivery[P], begun: float) -> None:
+        """Keep what the sink took, in a request of *begun*, for as long as it may have to be sent again."""
+        if not self._settings.resend_seconds or self._at_most_once or delivery.again:
             return
-        self._broke_at = broke_at
-        lost = [dataclasses.replace(each, position=None, again=True) for at, each in self._taken if at >= earliest]
-        self._taken.clear()
-        if not lost:
+        moment = time.monotonic()
+        self._taken.append(_Taken(begun, moment, delivery))
+        earliest = (self._break.first if self._break else moment) - self._settings.resend_seconds
+        while self._taken[0].answered < earliest:
+            self._taken.popleft()
+
+    def _broke(self, begun: float) -> None:
+        """The sink failed a request of *begun*: what it took lately may be gone. It is sent again once that is over."""
+        if not self._settings.resend_seconds or self._at_most_once:
             return
-        log.warning("sink broke: what it took shortly before is sent again", events=len(lost))
-        self.counts.resent += len(lost)
+        if self._break is None:
+            with self._lock:
+                ticket = self._prefix.add(None)  # until then no later position is saved
+            self._break = _Break(begun, ticket)
+            self._loop.call_later(BREAK_SECONDS, self._send_again)
+        self._break.last = time.monotonic()
+
+    def _send_again(self) -> None:
+        """Send again what the sink took from `resend_seconds` before it broke to its last failure, once that is
+        `BREAK_SECONDS` ago."""
+        over, now = self._break, time.monotonic()
+        if over is None:
+            return
+        if over.last + BREAK_SECONDS > now:
+            self._loop.call_later(over.last + BREAK_SECONDS - now, self._send_again)
+            return
+        earliest = over.first - self._settings.resend_seconds
+        doubtful = [each.delivery for each in self._taken if each.answered >= earliest and each.begun <= over.last]
+        well = [each for each in self._taken if each.begun > over.last]
+        self._taken = deque(well, self._settings.window)
+        self._break = None
         with self._lock:
-            tickets = [self._prefix.add(None) for _ in lost]
-        for ticket, delivery in zip(reversed(tickets), reversed(lost), strict=True):
-            lane = self._lane(delivery)
-            self._lanes[lane].appendleft((ticket, delivery))
-            self._wake[lane].set()
+            tickets = [self._prefix.add(None) for _ in doubtful]
+            self._prefix.acknowledge(over.ticket)
+            self._lock.notify_all()
+        if doubtful:
+            log.warning("sink broke: what it took shortly before is sent again", events=len(doubtful))
+            self.counts.resent += len(doubtful)
+            again = [dataclasses.replace(each, position=None, again=True) for each in doubtful]
+            self._enqueue(list(zip(tickets, again, strict=True)))
 
     async def _serve_lane(self, session: aiohttp.ClientSession, number: int) -> None:
         lane, wake = self._lanes[number], self._wake[number]
@@ -268,19 +308,19 @@ class Sink(Generic[P]):
                 wake.clear()
                 await wake.wait()
             ticket, delivery = lane.popleft()
-            if await self._deliver(session, delivery.event):
-                self._remember(delivery)
+            await self._deliver(session, delivery)
             with self._lock:
                 if self._prefix.acknowledge(ticket):
                     self._lock.notify_all()
 
-    async def _deliver(self, session: aiohttp.ClientSession, event: CloudEvent) -> bool:
-        """Return once *event* is settled: taken by the sink (True), or by the dead-letter sink, or refused and
-        logged."""
+    async def _deliver(self, session: aiohttp.ClientSession, delivery: Delivery[P]) -> None:
+        """Return once *delivery* is settled: taken by the sink, or by the dead-letter sink, or refused and logged."""
+        event = delivery.event
         failure = await self._insist(session, self._settings.url, event, self._settings.overrides, self._is_hopeless)
-        if failure is None:
+        if not isinstance(failure, _Failure):
             self.counts.sent += 1
-            return True
+            self._remember(delivery, failure)
+            return
         self.last_refusal = Refusal(event["id"], event["type"], failure.reason)
         if self._settings.dead_letter_url is None:
             self.counts.refused += 1
@@ -292,7 +332,7 @@ class Sink(Generic[P]):
                 attributes=dict(event.get_attributes()),
                 data=event.data.decode("utf-8", "replace"),
             )
-            return False
+            return
         log.warning("event goes to the dead-letter sink", id=event["id"], type=event["type"], error=failure.reason)
         extensions = {
             **self._settings.overrides,
@@ -302,7 +342,6 @@ class Sink(Generic[P]):
         }
         await self._insist(session, self._settings.dead_letter_url, event, extensions, lambda *_: False)
         self.counts.dead_lettered += 1
-        return False
 
     def _is_hopeless(self, failure: _Failure, tries: int) -> bool:
         """Whether the sink will not take the event: it said so, or, with a dead-letter sink, said an error too often.
@@ -321,8 +360,9 @@ class Sink(Generic[P]):
         event: CloudEvent,
         extensions: Mapping[str, str],
         hopeless: Callable[[_Failure, int], bool],
-    ) -> _Failure | None:
-        """Post *event* until it is taken (None) or *hopeless*."""
+    ) -> _Failure | float:
+        """Post *event* until it is taken, in a request begun at the moment (monotonic) that is returned, or until it is
+        *hopeless*."""
         headers = binary_headers(event, extensions)
         tries = 0
         while True:
@@ -333,9 +373,9 @@ class Sink(Generic[P]):
                 if self.failing and url == self._settings.url:
                     log.info("sink takes events again", url=url)
                     self.failing = ""
-                return None
-            if failure.broken and tries == 1 and url == self._settings.url:  # an event refused for ever says it once
-                self._send_again(begun)
+                return begun
+            if failure.broken and tries <= BREAK_TRIES and url == self._settings.url:
+                self._broke(begun)
             if hopeless(failure, tries):
                 return failure
             if not self.failing:
