@@ -27,6 +27,7 @@ SINKBINDING = ("sources.knative.dev/v1", "SinkBinding")
 BROKER = ("eventing.knative.dev/v1", "Broker")
 TRIGGER = ("eventing.knative.dev/v1", "Trigger")
 DEPLOYMENT = ("apps/v1", "Deployment")
+NAMESPACE = ("v1", "Namespace")
 
 WATCHED = (BROKER, TRIGGER, SERVICE, SINKBINDING, PINGSOURCE, DEPLOYMENT)
 """What is looked at when something is wrong."""
@@ -109,7 +110,7 @@ class Cluster:
 
     def delete_namespace(self, name: str) -> None:
         """Have a namespace deleted with all that is in it. That takes minutes, which nobody waits for."""
-        self.delete(("v1", "Namespace"), name)
+        self.delete(NAMESPACE, name)
 
     def _resource(self, api_version: str, kind: str) -> Any:
         return self._dynamic.resources.get(api_version=api_version, kind=kind)

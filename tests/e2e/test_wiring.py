@@ -14,7 +14,18 @@ import yaml
 from tests.administrator import Administrator
 from tests.conformance.requests import Box
 from tests.conformance.table import binary
-from tests.e2e.cluster import BROKER, DEPLOYMENT, SERVICE, SINKBINDING, TRIGGER, Cluster, Object, moved, rendered
+from tests.e2e.cluster import (
+    BROKER,
+    DEPLOYMENT,
+    NAMESPACE,
+    SERVICE,
+    SINKBINDING,
+    TRIGGER,
+    Cluster,
+    Object,
+    moved,
+    rendered,
+)
 from tests.e2e.conftest import ROOT, Recorders, kustomize_image
 from tests.e2e.test_installation import rows
 
@@ -204,23 +215,28 @@ def test_dead_letter_sink_of_a_trigger(wiring: Wiring) -> None:
 def test_default_broker_by_label_of_the_namespace(cluster: Cluster, namespace: str) -> None:
     """Knative's sugar controller has to be told to look; what it was told before is put back."""
     [sample] = objects_in(SAMPLES / "default-broker.yaml")
-    sample["metadata"]["name"] = f"{namespace}-injected"
+    name = sample["metadata"]["name"] = f"{namespace}-injected"
     chosen = "matchLabels: {eventing.knative.dev/injection: enabled}"
     before = (cluster.core.read_namespaced_config_map("config-sugar", "knative-eventing").data or {}).get(
         "namespace-selector"
     )
     told: dict[str, dict[str, str | None]] = {"data": {"namespace-selector": chosen}}
     cluster.core.patch_namespaced_config_map("config-sugar", "knative-eventing", told)
+    looks = itertools.count()
+
+    def broker_made() -> Object | None:
+        # The controller may see the namespace before it knows what it was told, and looks again only after a change.
+        cluster.patch(NAMESPACE, name, "", {"metadata": {"annotations": {"e2e/look": str(next(looks))}}})
+        return cluster.get(BROKER, "default", name)
+
     try:
         cluster.apply(sample)
-        cluster.until(
-            lambda: cluster.get(BROKER, "default", sample["metadata"]["name"]), "Broker made for the namespace", 60
-        )
-        cluster.wait_ready(BROKER, "default", sample["metadata"]["name"])
+        cluster.until(broker_made, "Broker made for the namespace", 60)
+        cluster.wait_ready(BROKER, "default", name)
     finally:
         told = {"data": {"namespace-selector": before}}
         cluster.core.patch_namespaced_config_map("config-sugar", "knative-eventing", told)
-        cluster.delete_namespace(sample["metadata"]["name"])
+        cluster.delete_namespace(name)
 
 
 # ── other sources ──
