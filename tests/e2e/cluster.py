@@ -108,6 +108,11 @@ class Cluster:
         """Make a namespace."""
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
 
+    def namespaces(self, prefix: str) -> list[str]:
+        """Those whose name begins with *prefix*."""
+        every = [str(each.metadata.name) for each in self.core.list_namespace().items]
+        return sorted(name for name in every if name.startswith(prefix))
+
     def delete_namespace(self, name: str) -> None:
         """Have a namespace deleted with all that is in it. That takes minutes, which nobody waits for."""
         self.delete(NAMESPACE, name)
@@ -134,6 +139,10 @@ class Cluster:
             return found is not None and unready(found) == ""
 
         self.until(is_ready, f"{kind[1]} {name} ready", seconds)
+
+    def wait_gone(self, kind: tuple[str, str], name: str, namespace: str, seconds: float = 60) -> None:
+        """Wait until there is no such object: a deleted one stays until its controller has tidied up."""
+        self.until(lambda: self.get(kind, name, namespace) is None, f"{kind[1]} {name} gone", seconds)
 
     # ── pods ──
 

@@ -29,7 +29,7 @@ RESTRICTED = {
 }
 
 _in_use: list[tuple[Cluster, str]] = []
-"""Namespaces of the run, for the report of a failure."""
+"""The cluster of the run, and how the names of its namespaces begin: for the report of a failure."""
 
 
 _figures: list[str] = []
@@ -48,9 +48,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """A failure tells what is not ready in the cluster."""
     report = yield
     if report.failed and item.get_closest_marker("cluster"):
-        for cluster, namespace in _in_use:
+        for cluster, prefix in _in_use:
             with contextlib.suppress(Exception):  # the failure itself is what matters
-                report.sections.append((f"namespace {namespace}", cluster.diagnosis(namespace)))
+                for namespace in cluster.namespaces(prefix):
+                    report.sections.append((f"namespace {namespace}", cluster.diagnosis(namespace)))
     return report
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.cluster import SERVICE, TRIGGER, Cluster
+from tests.e2e.cluster import SERVICE, SINKBINDING, TRIGGER, Cluster
 from tests.e2e.conftest import Recorders
 
 pytestmark = pytest.mark.cluster
@@ -33,7 +33,8 @@ def letters(cluster: Cluster, namespace: str, method: str = "GET", path: str = "
 def test_event_that_a_reaction_refuses_comes_back_when_it_is_mended(
     cluster: Cluster, installed: str, recorder: Recorders, tell: Callable[[str], None]
 ) -> None:
-    cluster.wait_ready(SERVICE, "deadletter", installed)
+    cluster.wait_ready(SINKBINDING, "deadletter", installed)
+    cluster.wait_ready(SERVICE, "deadletter", installed)  # the revision of the binding, which keeps what it has
     # As the Broker's own delivery, with fewer retries: ten of them take 3.4 minutes.
     delivery = {
         "retry": RETRIES,

@@ -1,22 +1,31 @@
-"""From VSphereSource to here by the commands of docs/deploy.md: its users' Triggers and functions do not notice."""
+"""From VSphereSource to here by the commands of docs/deploy.md: its users' Triggers and functions do not notice. Nor do
+they when the Broker changes.
+"""
 
+import contextlib
 import datetime
 import json
-from collections.abc import Iterator
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.administrator import Administrator
 from tests.conformance import recorder as recorder_module
 from tests.conformance.requests import Box, as_box
-from tests.e2e.cluster import BROKER, SERVICE, TRIGGER, Cluster, Object
+from tests.e2e.cluster import BROKER, SERVICE, TRIGGER, Cluster, NotInTime, Object
 from tests.e2e.conftest import RESTRICTED
 from tests.e2e.shell import Shell, commands
 
 pytestmark = pytest.mark.cluster
 
 CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+CONFIG_MAP = ("v1", "ConfigMap")
+SUBSCRIPTION = ("messaging.knative.dev/v1", "Subscription")
+CHANNEL = ("messaging.knative.dev/v1", "InMemoryChannel")
 VSPHERESOURCE = ("sources.tanzu.vmware.com/v1alpha1", "VSphereSource")
 SOURCE = "vc-source"
 FUNCTION = "kn-py-echo"
@@ -24,6 +33,7 @@ POSTED = "com.vmware.vsphere.GeneralUserEvent.v0"
 
 SECONDS = 180
 """Everything of config/ starts meanwhile."""
+PACE_SECONDS = 0.05
 
 
 @pytest.fixture(scope="module")
@@ -137,14 +147,47 @@ def messages(box: Box) -> list[str]:
     return [str(json.loads(each.body)["Message"]) for each in box]
 
 
-def test_users_of_vspheresource_lose_nothing_and_change_nothing(
+@contextlib.contextmanager
+def posted_meanwhile(administrator: Administrator) -> Iterator[list[str]]:
+    """Events come without a pause; their messages."""
+    marker = secrets.token_hex(3)
+    posted: list[str] = []
+    over = threading.Event()
+
+    def post() -> None:
+        while not over.wait(PACE_SECONDS):
+            posted.append(f"{marker} {len(posted)}")
+            administrator.post(posted[-1])
+
+    thread = threading.Thread(target=post)
+    thread.start()
+    try:
+        yield posted
+    finally:
+        over.set()
+        thread.join()
+
+
+class Upgraded(NamedTuple):
+    """A namespace of the predecessor that was upgraded while events came."""
+
+    predecessor: Predecessor
+    shell: Shell
+    before: dict[str, Object]
+    """What its users had written."""
+    wanted: list[str]
+    """The messages of the events since its checkpoint."""
+
+
+@pytest.fixture(scope="module")
+def upgraded(
     cluster: Cluster,
     installed: str,
     image: str,
     vspheresources: None,
-    administrator: Administrator,
-    tmp_path: Path,
-) -> None:
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Upgraded]:
+    """By the commands of the page."""
     namespace = f"{installed}-upgrade"
     vcenter = f"vcsim.{installed}.svc"
     values = {
@@ -153,34 +196,77 @@ def test_users_of_vspheresource_lose_nothing_and_change_nothing(
         "events-reader@vsphere.local": "user",
         "a long password": "pass",
     }
-    before, missed, later = ([f"{when} {number}" for number in range(20)] for when in ("before", "missed", "later"))
-    [upgrade] = commands("Upgrade from VSphereSource")
+    shell = Shell(tmp_path_factory.mktemp("upgrade"), namespace, image, values)
     predecessor = Predecessor(cluster, namespace, image)
     try:
-        for message in before:
-            administrator.post(message)
-        predecessor.make(vcenter, administrator.events()[-1])
-        theirs = predecessor.specs()
-        for message in missed:
-            administrator.post(message)
-
-        Shell(tmp_path, namespace, image, values).paste(upgrade)
-
-        cluster.wait_ready(SERVICE, "vcenter-poller", namespace)
-        for message in later:
-            administrator.post(message)
-        wanted = {*missed, *later}
-        received = cluster.until(
-            lambda: box if wanted <= {*messages(box := predecessor.received())} else None,
-            f"{len(wanted)} events after the checkpoint",
-            SECONDS,
-        )
-        assert {*messages(received)} == wanted
-        assert len({each.id for each in received}) == len(wanted)  # what came twice says so by its id
-        assert predecessor.specs() == theirs
-        assert cluster.get(VSPHERESOURCE, SOURCE, namespace) is None
-        cluster.until(
-            lambda: cluster.get(("v1", "ConfigMap"), f"{SOURCE}-configmap", namespace) is None, "its ConfigMap gone", 60
-        )
+        with cluster.forwarded(installed, "vcsim", 443) as port, Administrator(port) as someone:
+            for number in range(20):
+                someone.post(f"before {number}")
+            predecessor.make(vcenter, someone.events()[-1])
+            before = predecessor.specs()
+            with posted_meanwhile(someone) as wanted:
+                shell.paste("".join(commands("Upgrade from VSphereSource")))
+                cluster.wait_ready(SERVICE, "vcenter-poller", namespace)
+                cluster.until(predecessor.received, "events at the function", SECONDS)
+        yield Upgraded(predecessor, shell, before, wanted)
     finally:
         cluster.delete_namespace(namespace)
+
+
+def received(upgraded: Upgraded, wanted: Sequence[str]) -> Box:
+    """Everything that the function got, once that has the events with the messages *wanted*. Fails with the missing."""
+
+    def missing() -> list[str]:
+        got = {*messages(upgraded.predecessor.received())}
+        return [each for each in wanted if each not in got]
+
+    with contextlib.suppress(NotInTime):
+        upgraded.predecessor.cluster.until(lambda: not missing(), f"{len(wanted)} events", SECONDS)
+    assert missing() == []
+    return upgraded.predecessor.received()
+
+
+def test_users_of_vspheresource_lose_nothing_and_change_nothing(
+    cluster: Cluster, upgraded: Upgraded, tell: Callable[[str], None]
+) -> None:
+    predecessor, _, before, wanted = upgraded
+
+    got = received(upgraded, wanted)
+
+    assert {*messages(got)} == {*wanted}
+    assert len({each.id for each in got}) == len(wanted)  # what came twice says so by its id
+    assert subscribers_of_the_channel(predecessor) == subscriptions(predecessor)
+    assert predecessor.specs() == before
+    assert cluster.get(VSPHERESOURCE, SOURCE, predecessor.namespace) is None
+    cluster.wait_gone(CONFIG_MAP, f"{SOURCE}-configmap", predecessor.namespace)
+    tell(f"upgrade while {len(wanted)} events came: none lost, {len(got) - len(wanted)} twice")
+
+
+def test_broker_is_changed_without_loss(
+    cluster: Cluster, upgraded: Upgraded, administrator: Administrator, tell: Callable[[str], None]
+) -> None:
+    predecessor, shell, *_ = upgraded
+    shell.move()
+    broker = shell.checkout / "config/040-broker.yaml"
+    broker.write_text(broker.read_text().replace("retry: 10", "retry: 9"))
+    cluster.delete(TRIGGER, "notify", predecessor.namespace)  # never ready, since nobody is to be notified here
+
+    with posted_meanwhile(administrator) as wanted:
+        shell.paste("".join(commands("Change the Broker")))
+        cluster.wait_ready(SERVICE, "vcenter-poller", predecessor.namespace)
+
+    got = [each for each in messages(received(upgraded, wanted)) if each in wanted]
+    assert {each["spec"]["delivery"]["retry"] for each in cluster.every(SUBSCRIPTION, predecessor.namespace)} == {9}
+    assert subscribers_of_the_channel(predecessor) == subscriptions(predecessor)
+    tell(f"Broker changed while {len(wanted)} events came: none lost, {len(got) - len(wanted)} twice")
+
+
+def subscriptions(predecessor: Predecessor) -> set[str]:
+    """The uids of those that are."""
+    return {each["metadata"]["uid"] for each in predecessor.cluster.every(SUBSCRIPTION, predecessor.namespace)}
+
+
+def subscribers_of_the_channel(predecessor: Predecessor) -> set[str]:
+    """The uids of the Subscriptions that the Broker's channel hands events to."""
+    [channel] = predecessor.cluster.every(CHANNEL, predecessor.namespace)
+    return {each["uid"] for each in channel["spec"]["subscribers"]}

@@ -56,7 +56,7 @@ class Wiring:
 
     @contextmanager
     def applied(self, sample: str, change: Callable[[Object], Object] = lambda each: each) -> Iterator[list[Object]]:
-        """The sample's objects, ready; deleted at the end."""
+        """The sample's objects, ready; gone at the end, so that the next may have the same names."""
         objects = [change(each) for each in moved(objects_in(SAMPLES / f"{sample}.yaml"), self.namespace)]
         try:
             for each in objects:
@@ -67,8 +67,9 @@ class Wiring:
             yield objects
         finally:
             for each in reversed(objects):
-                kind = (each["apiVersion"], each["kind"])
-                self.cluster.delete(kind, each["metadata"]["name"], each["metadata"].get("namespace"))
+                self.cluster.delete(*identity(each))
+            for each in objects:
+                self.cluster.wait_gone(*identity(each))
 
     def apply(self, each: Object) -> None:
         """Apply, knowing kinds that have just been defined."""
@@ -112,6 +113,11 @@ class Wiring:
         return self.cluster.until(
             lambda: box if len(box := self.recorder.box(name)) >= count else None, f"{count} events in {name}", 90
         )
+
+
+def identity(each: Object) -> tuple[tuple[str, str], str, str]:
+    """Its kind, name and namespace."""
+    return (each["apiVersion"], each["kind"]), each["metadata"]["name"], each["metadata"].get("namespace", "")
 
 
 def objects_in(file: Path) -> list[Object]:
@@ -406,6 +412,7 @@ def test_overlay_deployment_polls_by_itself(
         cluster.apply(*objects)
         cluster.wait_ready(DEPLOYMENT, "vcenter-poller", namespace, 300)
         cluster.wait_ready(SERVICE, "display", namespace)
+        cluster.wait_ready(TRIGGER, "display", namespace)
         administrator.post("without a clock")
 
         def is_shown(found: list[dict[str, str]]) -> bool:
