@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Error, Page, expect, sync_playwright
 
 from tests.serving import Served
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
+LOADS = 10
 
 expect.set_options(timeout=10_000)  # the machine may be busy
 
@@ -59,12 +62,30 @@ def visit(browser: Browser) -> Iterator[Visit]:
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", heard)
         page.on("dialog", refuse)
-        page.goto(address)
+        load(page, address)
         return page
 
     yield open_page
     context.close()
     assert faults == []
+
+
+def load(page: Page, address: str) -> None:
+    """Go to *address*, and again when an interface of the machine came or went meanwhile, as those of pods do: Chromium
+    ends requests then.
+    """
+    failures: list[str] = []
+    page.on("requestfailed", lambda request: failures.append(request.failure or ""))
+    for _ in range(LOADS):
+        failures.clear()
+        try:
+            page.goto(address)
+        except Error:
+            if NETWORK_CHANGED not in failures:
+                raise
+        if NETWORK_CHANGED not in failures:
+            return
+    raise AssertionError(f"{address}: {NETWORK_CHANGED}, {LOADS} times")
 
 
 def held(page: Page, number: int, connection: str = "live") -> None:

@@ -287,6 +287,7 @@ def test_letters_are_dropped_with_a_reason_and_can_still_be_redriven(
     expect(page.locator("#letters-result")).to_have_text("2 dropped")
     expect(lines(page)).to_have_count(1)
     page.click("#letters-dropped")
+    expect(lines(page)).to_have_count(2)
     lines(page).first.locator("summary").click()
     expect(lines(page).first).to_contain_text("Dropped becausethe VM is gone")
     lines(page).first.get_by_role("button", name="Redrive").click()
