@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.administrator import Administrator
-from tests.browser import browser, visit  # noqa: F401 - fixtures
+from tests.browser import browser, resolver_rules, visit  # noqa: F401 - fixtures
 from tests.conformance import recorder as recorder_module
 from tests.conformance.requests import Box, as_box
 from tests.e2e.cluster import BROKER, DEPLOYMENT, PINGSOURCE, SERVICE, SINKBINDING, TRIGGER, Cluster, moved, rendered

@@ -8,10 +8,12 @@ import io
 import itertools
 import re
 import secrets
+import socket
 import statistics
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -153,6 +155,14 @@ def address_of(cluster: Cluster, name: str, namespace: str) -> str:
 
     cluster.until(leads_there, address, SECONDS)
     return address
+
+
+@pytest.fixture(scope="module")
+def resolver_rules(cluster: Cluster, installed: str) -> str:
+    """Chromium looks no name up itself: it ends lookups when an interface comes or goes, as pods' do all the time."""
+    host = urllib.parse.urlsplit(address_of(cluster, "display", installed)).hostname
+    assert host is not None
+    return f"MAP *.{host.partition('.')[2]} {socket.gethostbyname(host)}"
 
 
 def watching(visit: Visit, address: str) -> Page:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from demo.vcsim import VCSim
-from tests.browser import browser, served, visit
+from tests.browser import browser, resolver_rules, served, visit
 from tests.receiver import Receiver
 
-__all__ = ["browser", "environ", "served", "sink", "visit"]
+__all__ = ["browser", "environ", "resolver_rules", "served", "sink", "visit"]
 
 
 @pytest.fixture
