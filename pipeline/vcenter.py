@@ -324,6 +324,10 @@ class EventHistory:
         """The next events that are new: pages that hold only what was read before are passed over."""
         while True:
             events = self._read_page()
+            if events and not self._resuming and events[0].position == self._after:
+                events = events[1:]
+                if not events:
+                    continue
             if not events or not self._resuming or self._after is None:
                 gap = None
                 break
@@ -349,6 +353,9 @@ class EventHistory:
         return Gap(known + 1, key - 1) if key > known + 1 and not self._seen else None
 
     def _read_page(self) -> list[VCenterEvent]:
+        """The next page, each event once: vcsim has those twice, one after the other, that came while it made the
+        collector. The second may begin the next page.
+        """
         answer = self._vcenter.read_next(self._reader, PAGE_SIZE)
         events: list[VCenterEvent] = []
         for element in answer.iter(f"{_NS}returnval"):
@@ -360,7 +367,7 @@ class EventHistory:
                     error=str(error),
                     event=cut(ElementTree.tostring(element, "unicode"), 2000),
                 )
-        return events
+        return list({event.key: event for event in events}.values())
 
 
 def _went_back(events: list[VCenterEvent], known: Position) -> bool:

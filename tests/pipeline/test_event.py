@@ -77,8 +77,10 @@ def reference(tag: str, kind: str, value: str) -> str:
         ("VmPoweredOnEvent", f"<vm>{reference('vm', 'VirtualMachine', 'vm-1')}</vm>", "VirtualMachine/vm-1"),
         (
             "AlarmStatusChangedEvent",
-            (f"<host>{reference('host', 'HostSystem', 'host-1')}</host>"
-            f"<entity>{reference('entity', 'Datastore', 'datastore-1')}</entity>"),
+            (
+                f"<host>{reference('host', 'HostSystem', 'host-1')}</host>"
+                f"<entity>{reference('entity', 'Datastore', 'datastore-1')}</entity>"
+            ),
             "Datastore/datastore-1",
         ),
         ("TaskEvent", f"<info>{reference('entity', 'HostSystem', 'host-9')}</info>", "HostSystem/host-9"),

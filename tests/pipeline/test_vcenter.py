@@ -14,7 +14,16 @@ import pytest
 from demo.vcsim import VCSim
 from pipeline.event import JSON, XML, Position, VCenterEvent, to_cloudevent
 from pipeline.settings import VCenterSettings, read
-from pipeline.vcenter import PAGE_SIZE, EventHistory, Gap, VCenter, VCenterRefused, VCenterUnavailable, _newest_common
+from pipeline.vcenter import (
+    _NS,
+    PAGE_SIZE,
+    EventHistory,
+    Gap,
+    VCenter,
+    VCenterRefused,
+    VCenterUnavailable,
+    _newest_common,
+)
 from tests.administrator import Administrator
 from tests.golden import records
 
@@ -55,6 +64,32 @@ def test_every_event_is_read_once_in_order(vcenter: VCenter, administrator: Admi
     for number in range(50):
         administrator.post(f"event {number}")
     events, gaps = drain(history(vcenter))
+    assert [event.key for event in events] == administrator.event_keys()
+    assert gaps == []
+
+
+@pytest.mark.parametrize("first_page", [1, 2, 3])
+def test_event_that_a_collector_has_twice_is_read_once(
+    vcenter: VCenter, administrator: Administrator, monkeypatch: pytest.MonkeyPatch, first_page: int
+) -> None:
+    """As vcsim has those that come while it makes the collector: in one page, or the second in the next."""
+    for number in range(5):
+        administrator.post(f"event {number}")
+    source = history(vcenter)
+    whole = vcenter.read_next(source._reader, PAGE_SIZE)
+    [page] = [parent for parent in whole.iter() if parent.find(f"{_NS}returnval") is not None]
+    twice = [each for element in page.findall(f"{_NS}returnval") for each in (element, element)]
+    parts = [twice[:first_page], twice[first_page:], []]
+
+    def read_next(*_: Any) -> ElementTree.Element:
+        answer = ElementTree.Element("answer")
+        answer.extend(parts.pop(0) if parts else [])
+        return answer
+
+    monkeypatch.setattr(vcenter, "read_next", read_next)
+
+    events, gaps = drain(source)
+
     assert [event.key for event in events] == administrator.event_keys()
     assert gaps == []
 
