@@ -95,14 +95,16 @@ class Cluster:
         except NotFoundError:
             return None
 
-    def every(self, kind: tuple[str, str], namespace: str) -> list[Object]:
-        """All objects of a kind."""
-        return list(self._resource(*kind).get(namespace=namespace).to_dict()["items"])
+    def every(self, kind: tuple[str, str], namespace: str, selector: str = "") -> list[Object]:
+        """All objects of a kind, or those that the label *selector* selects."""
+        return list(self._resource(*kind).get(namespace=namespace, label_selector=selector).to_dict()["items"])
 
-    def delete(self, kind: tuple[str, str], name: str, namespace: str | None = None) -> None:
-        """Delete an object; nothing happens if there is none."""
+    def delete(
+        self, kind: tuple[str, str], name: str, namespace: str | None = None, grace_seconds: int | None = None
+    ) -> None:
+        """Delete an object, a pod within *grace_seconds* or its own; nothing happens if there is none."""
         with contextlib.suppress(NotFoundError):
-            self._resource(*kind).delete(name=name, namespace=namespace)
+            self._resource(*kind).delete(name=name, namespace=namespace, grace_period_seconds=grace_seconds)
 
     def create_namespace(self, name: str, **labels: str) -> None:
         """Make a namespace."""
@@ -280,7 +282,9 @@ def moved(objects: Sequence[Object], to_namespace: str, from_namespace: str = "v
                 key: to_namespace if key == "namespace" and each == from_namespace else move(each)
                 for key, each in value.items()
             }
-        return [move(each) for each in value] if isinstance(value, list) else value
+        if isinstance(value, list):
+            return [move(each) for each in value]
+        return value.replace(f".{from_namespace}.svc", f".{to_namespace}.svc") if isinstance(value, str) else value
 
     result = []
     for each in objects:

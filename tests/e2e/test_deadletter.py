@@ -7,34 +7,52 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.cluster import SERVICE, SINKBINDING, TRIGGER, Cluster
+from tests.e2e.cluster import SERVICE, SINKBINDING, TRIGGER, Answer, Cluster
 from tests.e2e.conftest import Recorders
 
 pytestmark = pytest.mark.cluster
 
+POD = ("v1", "Pod")
+REPLICASET = ("apps/v1", "ReplicaSet")
+REVISION = ("serving.knative.dev/v1", "Revision")
 EVENT_TYPE = "dev.vcenter-events.test.refused.v0"
 RETRIES = 2
 SECONDS = 60
 
 
-def letters(cluster: Cluster, namespace: str, method: str = "GET", path: str = "", body: Any = None) -> dict[str, Any]:
-    """What deadletter's API answers."""
-    # By the revision, for the one before the SinkBinding took effect may still be there.
-    service = cluster.get(SERVICE, "deadletter", namespace) or {}
-    revision = service["status"]["latestReadyRevisionName"]
-    [pod] = cluster.ready_pods(namespace, f"serving.knative.dev/revision={revision}")
-    sent = None if body is None else json.dumps(body).encode()
-    headers = {"content-type": "application/json"}
-    answer = cluster.request(method, f"{namespace}/pods/{pod}:8080", f"/api/letters{path}", headers, sent)
+@pytest.fixture
+def one_revision(cluster: Cluster, installed: str) -> None:
+    """Leave deadletter the revision that its SinkBinding made: the one before takes letters as long as it is there."""
+    cluster.wait_ready(SINKBINDING, "deadletter", installed)
+    cluster.wait_ready(SERVICE, "deadletter", installed)
+    last = (cluster.get(SERVICE, "deadletter", installed) or {})["status"]["latestReadyRevisionName"]
+    for revision in cluster.every(REVISION, installed, "serving.knative.dev/service=deadletter"):
+        if revision["metadata"]["name"] != last:
+            cluster.delete(REVISION, revision["metadata"]["name"], installed)
+    selector = f"serving.knative.dev/service=deadletter,serving.knative.dev/revision!={last}"
+    cluster.until(lambda: not cluster.every(REPLICASET, installed, selector), "no more pods of the revision before")
+    for pod in cluster.every(POD, installed, selector):  # they would end by themselves, half a minute later
+        cluster.delete(POD, pod["metadata"]["name"], installed, grace_seconds=0)
+    cluster.until(lambda: asked(cluster, installed, "display", "/api/letters").status == 200, "deadletter routed to")
+
+
+def asked(cluster: Cluster, namespace: str, function: str, path: str, body: Any = None) -> Answer:
+    """What the *function*'s pod answers to a GET, or to a POST of *body*."""
+    [pod] = cluster.ready_pods(namespace, f"serving.knative.dev/service={function}")
+    method, sent = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
+    return cluster.request(method, f"{namespace}/pods/{pod}:8080", path, {"content-type": "application/json"}, sent)
+
+
+def letters(cluster: Cluster, namespace: str, query: str = "") -> dict[str, Any]:
+    """The letters as the display has them, which asks deadletter at its address."""
+    answer = asked(cluster, namespace, "display", f"/api/letters{query}")
     assert answer.status == 200, answer
     return dict(json.loads(answer.body))
 
 
 def test_event_that_a_reaction_refuses_comes_back_when_it_is_mended(
-    cluster: Cluster, installed: str, recorder: Recorders, tell: Callable[[str], None]
+    cluster: Cluster, installed: str, one_revision: None, recorder: Recorders, tell: Callable[[str], None]
 ) -> None:
-    cluster.wait_ready(SINKBINDING, "deadletter", installed)
-    cluster.wait_ready(SERVICE, "deadletter", installed)  # the revision of the binding, which keeps what it has
     # As the Broker's own delivery, with fewer retries: ten of them take 3.4 minutes.
     delivery = {
         "retry": RETRIES,
@@ -64,15 +82,15 @@ def test_event_that_a_reaction_refuses_comes_back_when_it_is_mended(
     broker = "knative-eventing/services/broker-ingress:80"
     assert cluster.request("POST", broker, f"/{installed}/default", headers, b'{"a": 1}').status == 202
 
-    [kept] = cluster.until(lambda: letters(cluster, installed, path="?state=waiting")["letters"], "letter", SECONDS)
+    [kept] = cluster.until(lambda: letters(cluster, installed, "?state=waiting")["letters"], "letter", SECONDS)
     kept_after = time.monotonic() - sent
     assert (kept["id"], kept["code"], kept["answer"], kept["failures"]) == ("4711", 500, "the tag is missing", 1)
     assert kept["destination"].startswith(f"{recorder.address}/refusing")
     assert len(recorder.box("refusing")) == 1 + RETRIES
 
     redriven = time.monotonic()
-    answer = letters(cluster, installed, "POST", "/redrive", {"letters": [kept["letter"]]})
-    assert answer == {"redriven": [kept["letter"]], "failed": []}
+    answer = asked(cluster, installed, "deadletter", "/api/letters/redrive", {"letters": [kept["letter"]]})
+    assert json.loads(answer.body) == {"redriven": [kept["letter"]], "failed": []}
     cluster.until(lambda: len(recorder.box("refusing")) == 2 + RETRIES, "the redriven event", SECONDS)
     handled_after = time.monotonic() - redriven
 
