@@ -148,7 +148,6 @@ class Life:
         self._vcenter.RetrieveContent().eventManager.PostEvent(event)
 
 
-
 def enter(vcsim: VCSim) -> Any:
     """A session of pyVmomi's on *vcsim*. Raises one of `FAILURES`."""
     address = {"host": "127.0.0.1", "port": vcsim.port, "disableSslCertValidation": True}

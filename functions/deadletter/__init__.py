@@ -1,13 +1,16 @@
 """deadletter: where events go that could not be delivered, and from where they come back.
 
-`letters.py` keeps them, `api.py` lists, redrives and drops them. It is the Broker's dead-letter sink, so it takes
-whatever comes: an error answered here makes the Broker try again and then lose the event. Nothing is redriven by itself
-and nothing is replied, so letters cannot go round in circles. What never belongs here: mending what refused the event.
+`letters.py` keeps them, `api.py` lists, redrives and drops them, `handover.py` gives them to the next pod. It is the
+Broker's dead-letter sink, so it takes whatever comes: an error answered here makes the Broker try again and then lose
+the event. Nothing is redriven by itself and nothing is replied, so letters cannot go round in circles. What never
+belongs here: mending what refused the event.
 """
 
 import base64
 import binascii
 import sqlite3
+import threading
+import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -19,6 +22,7 @@ from flask import Blueprint
 
 from functions import Environ
 from functions.deadletter import api
+from functions.deadletter.handover import hand_over
 from functions.deadletter.letters import Failure, Letter, Letters
 from pipeline import settings
 from pipeline.errors import SettingsError, TemporaryError, cut
@@ -43,19 +47,38 @@ def utc_now() -> datetime:
 class Deadletter:
     """Keeps dead letters until a person redrives or drops them."""
 
-    def __init__(self, letters: Letters, broker_url: str | None, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        letters: Letters,
+        broker_url: str | None,
+        clock: Callable[[], datetime] = utc_now,
+        handover_url: str | None = None,
+    ) -> None:
         self._letters = letters
         self._broker_url = broker_url
         self._clock = clock
+        self._handover_url = handover_url
+        self._ending = False
+        self._keeping = threading.Lock()
+        self.name = uuid.uuid4().hex
+        """This process, so that it hands nothing over to itself."""
         self.unstored = 0
         """Letters that could not be stored, and stand whole in the log instead."""
         self.blueprint: Blueprint | None = api.blueprint(self, letters)
 
     def handle(self, event: CloudEvent) -> None:
-        """Keep *event*. Never raises: one that cannot be stored is logged whole, because here nobody comes after."""
+        """Keep *event*. One that cannot be stored is logged whole, because here nobody comes after.
+
+        Raises `TemporaryError` only when the process is ending: the Broker tries again, and the next pod takes it.
+        """
+        failure = failure_of(event)
         try:
-            failure = failure_of(event)
-            number, failures = self._letters.keep(own_part(event), failure, self._clock())
+            with self._keeping:
+                if self._ending:
+                    raise TemporaryError("this pod is ending; the next one takes the letter")
+                number, failures = self._letters.keep(own_part(event), failure, self._clock())
+        except TemporaryError:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, to answer with an error is to lose the event
             self.unstored += 1
             log.error("dead letter could not be stored, it is only here", fault=repr(error), letter=repr(event))
@@ -99,6 +122,15 @@ class Deadletter:
             self._letters.drop(letter, reason, self._clock())
             log.warning("dead letter dropped", letter=letter.number, id=letter.id, source=letter.source, reason=reason)
 
+    def take(self, handed: Sequence[tuple[Letter, str]]) -> None:
+        """Keep letters, with their events, that another pod had. Raises `TemporaryError` when this one is ending."""
+        with self._keeping:
+            if self._ending:
+                raise TemporaryError("this pod is ending; the next one takes the letters")
+            for letter, document in handed:
+                self._letters.take(letter, document, self._clock())
+        log.info("dead letters taken over", letters=len(handed))
+
     def _send(self, session: requests.Session, number: int) -> str:
         """Send a letter's event to the Broker; why it did not take it, or ""."""
         document = self._letters.document(number)
@@ -112,8 +144,14 @@ class Deadletter:
         return "" if answer.ok else f"the Broker answered {answer.status_code}: {cut(answer.text)}".removesuffix(": ")
 
     def close(self) -> None:
-        """Close the store."""
-        self._letters.close()
+        """Hand the letters over, then close the store."""
+        with self._keeping:
+            self._ending = True
+        try:
+            if self._handover_url is not None:
+                hand_over(self._letters, self._handover_url, self.name)
+        finally:
+            self._letters.close()
 
 
 def failure_of(event: CloudEvent) -> Failure:
@@ -157,4 +195,4 @@ def create(environ: Environ) -> Deadletter:
         letters = Letters(wanted.file, wanted.most, wanted.megabytes * 1_000_000, wanted.age_seconds)
     except sqlite3.Error as error:
         raise SettingsError([f"DEADLETTER_FILE is {wanted.file}, which cannot be opened: {error}"]) from error
-    return Deadletter(letters, wanted.broker_url)
+    return Deadletter(letters, wanted.broker_url, handover_url=wanted.handover_url)

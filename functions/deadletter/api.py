@@ -1,11 +1,10 @@
-"""deadletter's routes: list the letters, look at one, redrive or drop a selection.
+"""deadletter's routes: list the letters, look at one, redrive or drop a selection, take those of a pod that ends.
 
 A selection is one of `{"letters": [1, 2]}`, `{"all": true}` and `{"destination": "…", "type": "…"}` (either or both);
 the latter two choose among the waiting letters. Changes take `application/json` only, which no form of a foreign page
 can send.
 """
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -14,6 +13,7 @@ from cloudevents.http import from_json
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
+from functions.deadletter.handover import NotALetter, described, read
 from functions.deadletter.letters import Letter, Letters, State
 from pipeline import payload
 from pipeline.errors import TemporaryError
@@ -26,12 +26,16 @@ class Redrives(Protocol):
     """What acts on letters; `Deadletter` is one."""
 
     unstored: int
+    name: str
 
     def redrive(self, chosen: Sequence[Letter]) -> dict[int, str]:
         """Send them again; letter → why not."""
 
     def drop(self, chosen: Sequence[Letter], reason: str) -> None:
         """Give them up."""
+
+    def take(self, handed: Sequence[tuple[Letter, str]]) -> None:
+        """Keep letters, with their events, that another pod had."""
 
 
 def blueprint(function: Redrives, letters: Letters) -> Blueprint:
@@ -54,7 +58,7 @@ def blueprint(function: Redrives, letters: Letters) -> Blueprint:
         )
         more = found[-1].number if len(found) == limit else None
         counts = {**letters.counts(), "unstored": function.unstored}
-        return _json({"letters": [_described(letter) for letter in found], "counts": counts, "next": more})
+        return _json({"letters": [described(letter) for letter in found], "counts": counts, "next": more})
 
     @routes.get("/api/letters/<int:number>")
     def one(number: int) -> Response:
@@ -64,7 +68,7 @@ def blueprint(function: Redrives, letters: Letters) -> Blueprint:
             return _json({"error": f"there is no letter {number}"}, 404)
         event = from_json(document)
         its = {"attributes": dict(event.get_attributes()), "payload": payload.pretty(event)}
-        return _json({**_described(found[0]), "event": its})
+        return _json({**described(found[0]), "event": its})
 
     @routes.post("/api/letters/redrive")
     def redrive() -> Response:
@@ -90,6 +94,8 @@ def blueprint(function: Redrives, letters: Letters) -> Blueprint:
         failed = [{"letter": each, "reason": why} for each, why in missing.items()]
         return _json({"dropped": [letter.number for letter in chosen], "failed": failed})
 
+    _about_handover(routes, function)
+
     @routes.errorhandler(BadRequest)
     @routes.errorhandler(UnsupportedMediaType)
     def refused(error: BadRequest | UnsupportedMediaType) -> Response:
@@ -98,16 +104,23 @@ def blueprint(function: Redrives, letters: Letters) -> Blueprint:
     return routes
 
 
-def _described(letter: Letter) -> dict[str, Any]:
-    """A letter as the API names it: camel case, as the rest of what Kubernetes people read."""
-    named = dataclasses.asdict(letter)
-    named["letter"] = named.pop("number")
-    return {_camel(name): value for name, value in named.items()}
-
-
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(word.capitalize() for word in others)
+def _about_handover(routes: Blueprint, function: Redrives) -> None:
+    @routes.post("/api/letters/handover")
+    def handover() -> Response:
+        """Take the letters of a pod that ends; 409 when that is this one, which nothing may be handed to."""
+        body = _body()
+        if body.get("from") == function.name:
+            return _json({"error": "this is the pod that ends"}, 409)
+        handed = body.get("letters")
+        if not isinstance(handed, list):
+            raise BadRequest("letters is not a list")
+        try:
+            function.take([read(record) for record in handed])
+        except NotALetter as error:
+            raise BadRequest(str(error)) from error
+        except TemporaryError as error:
+            return _json({"error": str(error)}, 503)
+        return _json({"taken": len(handed)})
 
 
 def _selected(body: dict[str, Any], letters: Letters) -> tuple[list[Letter], dict[int, str]]:

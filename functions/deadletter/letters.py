@@ -61,6 +61,18 @@ WHERE excluded.arrival != arrival OR (arrival = '' AND state != 'waiting')
 RETURNING number, failures
 """
 
+_TAKE = """
+INSERT INTO letters (
+    source, id, destination, type, subject, time, code, answer, arrival,
+    failures, first_failed, last_failed, state, redrives, changed, note, size, document
+) VALUES (
+    :source, :id, :destination, :type, :subject, :time, :code, :answer, :arrival,
+    :failures, :first_failed, :last_failed, :state, :redrives, :changed, :note, :size, :document
+)
+ON CONFLICT (source, id, destination) DO NOTHING
+RETURNING number
+"""
+
 _KEPT_BEFORE = """
 SELECT number, failures FROM letters WHERE source = :source AND id = :id AND destination = :destination
 """
@@ -104,6 +116,7 @@ class Letter:
     time: str
     code: int | None
     answer: str
+    arrival: str
     failures: int
     first_failed: str
     last_failed: str
@@ -160,6 +173,15 @@ class Letters:
                 self._count, self._size = self._count + 1, self._size + row["size"]
             self._make_room(now, number)
         return number, failures
+
+    def take(self, letter: Letter, document: str, now: datetime) -> None:
+        """Take *letter* as another store had it, under a number of our own; one that is here already stays as it is."""
+        row = {**dataclasses.asdict(letter), "size": len(document.encode()), "document": document}
+        with self._lock, self._db:
+            taken = self._db.execute(_TAKE, row).fetchone()
+            if taken is not None:
+                self._count, self._size = self._count + 1, self._size + row["size"]
+                self._make_room(now, taken[0])
 
     def find(
         self,

@@ -33,6 +33,13 @@ class DeadletterSettings:
         example="/data/letters.sqlite",
         default=None,
     )
+    handover_url: str | None = setting(
+        "DEADLETTER_HANDOVER",
+        http_url,
+        "this function's own address, where a pod that ends hands its letters to the next; unset: they go with it",
+        example="http://deadletter.vcenter-events.svc.cluster.local",
+        default=None,
+    )
     most: int = setting(
         "DEADLETTER_LETTERS",
         whole_number(1, 1_000_000),

@@ -43,6 +43,20 @@ def asked(cluster: Cluster, namespace: str, function: str, path: str, body: Any 
     return cluster.request(method, f"{namespace}/pods/{pod}:8080", path, {"content-type": "application/json"}, sent)
 
 
+def dead(number: str) -> dict[str, str]:
+    """The headers of an event as the Broker sends it when it gives it up."""
+    return {
+        "content-type": "application/json",
+        "ce-specversion": "1.0",
+        "ce-id": number,
+        "ce-source": "/test",
+        "ce-type": EVENT_TYPE,
+        "ce-knativearrivaltime": "2026-11-20T10:00:00Z",
+        "ce-knativeerrordest": "http://nobody.test",
+        "ce-knativeerrorcode": "503",
+    }
+
+
 def letters(cluster: Cluster, namespace: str, query: str = "") -> dict[str, Any]:
     """The letters as the display has them, which asks deadletter at its address."""
     answer = asked(cluster, namespace, "display", f"/api/letters{query}")
@@ -98,3 +112,26 @@ def test_event_that_a_reaction_refuses_comes_back_when_it_is_mended(
     assert (again.id, again.body) == ("4711", b'{"a": 1}')
     assert letters(cluster, installed)["counts"] == {"waiting": 0, "redriven": 1, "dropped": 0, "unstored": 0}
     tell(f"dead letter: {1 + RETRIES} tries and kept in {kept_after:.1f} s, redriven, handled in {handled_after:.1f} s")
+
+
+def test_letters_outlive_a_pod_that_ends(
+    cluster: Cluster, installed: str, one_revision: None, tell: Callable[[str], None]
+) -> None:
+    [pod] = cluster.ready_pods(installed, "serving.knative.dev/service=deadletter")
+    for number in range(50):
+        answer = cluster.request("POST", f"{installed}/pods/{pod}:8080", "/", dead(str(number)), b'{"a": 1}')
+        assert answer.status == 202, answer
+
+    def listed() -> dict[str, dict[str, Any]]:
+        found = letters(cluster, installed, "?destination=http://nobody.test")["letters"]
+        return {each["id"]: {**each, "letter": 0} for each in found}
+
+    before = listed()
+    assert len(before) == 50
+    started = time.monotonic()
+    cluster.delete(POD, pod, installed)
+    cluster.wait_gone(POD, pod, installed)
+    seconds = time.monotonic() - started
+
+    assert listed() == before
+    tell(f"dead letters: 50 handed to the next pod, none lost, when the one before had drained ({seconds:.0f} s)")

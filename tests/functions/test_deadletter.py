@@ -6,21 +6,25 @@ import queue
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from signal import SIGTERM
 from typing import Any
 
 import pytest
+from cloudevents.conversion import to_binary
 from cloudevents.http import CloudEvent
 from flask.testing import FlaskClient
 
 import func
 from functions.deadletter import Deadletter, create
 from functions.deadletter.letters import Letters
+from launcher import LARGEST_BODY_BYTES
 from local.engine import Engine
-from pipeline.errors import SettingsError
+from pipeline.errors import SettingsError, TemporaryError
 from tests.local.conftest import BROKER_WITH_DEAD_LETTERS, Answer, Request, event_headers, get, post, wait_until
 from tests.local.conftest import subscriber as subscriber  # noqa: PLC0414 - a fixture, which importing makes known here
 from tests.receiver import Answer as BrokerAnswer
 from tests.receiver import Receiver
+from tests.serving import Served
 
 SERVICE = Path(__file__).parent.parent.parent / "config" / "130-deadletter.yaml"
 VCENTER = "https://vcenter.example/sdk"
@@ -81,6 +85,7 @@ def test_letter_says_what_failed_where_why_how_often_and_since_when() -> None:
         "destination": "http://tag.vcenter-events.svc",
         "code": 500,
         "answer": "no such tag",
+        "arrival": "2026-11-20T10:00:00Z",
         "failures": 1,
         "firstFailed": "2026-11-20T12:00:00.000+00:00",
         "lastFailed": "2026-11-20T12:00:00.000+00:00",
@@ -148,8 +153,9 @@ def test_letters_outlive_the_process_in_a_file(tmp_path: Path) -> None:
 
 
 def test_letter_that_cannot_be_stored_is_taken_and_logged_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    function = create({})
-    function.close()
+    letters = Letters(None, 10, 10**6, 3600)
+    function = Deadletter(letters, None)
+    letters.close()
 
     function.handle(letter())
 
@@ -347,6 +353,133 @@ def test_list_is_paged_and_filtered() -> None:
     assert [each["letter"] for each in first["letters"] + second["letters"]] == [5, 4, 3, 2]
     assert [each["id"] for each in even["letters"]] == ["4", "2", "0"]
     assert api.get("/api/letters?state=lost").status_code == 400
+
+
+# ── handing over to the next pod ──
+
+
+def described(letters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Letters but for their numbers, in an order of their own."""
+    return sorted(({**each, "letter": 0} for each in letters), key=lambda each: (each["source"], each["id"]))
+
+
+def test_pod_that_ends_hands_its_letters_to_the_next_one_as_they_are() -> None:
+    with Receiver() as broker, Served("deadletter", K_SINK=broker.url) as second:
+        with Served("deadletter", K_SINK=broker.url, DEADLETTER_HANDOVER=second.address) as first:
+            for number in range(1, 6):
+                headers, body = to_binary(letter(str(number)))
+                assert first.request("POST", "/", body, headers)[0] == 202
+            as_json = {"content-type": "application/json"}
+            assert first.request("POST", "/api/letters/redrive", '{"letters": [2]}', as_json)[0] == 200
+            dropping = '{"letters": [3], "reason": "ist größer"}'.encode()
+            assert first.request("POST", "/api/letters/drop", dropping, as_json)[0] == 200
+            before = json.loads(first.request("GET", "/api/letters")[1])
+            events = [json.loads(first.request("GET", f"/api/letters/{number}")[1])["event"] for number in range(1, 6)]
+
+            first.signal(SIGTERM)
+            assert first.wait() == 0
+            assert "dead letters handed over" in [line["message"] for line in first.lines]
+
+        after = json.loads(second.request("GET", "/api/letters")[1])
+        ids = {each["id"]: each["letter"] for each in after["letters"]}
+        assert described(after["letters"]) == described(before["letters"])
+        assert after["counts"] == {"waiting": 3, "redriven": 1, "dropped": 1, "unstored": 0}
+        assert [
+            json.loads(second.request("GET", f"/api/letters/{ids[str(number)]}")[1])["event"] for number in range(1, 6)
+        ] == events
+
+
+def test_letter_that_failed_at_the_next_pod_meanwhile_stays_as_it_is_there() -> None:
+    with Served("deadletter") as second:
+        for code, address in (("503", second), ("500", None)):
+            event = letter(knativeerrorcode=code)
+            if address is None:
+                function = create({"DEADLETTER_HANDOVER": second.address})
+                function.handle(event)
+                function.close()
+            else:
+                headers, body = to_binary(event)
+                assert address.request("POST", "/", body, headers)[0] == 202
+
+        [kept] = json.loads(second.request("GET", "/api/letters")[1])["letters"]
+
+    assert (kept["code"], kept["failures"]) == (503, 1)
+
+
+def test_handing_over_waits_for_a_pod_that_is_not_ready_and_sends_as_much_as_a_request_may_hold() -> None:
+    with Receiver(lambda _: BrokerAnswer(200)) as following:
+        following.statuses = [503, 503]
+        function = create({"DEADLETTER_HANDOVER": following.url})
+        for number in range(8):
+            function.handle(letter(str(number), subject="größer" * 30_000))
+        function.close()
+
+    assert [each.status for each in following.requests] == [503, 503, *[200] * (len(following.requests) - 2)]
+    assert len(following.accepted) > 1
+    assert max(len(each.body) for each in following.accepted) < LARGEST_BODY_BYTES
+    assert [each["id"] for body in following.bodies for each in body["letters"]] == [str(each) for each in range(8)]
+
+
+@pytest.mark.parametrize("status", [0, 400, 409])
+def test_letters_that_nobody_takes_are_told_of_at_once(status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    with Receiver(lambda _: BrokerAnswer(status)) as following:
+        function = create({"DEADLETTER_HANDOVER": following.url})
+        function.handle(letter())
+        function.close()
+
+    said = capsys.readouterr().out
+    assert "dead letters not handed over" in said
+    assert "waiting=1" in said
+    assert len(following.requests) == 1
+
+
+def test_pod_hands_nothing_to_itself() -> None:
+    function = create({})
+    function.handle(letter())
+
+    answer = open_api(function).post("/api/letters/handover", json={"from": function.name, "letters": []})
+
+    assert answer.status_code == 409
+
+
+def test_nothing_is_kept_by_a_pod_that_has_handed_its_letters_over() -> None:
+    function = create({})
+    api = open_api(function)
+    function.close()
+
+    with pytest.raises(TemporaryError, match="the next one takes"):
+        function.handle(letter())
+    assert api.post("/api/letters/handover", json={"from": "another", "letters": []}).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"failures": "2"}, "not as a letter has it: failures"),
+        ({"source": None}, "not as a letter has it: source"),
+        ({"state": "lost"}, "state is 'lost'"),
+        ({"firstFailed": "yesterday"}, "cannot be read"),
+        ({"event": None}, "cannot be read"),
+        ({"event": {"id": "1"}}, "cannot be read"),
+        ({"id": "2"}, "another event's source or id"),
+    ],
+)
+def test_handed_over_letter_that_is_none_is_refused_with_all_that_came_along(
+    change: dict[str, Any], reason: str
+) -> None:
+    with Receiver(lambda _: BrokerAnswer(200)) as following:
+        first = create({"DEADLETTER_HANDOVER": following.url})
+        first.handle(letter())
+        first.close()
+    [body] = following.bodies
+    body["letters"].append({**body["letters"][0], **change})
+    api = open_api(create({}))
+
+    answer = api.post("/api/letters/handover", json=body)
+
+    assert (answer.status_code, reason in answer.text) == (400, True), answer.text
+    assert (api.get("/api/letters").json or {})["letters"] == []
+    assert api.post("/api/letters/handover", json={"from": "another", "letters": 3}).status_code == 400
 
 
 # ── through a Broker ──
