@@ -27,6 +27,7 @@ SINKBINDING = ("sources.knative.dev/v1", "SinkBinding")
 BROKER = ("eventing.knative.dev/v1", "Broker")
 TRIGGER = ("eventing.knative.dev/v1", "Trigger")
 DEPLOYMENT = ("apps/v1", "Deployment")
+SUBSCRIPTION = ("messaging.knative.dev/v1", "Subscription")
 NAMESPACE = ("v1", "Namespace")
 
 WATCHED = (BROKER, TRIGGER, SERVICE, SINKBINDING, PINGSOURCE, DEPLOYMENT)
@@ -34,6 +35,7 @@ WATCHED = (BROKER, TRIGGER, SERVICE, SINKBINDING, PINGSOURCE, DEPLOYMENT)
 
 LOG_LINES = 25
 POLL_SECONDS = 0.3
+STEADY_SECONDS = 2.0
 PROXY_SECONDS = 60
 
 
@@ -145,6 +147,39 @@ class Cluster:
     def wait_gone(self, kind: tuple[str, str], name: str, namespace: str, seconds: float = 60) -> None:
         """Wait until there is no such object: a deleted one stays until its controller has tidied up."""
         self.until(lambda: self.get(kind, name, namespace) is None, f"{kind[1]} {name} gone", seconds)
+
+    def wait_subscribed(self, namespace: str, seconds: float = 120) -> None:
+        """Wait until every channel has all its Subscriptions, and goes on to for `STEADY_SECONDS`.
+
+        Made or deleted at the same time, they drop one another from the channel: also ready ones, for up to 3 s.
+        """
+        since, before = time.monotonic(), None
+
+        def is_steady() -> bool:
+            nonlocal since, before
+            now = self._generations_of_channels(namespace)
+            if now is None or now != before:
+                since, before = time.monotonic(), now
+            return now is not None and time.monotonic() - since >= STEADY_SECONDS
+
+        self.until(is_steady, f"every Subscription in its channel, in {namespace}", seconds)
+
+    def _generations_of_channels(self, namespace: str) -> dict[str, int] | None:
+        """Channel → generation, of all that have Subscriptions; None while one lacks any of them."""
+        wanted: dict[tuple[tuple[str, str], str], set[str]] = {}
+        for each in self.every(SUBSCRIPTION, namespace):
+            channel = each["spec"]["channel"]
+            of_channel = wanted.setdefault(((channel["apiVersion"], channel["kind"]), channel["name"]), set())
+            of_channel.add(each["metadata"]["uid"])
+        generations = {}
+        for (kind, name), uids in wanted.items():
+            found = self.get(kind, name, namespace) or {"spec": {}}
+            told = {each["uid"] for each in found["spec"].get("subscribers", [])}
+            ready = {each["uid"] for each in found.get("status", {}).get("subscribers", []) if each["ready"] == "True"}
+            if not uids <= told & ready:
+                return None
+            generations[name] = int(found["metadata"]["generation"])
+        return generations
 
     # ── pods ──
 

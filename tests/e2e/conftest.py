@@ -180,6 +180,7 @@ def installed(
     cluster.apply(*moved(rendered(folder), namespace))
     for kind, name in CORE:
         cluster.wait_ready(kind, name, namespace, 300)
+    cluster.wait_subscribed(namespace)
     return namespace
 
 

@@ -32,6 +32,7 @@ class ClusterEngine:
         for each in objects:
             kind = BROKER if each["kind"] == "Broker" else TRIGGER
             self._cluster.wait_ready(kind, each["metadata"]["name"], self._namespace, 300)
+        self._cluster.wait_subscribed(self._namespace)
 
     def send(self, broker: str, method: str, below: str, headers: Mapping[str, str], body: bytes) -> int:
         path = f"{self._namespace}/{broker}{below}"

@@ -83,6 +83,7 @@ def test_event_that_a_reaction_refuses_comes_back_when_it_is_mended(
     metadata = {"name": "refusing", "namespace": installed}
     cluster.apply({"apiVersion": TRIGGER[0], "kind": TRIGGER[1], "metadata": metadata, "spec": spec})
     cluster.wait_ready(TRIGGER, "refusing", installed)
+    cluster.wait_subscribed(installed)
     recorder.answer("refusing", [{"status": 500, "body": "the tag is missing"}] * (1 + RETRIES) + [{"status": 202}])
     headers = {
         "content-type": "application/json",

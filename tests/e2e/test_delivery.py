@@ -38,6 +38,7 @@ def box(cluster: Cluster, installed: str, recorder: Recorders) -> Callable[[], B
         }
     )
     cluster.wait_ready(TRIGGER, "everything", installed)
+    cluster.wait_subscribed(installed)
     return lambda: recorder.box("everything")
 
 
@@ -136,6 +137,7 @@ def test_a_subscriber_that_is_down_holds_up_nobody(
     )
     try:
         cluster.wait_ready(TRIGGER, "down", installed)
+        cluster.wait_subscribed(installed)
         administrator.post("before a subscriber is down")
         before = administrator.newest_key
 

@@ -77,6 +77,7 @@ def made(
         said = shell.paste(pipeline) + shell.paste(subscribers)
         for name in ("display", "notify"):
             cluster.wait_ready(TRIGGER, name, shell.namespace)
+        cluster.wait_subscribed(shell.namespace)
         yield Made(cluster, shell, said)
     finally:
         cluster.delete_namespace(shell.namespace)

@@ -210,6 +210,7 @@ def display(cluster: Cluster, installed: str, caught_up: None) -> Iterator[Calla
                 cluster.apply(each)
                 made.callback(cluster.delete, kind, name, installed)
                 cluster.wait_ready(kind, name, installed)
+            cluster.wait_subscribed(installed)
             return address_of(cluster, name, installed)
 
         yield make

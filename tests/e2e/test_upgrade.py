@@ -16,7 +16,7 @@ import pytest
 from tests.administrator import Administrator
 from tests.conformance import recorder as recorder_module
 from tests.conformance.requests import Box, as_box
-from tests.e2e.cluster import BROKER, SERVICE, TRIGGER, Cluster, NotInTime, Object
+from tests.e2e.cluster import BROKER, SERVICE, SUBSCRIPTION, TRIGGER, Cluster, NotInTime, Object
 from tests.e2e.conftest import RESTRICTED
 from tests.e2e.shell import Shell, commands
 
@@ -24,7 +24,6 @@ pytestmark = pytest.mark.cluster
 
 CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 CONFIG_MAP = ("v1", "ConfigMap")
-SUBSCRIPTION = ("messaging.knative.dev/v1", "Subscription")
 CHANNEL = ("messaging.knative.dev/v1", "InMemoryChannel")
 VSPHERESOURCE = ("sources.tanzu.vmware.com/v1alpha1", "VSphereSource")
 SOURCE = "vc-source"
@@ -235,6 +234,7 @@ def test_users_of_vspheresource_lose_nothing_and_change_nothing(
 
     assert {*messages(got)} == {*wanted}
     assert len({each.id for each in got}) == len(wanted)  # what came twice says so by its id
+    cluster.wait_subscribed(predecessor.namespace)
     assert subscribers_of_the_channel(predecessor) == subscriptions(predecessor)
     assert predecessor.specs() == before
     assert cluster.get(VSPHERESOURCE, SOURCE, predecessor.namespace) is None
@@ -257,6 +257,7 @@ def test_broker_is_changed_without_loss(
 
     got = [each for each in messages(received(upgraded, wanted)) if each in wanted]
     assert {each["spec"]["delivery"]["retry"] for each in cluster.every(SUBSCRIPTION, predecessor.namespace)} == {9}
+    cluster.wait_subscribed(predecessor.namespace)
     assert subscribers_of_the_channel(predecessor) == subscriptions(predecessor)
     tell(f"Broker changed while {len(wanted)} events came: none lost, {len(got) - len(wanted)} twice")
 

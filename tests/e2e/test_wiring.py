@@ -20,6 +20,7 @@ from tests.e2e.cluster import (
     NAMESPACE,
     SERVICE,
     SINKBINDING,
+    SUBSCRIPTION,
     TRIGGER,
     Cluster,
     Object,
@@ -35,7 +36,7 @@ SAMPLES = ROOT / "config/samples"
 INGRESS = "knative-eventing/services/broker-ingress:80"
 KINDS = {
     "Channel": ("messaging.knative.dev/v1", "Channel"),
-    "Subscription": ("messaging.knative.dev/v1", "Subscription"),
+    "Subscription": SUBSCRIPTION,
     "Sequence": ("flows.knative.dev/v1", "Sequence"),
     "Parallel": ("flows.knative.dev/v1", "Parallel"),
     "ApiServerSource": ("sources.knative.dev/v1", "ApiServerSource"),
@@ -64,6 +65,7 @@ class Wiring:
             for each in objects:
                 if each["kind"] in KINDS:
                     self.cluster.wait_ready(KINDS[each["kind"]], each["metadata"]["name"], self.namespace)
+            self.cluster.wait_subscribed(self.namespace)
             yield objects
         finally:
             for each in reversed(objects):
@@ -413,6 +415,7 @@ def test_overlay_deployment_polls_by_itself(
         cluster.wait_ready(DEPLOYMENT, "vcenter-poller", namespace, 300)
         cluster.wait_ready(SERVICE, "display", namespace)
         cluster.wait_ready(TRIGGER, "display", namespace)
+        cluster.wait_subscribed(namespace)
         administrator.post("without a clock")
 
         def is_shown(found: list[dict[str, str]]) -> bool:
@@ -489,6 +492,7 @@ def test_traffic_between_two_revisions_and_back(wiring: Wiring, tell: Callable[[
     revision("second", split(50))
     subscribe("split", "split")
     subscribe("split-tagged", "second-split")
+    cluster.wait_subscribed(namespace)
 
     both = outcome("split", 60)
     tell(f"traffic 50/50: {both.count('first')} to the first revision, {both.count('second')} to the second, of 60")
