@@ -46,22 +46,7 @@ CREATE INDEX IF NOT EXISTS letters_by_age ON letters (last_failed);
 CREATE INDEX IF NOT EXISTS letters_by_worth ON letters ((state = 'waiting'), last_failed);
 """
 
-_KEEP = """
-INSERT INTO letters (
-    source, id, destination, type, subject, time, code, answer, arrival,
-    failures, first_failed, last_failed, state, redrives, changed, note, size, document
-) VALUES (
-    :source, :id, :destination, :type, :subject, :time, :code, :answer, :arrival,
-    1, :now, :now, 'waiting', 0, :now, '', :size, :document
-)
-ON CONFLICT (source, id, destination) DO UPDATE SET
-    failures = failures + 1, last_failed = :now, state = 'waiting', changed = :now, note = '',
-    code = :code, answer = :answer, arrival = :arrival
-WHERE excluded.arrival != arrival OR (arrival = '' AND state != 'waiting')
-RETURNING number, failures
-"""
-
-_TAKE = """
+_INSERT = """
 INSERT INTO letters (
     source, id, destination, type, subject, time, code, answer, arrival,
     failures, first_failed, last_failed, state, redrives, changed, note, size, document
@@ -69,9 +54,18 @@ INSERT INTO letters (
     :source, :id, :destination, :type, :subject, :time, :code, :answer, :arrival,
     :failures, :first_failed, :last_failed, :state, :redrives, :changed, :note, :size, :document
 )
-ON CONFLICT (source, id, destination) DO NOTHING
-RETURNING number
+ON CONFLICT (source, id, destination)
 """
+
+_KEEP = f"""
+{_INSERT} DO UPDATE SET
+    failures = failures + 1, last_failed = :last_failed, state = 'waiting', changed = :changed, note = '',
+    code = :code, answer = :answer, arrival = :arrival
+WHERE excluded.arrival != arrival OR (arrival = '' AND state != 'waiting')
+RETURNING number, failures
+"""
+
+_TAKE = f"{_INSERT} DO NOTHING RETURNING number"
 
 _KEPT_BEFORE = """
 SELECT number, failures FROM letters WHERE source = :source AND id = :id AND destination = :destination
@@ -159,7 +153,11 @@ class Letters:
             "type": event["type"],
             **{name: str(event.get(name) or "") for name in ("subject", "time")},
             **dataclasses.asdict(failure),
-            "now": _text(now),
+            **dict.fromkeys(("first_failed", "last_failed", "changed"), _text(now)),
+            "failures": 1,
+            "state": State.WAITING,
+            "redrives": 0,
+            "note": "",
             "size": len(document.encode()),
             "document": document,
         }
