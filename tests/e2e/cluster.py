@@ -169,6 +169,9 @@ class Cluster:
         wanted: dict[tuple[tuple[str, str], str], set[str]] = {}
         for each in self.every(SUBSCRIPTION, namespace):
             channel = each["spec"]["channel"]
+            if channel["kind"] == "Channel":  # stands for one of another kind, which has the Subscriptions
+                stands = self.get((channel["apiVersion"], channel["kind"]), channel["name"], namespace) or {}
+                channel = stands.get("status", {}).get("channel") or channel
             of_channel = wanted.setdefault(((channel["apiVersion"], channel["kind"]), channel["name"]), set())
             of_channel.add(each["metadata"]["uid"])
         generations = {}
