@@ -9,7 +9,6 @@ belongs here: mending what refused the event.
 import base64
 import binascii
 import sqlite3
-import threading
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -58,8 +57,6 @@ class Deadletter:
         self._broker_url = broker_url
         self._clock = clock
         self._handover_url = handover_url
-        self._ending = False
-        self._keeping = threading.Lock()
         self.name = uuid.uuid4().hex
         """This process, so that it hands nothing over to itself."""
         self.unstored = 0
@@ -71,12 +68,9 @@ class Deadletter:
 
         Raises `TemporaryError` only when the process is ending: the Broker tries again, and the next pod takes it.
         """
-        failure = failure_of(event)
         try:
-            with self._keeping:
-                if self._ending:
-                    raise TemporaryError("this pod is ending; the next one takes the letter")
-                number, failures = self._letters.keep(own_part(event), failure, self._clock())
+            failure = failure_of(event)
+            number, failures = self._letters.keep(own_part(event), failure, self._clock())
         except TemporaryError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, to answer with an error is to lose the event
@@ -124,11 +118,8 @@ class Deadletter:
 
     def take(self, handed: Sequence[tuple[Letter, str]]) -> None:
         """Keep letters, with their events, that another pod had. Raises `TemporaryError` when this one is ending."""
-        with self._keeping:
-            if self._ending:
-                raise TemporaryError("this pod is ending; the next one takes the letters")
-            for letter, document in handed:
-                self._letters.take(letter, document, self._clock())
+        for letter, document in handed:
+            self._letters.take(letter, document, self._clock())
         log.info("dead letters taken over", letters=len(handed))
 
     def _send(self, session: requests.Session, number: int) -> str:
@@ -145,8 +136,7 @@ class Deadletter:
 
     def close(self) -> None:
         """Hand the letters over, then close the store."""
-        with self._keeping:
-            self._ending = True
+        self._letters.seal()
         try:
             if self._handover_url is not None:
                 hand_over(self._letters, self._handover_url, self.name)

@@ -1,7 +1,7 @@
 """Handing the letters over: a pod that ends gives them to the one that comes after it.
 
 What goes over the wire is `{"from": sender, "letters": [{…, "event": {…}}]}`: letters as the API lists them, each with
-its event as structured JSON. What never belongs here: what a letter is.
+its event as structured JSON. What never belongs here: keeping letters.
 """
 
 import dataclasses
@@ -40,17 +40,15 @@ class NotALetter(ValueError):
 
 def described(letter: Letter) -> dict[str, Any]:
     """A letter as the API names it: camel case, as the rest of what Kubernetes people read."""
-    named = {_camel(name): value for name, value in dataclasses.asdict(letter).items()}
-    named["letter"] = named.pop("number")
-    return named
+    return {_key(name): value for name, value in dataclasses.asdict(letter).items()}
 
 
 def read(record: Any) -> tuple[Letter, str]:
     """A letter and its event's document, from what `described` made and an `event`. Raises `NotALetter`."""
     if not isinstance(record, dict):
         raise NotALetter("a letter is not a JSON object")
-    values: dict[str, Any] = {name: record.get("letter" if name == "number" else _camel(name)) for name in _TYPES}
-    wrong = [_camel(name) for name, value in values.items() if not isinstance(value, _TYPES[name])]
+    values: dict[str, Any] = {name: record.get(_key(name)) for name in _TYPES}
+    wrong = [_key(name) for name, value in values.items() if not isinstance(value, _TYPES[name])]
     if wrong:
         raise NotALetter(f"not as a letter has it: {', '.join(wrong)}")
     letter = Letter(**values)
@@ -77,14 +75,16 @@ def hand_over(letters: Letters, url: str, sender: str, seconds: float = SECONDS)
     reason = ""
     with requests.Session() as session:
         session.trust_env = False  # it is in the cluster: no proxy is for it
-        for state in State:
-            for batch in _batches(letters, state):
-                try:
-                    _post(session, url, {"from": sender, "letters": batch}, deadline)
-                except requests.RequestException as error:  # another batch may be taken, or is refused as fast
-                    reason = cut(str(error))
-                else:
-                    left[state] -= len(batch)
+        for state, batch in ((state, batch) for state in State for batch in _batches(letters, state)):
+            if time.monotonic() > deadline:
+                reason = reason or f"not done in {seconds:.0f} s"
+                break
+            try:
+                _post(session, url, {"from": sender, "letters": batch}, deadline)
+            except requests.RequestException as error:  # another batch may be taken, or is refused as fast
+                reason = cut(str(error))
+            else:
+                left[state] -= len(batch)
     if reason:
         log.error("dead letters not handed over, they are only in this pod", **left, to=url, reason=reason)
     else:
@@ -126,6 +126,9 @@ def _post(session: requests.Session, url: str, body: dict[str, Any], deadline: f
         time.sleep(PAUSE_SECONDS)
 
 
-def _camel(name: str) -> str:
+def _key(name: str) -> str:
+    """What the API calls a field of `Letter`."""
+    if name == "number":
+        return "letter"
     first, *others = name.split("_")
     return first + "".join(word.capitalize() for word in others)

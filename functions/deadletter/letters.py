@@ -17,6 +17,8 @@ import structlog
 from cloudevents.conversion import to_json
 from cloudevents.http import CloudEvent
 
+from pipeline.errors import TemporaryError
+
 log = structlog.get_logger()
 
 _SCHEMA = """
@@ -133,6 +135,7 @@ class Letters:
         self._most_bytes = most_bytes
         self._age = timedelta(seconds=age_seconds)
         self._lock = threading.Lock()
+        self._sealed = False
         self._db = sqlite3.connect(file or ":memory:", check_same_thread=False)
         self._db.execute("PRAGMA temp_store = MEMORY")  # the container's file system is read-only
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -144,7 +147,8 @@ class Letters:
     def keep(self, event: CloudEvent, failure: Failure, now: datetime) -> tuple[int, int]:
         """Keep *event*, as it first came to the Broker; the letter's number, and how often it has failed.
 
-        What is delivered here twice (the same failure, by its time of arrival at the Broker) counts once.
+        What is delivered here twice (the same failure, by its time of arrival at the Broker) counts once. Raises
+        `TemporaryError` when sealed.
         """
         document = to_json(event).decode()
         row = {
@@ -162,6 +166,7 @@ class Letters:
             "document": document,
         }
         with self._lock, self._db:
+            self._refuse_if_sealed()
             kept = self._db.execute(_KEEP, row).fetchone()
             if kept is None:
                 number, failures = self._db.execute(_KEPT_BEFORE, row).fetchone()
@@ -173,9 +178,13 @@ class Letters:
         return number, failures
 
     def take(self, letter: Letter, document: str, now: datetime) -> None:
-        """Take *letter* as another store had it, under a number of our own; one that is here already stays as it is."""
+        """Take *letter* as another store had it, under a number of our own; one that is here already stays as it is.
+
+        Raises `TemporaryError` when sealed.
+        """
         row = {**dataclasses.asdict(letter), "size": len(document.encode()), "document": document}
         with self._lock, self._db:
+            self._refuse_if_sealed()
             taken = self._db.execute(_TAKE, row).fetchone()
             if taken is not None:
                 self._count, self._size = self._count + 1, self._size + row["size"]
@@ -230,10 +239,19 @@ class Letters:
         """Say of *letter* why it could not be redriven."""
         self._change("note = :note", letter, {"note": note})
 
+    def seal(self) -> None:
+        """Keep no letter from now on: what is here is all that can be handed over."""
+        with self._lock:
+            self._sealed = True
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._db.close()
+
+    def _refuse_if_sealed(self) -> None:
+        if self._sealed:
+            raise TemporaryError("this pod is ending; the next one takes the letter")
 
     def _select(self, clause: str, values: dict[str, Any]) -> list[Letter]:
         with self._lock:

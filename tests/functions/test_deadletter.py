@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 
 import func
 from functions.deadletter import Deadletter, create
+from functions.deadletter.handover import hand_over
 from functions.deadletter.letters import Letters
 from launcher import LARGEST_BODY_BYTES
 from local.engine import Engine
@@ -391,15 +392,12 @@ def test_pod_that_ends_hands_its_letters_to_the_next_one_as_they_are() -> None:
 
 def test_letter_that_failed_at_the_next_pod_meanwhile_stays_as_it_is_there() -> None:
     with Served("deadletter") as second:
-        for code, address in (("503", second), ("500", None)):
-            event = letter(knativeerrorcode=code)
-            if address is None:
-                function = create({"DEADLETTER_HANDOVER": second.address})
-                function.handle(event)
-                function.close()
-            else:
-                headers, body = to_binary(event)
-                assert address.request("POST", "/", body, headers)[0] == 202
+        headers, body = to_binary(letter(knativeerrorcode="503"))
+        assert second.request("POST", "/", body, headers)[0] == 202
+        first = create({"DEADLETTER_HANDOVER": second.address})
+        first.handle(letter(knativeerrorcode="500"))
+
+        first.close()
 
         [kept] = json.loads(second.request("GET", "/api/letters")[1])["letters"]
 
@@ -431,6 +429,20 @@ def test_letters_that_nobody_takes_are_told_of_at_once(status: int, capsys: pyte
     assert "dead letters not handed over" in said
     assert "waiting=1" in said
     assert len(following.requests) == 1
+
+
+def test_letters_that_there_is_no_time_for_are_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    letters = Letters(None, 10, 10**8, 3600)
+    function = Deadletter(letters, None)
+    for number in range(8):
+        function.handle(letter(str(number), subject="größer" * 30_000))
+
+    with Receiver() as following:
+        following.gate.clear()
+        hand_over(letters, following.url, function.name, seconds=0.5)
+
+    assert "waiting=8" in capsys.readouterr().out
+    assert len(following.requests) == 1, "each of the others would take time that the process does not have"
 
 
 def test_pod_hands_nothing_to_itself() -> None:
