@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.measure import Measurement
 from demo.vcsim import VCSim
-from pipeline import notice
+from pipeline import status_events
 from tests.administrator import Administrator
 from tests.receiver import OK, Answer, Received, Receiver
 from tests.serving import Served
@@ -166,7 +166,7 @@ def restarted() -> Measurement:
     with run() as bench, Receiver() as sink, bench.poller(sink.url):
         sink.wait_for(lambda: bench.keys() <= set(sink.ids))
         bench.vcsim.kill()
-        sink.wait_for(lambda: any(each.headers["ce-type"] == notice.UNREACHABLE for each in sink.accepted))
+        sink.wait_for(lambda: any(each.headers["ce-type"] == status_events.UNREACHABLE for each in sink.accepted))
         before = len(sink.requests)
         bench.vcsim.start()
         started = time.monotonic()
@@ -209,7 +209,7 @@ def pruned() -> Measurement:
             gate.set()
 
             def told() -> list[Received]:
-                return [each for each in sink.accepted if each.headers["ce-type"] == notice.GAP]
+                return [each for each in sink.accepted if each.headers["ce-type"] == status_events.GAP]
 
             sink.wait_for(lambda: held <= set(sink.ids) and bool(told()), 60)
             missing = set(range(1, max(held) + 1)) - set(sink.ids)

@@ -10,11 +10,11 @@ from flask import Blueprint
 
 from functions import Environ
 from pipeline import payload, settings
+from pipeline.deduplication import Once
 from pipeline.errors import cut
-from pipeline.inventory import Gone, Inventory, object_of
-from pipeline.remembered import Once
 from pipeline.reply import reply
 from pipeline.template import Words
+from vsphere.inventory import Gone, Inventory, object_of
 
 VALUE_CHARACTERS = 255
 """vCenter takes no more."""

@@ -13,10 +13,10 @@ from flask import Blueprint
 
 from functions import Environ
 from pipeline import payload, settings
+from pipeline.deduplication import Once
 from pipeline.errors import cut
-from pipeline.inventory import Gone, Inventory, object_of
-from pipeline.remembered import Once
 from pipeline.reply import reply
+from vsphere.inventory import Gone, Inventory, object_of
 
 RESTARTED = frozenset({"com.vmware.vc.ha.VmRestartedByHAEvent", "VmRestartedOnAlternateHostEvent"})
 

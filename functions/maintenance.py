@@ -10,10 +10,10 @@ from flask import Blueprint
 
 from functions import Environ
 from pipeline import settings
-from pipeline.inventory import Gone, Inventory, object_of
+from pipeline.deduplication import Once
 from pipeline.payload import Reference
-from pipeline.remembered import Once
 from pipeline.reply import reply
+from vsphere.inventory import Gone, Inventory, object_of
 
 ENABLED, DISABLED = "enabled", "disabled"
 

@@ -18,8 +18,8 @@ from flask import Blueprint
 
 from functions import Environ
 from pipeline import payload, settings, severity
+from pipeline.deduplication import Remembered
 from pipeline.errors import TemporaryError, cut
-from pipeline.remembered import Remembered
 from pipeline.template import Condition, Words
 
 DEFAULT_TITLE = "{{ title }}"

@@ -16,12 +16,12 @@ from flask import Blueprint
 
 from functions import Environ
 from pipeline import payload, settings
+from pipeline.deduplication import Once
 from pipeline.errors import TemporaryError
-from pipeline.inventory import Gone, Inventory, Machine, object_of
 from pipeline.payload import Reference
-from pipeline.remembered import Once
 from pipeline.reply import reply
-from pipeline.tagging import Tagging
+from vsphere.inventory import Gone, Inventory, Machine, object_of
+from vsphere.tagging import Tagging
 
 log = structlog.get_logger()
 

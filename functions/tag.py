@@ -10,10 +10,10 @@ from flask import Blueprint
 
 from functions import Environ
 from pipeline import settings
-from pipeline.inventory import object_of
-from pipeline.remembered import Once
+from pipeline.deduplication import Once
 from pipeline.reply import reply
-from pipeline.tagging import Tagging
+from vsphere.inventory import object_of
+from vsphere.tagging import Tagging
 
 log = structlog.get_logger()
 

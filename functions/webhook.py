@@ -16,8 +16,8 @@ from flask import Blueprint
 
 from functions import Environ
 from pipeline import settings
+from pipeline.deduplication import Once
 from pipeline.errors import PermanentError, TemporaryError, cut
-from pipeline.remembered import Once
 from pipeline.template import Condition, Words
 
 RETRIED = frozenset({408, 425, 429})

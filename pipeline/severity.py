@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline import notice
+from pipeline import status_events
 
 ERROR, WARNING, INFO = "error", "warning", "info"
 INFERRED = "?"
@@ -85,7 +85,12 @@ _TABLE = {
     for name in names.split()
 }
 
-_OURS = {notice.UNREACHABLE: ERROR, notice.UNDELIVERABLE: ERROR, notice.GAP: WARNING, notice.RECOVERED: INFO}
+_OURS = {
+    status_events.UNREACHABLE: ERROR,
+    status_events.UNDELIVERABLE: ERROR,
+    status_events.GAP: WARNING,
+    status_events.RECOVERED: INFO,
+}
 _CLASS = re.compile(r"^com\.vmware\.vsphere\.|\.v\d+$")
 _SOUNDS_WRONG = re.compile(
     r"fail|error|lost\b|corrupt|denied|unable|cannot|critical|fatal|panic|isolated|unreachable|timed ?out|expired|"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("functions", "pipeline", "local", "demo")
+ROOMS = ("functions", "pipeline", "vsphere", "local", "demo")
 
 DOORS = {"func.py", "launcher.py", "local/__main__.py", "local/engine.py", "demo/__main__.py"}
 """What a process starts with: they take the environment, and hand it to `pipeline.settings`."""

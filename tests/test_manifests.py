@@ -11,6 +11,7 @@ import pytest
 import yaml
 from pyVmomi import VmomiSupport, vim
 
+from functions.display.settings import DisplaySettings
 from pipeline import settings
 
 ROOT = Path(__file__).parent.parent
@@ -136,14 +137,15 @@ def test_the_role_allows_the_checkpoint_and_nothing_else() -> None:
     assert only("Role", "vcenter-poller")["rules"] == [
         {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [name], "verbs": ["get", "update", "patch"]}
     ]
-    assert only("RoleBinding", "vcenter-poller")["subjects"][0]["name"] == (
-        poller["spec"]["template"]["spec"]["serviceAccountName"]
+    assert (
+        only("RoleBinding", "vcenter-poller")["subjects"][0]["name"]
+        == (poller["spec"]["template"]["spec"]["serviceAccountName"])
     )
 
 
 def test_the_displays_streams_end_themselves_before_knative_cuts_them() -> None:
     display = only("Service", "display")
-    wanted = settings.read(settings.DisplaySettings, environment(container(display)["env"]))
+    wanted = settings.read(DisplaySettings, environment(container(display)["env"]))
 
     assert wanted.stream_seconds < display["spec"]["template"]["spec"]["timeoutSeconds"]
 

@@ -13,11 +13,12 @@ import func
 from demo.vcsim import VCSim
 from local.engine import Engine
 from pipeline import settings
-from pipeline.settings import VCenterSettings, read
-from pipeline.tagging import NoSuchTag, Tagging
+from pipeline.settings import read
 from tests.administrator import Administrator
 from tests.local.conftest import BROKER_WITH_DEAD_LETTERS, get, post, wait_until
 from tests.test_manifests import Object, can_be_produced, container, environment, event_types, identity, objects_in
+from vsphere.settings import VCenterSettings
+from vsphere.tagging import NoSuchTag, Tagging
 
 ROOT = Path(__file__).parent.parent
 CONFIG, TRIGGERS = ROOT / "config" / "reactions", ROOT / "triggers" / "reactions"

@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-from pipeline.settings import CLASSES
-from pipeline.settings.tables import tables
+from tools.settings import CLASSES, tables
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

@@ -23,6 +23,7 @@ from functions import Environ
 from functions.deadletter import api
 from functions.deadletter.handover import hand_over
 from functions.deadletter.letters import Failure, Letter, Letters
+from functions.deadletter.settings import DeadletterSettings
 from pipeline import settings
 from pipeline.errors import SettingsError, TemporaryError, cut
 
@@ -118,8 +119,7 @@ class Deadletter:
 
     def take(self, handed: Sequence[tuple[Letter, str]]) -> None:
         """Keep letters, with their events, that another pod had. Raises `TemporaryError` when this one is ending."""
-        for letter, document in handed:
-            self._letters.take(letter, document, self._clock())
+        self._letters.take(handed, self._clock())
         log.info("dead letters taken over", letters=len(handed))
 
     def _send(self, session: requests.Session, number: int) -> str:
@@ -180,7 +180,7 @@ def by_event(letters: Sequence[Letter]) -> list[list[Letter]]:
 
 def create(environ: Environ) -> Deadletter:
     """deadletter with the settings in *environ*. Raises `SettingsError` with every fault."""
-    wanted = settings.read(settings.DeadletterSettings, environ)
+    wanted = settings.read(DeadletterSettings, environ)
     try:
         letters = Letters(wanted.file, wanted.most, wanted.megabytes * 1_000_000, wanted.age_seconds)
     except sqlite3.Error as error:

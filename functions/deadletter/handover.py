@@ -75,7 +75,7 @@ def hand_over(letters: Letters, url: str, sender: str, seconds: float = SECONDS)
     reason = ""
     with requests.Session() as session:
         session.trust_env = False  # it is in the cluster: no proxy is for it
-        for state, batch in ((state, batch) for state in State for batch in _batches(letters, state)):
+        for state, batch in ((each, batch) for each in State for batch in _batches(letters, each)):
             if time.monotonic() > deadline:
                 reason = reason or f"not done in {seconds:.0f} s"
                 break

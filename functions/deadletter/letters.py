@@ -4,11 +4,12 @@ One letter for each event and destination, for an event may fail at two subscrib
 again after it was redriven returns to its letter, so failures are counted and never multiply.
 """
 
+import contextlib
 import dataclasses
 import enum
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -165,8 +166,7 @@ class Letters:
             "size": len(document.encode()),
             "document": document,
         }
-        with self._lock, self._db:
-            self._refuse_if_sealed()
+        with self._open():
             kept = self._db.execute(_KEEP, row).fetchone()
             if kept is None:
                 number, failures = self._db.execute(_KEPT_BEFORE, row).fetchone()
@@ -177,18 +177,18 @@ class Letters:
             self._make_room(now, number)
         return number, failures
 
-    def take(self, letter: Letter, document: str, now: datetime) -> None:
-        """Take *letter* as another store had it, under a number of our own; one that is here already stays as it is.
+    def take(self, handed: Sequence[tuple[Letter, str]], now: datetime) -> None:
+        """Take letters, with their events' documents, as another store had them, under numbers of our own.
 
-        Raises `TemporaryError` when sealed.
+        One that is here already stays as it is. Raises `TemporaryError` when sealed.
         """
-        row = {**dataclasses.asdict(letter), "size": len(document.encode()), "document": document}
-        with self._lock, self._db:
-            self._refuse_if_sealed()
-            taken = self._db.execute(_TAKE, row).fetchone()
-            if taken is not None:
-                self._count, self._size = self._count + 1, self._size + row["size"]
-                self._make_room(now, taken[0])
+        with self._open():
+            for letter, document in handed:
+                row = {**dataclasses.asdict(letter), "size": len(document.encode()), "document": document}
+                taken = self._db.execute(_TAKE, row).fetchone()
+                if taken is not None:
+                    self._count, self._size = self._count + 1, self._size + row["size"]
+                    self._make_room(now, taken[0])
 
     def find(
         self,
@@ -249,9 +249,14 @@ class Letters:
         with self._lock:
             self._db.close()
 
-    def _refuse_if_sealed(self) -> None:
-        if self._sealed:
-            raise TemporaryError("this pod is ending; the next one takes the letter")
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[None]:
+        """One transaction of a store that is not sealed."""
+        with self._lock:
+            if self._sealed:
+                raise TemporaryError("this pod is ending; the next one takes the letter")
+            with self._db:
+                yield
 
     def _select(self, clause: str, values: dict[str, Any]) -> list[Letter]:
         with self._lock:

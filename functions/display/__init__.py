@@ -18,6 +18,7 @@ from functions.display.history import History
 from functions.display.letters import DeadLetters
 from functions.display.refused import RefusedRequests
 from functions.display.send import Sender
+from functions.display.settings import DisplaySettings
 from functions.display.sources import Sources
 from functions.display.store import SQLiteStore
 from functions.display.stream import Viewers
@@ -64,7 +65,7 @@ class Display:
 
 def create(environ: Environ) -> Display:
     """The display with the settings in *environ*. Raises `SettingsError` with every fault."""
-    wanted = settings.read(settings.DisplaySettings, environ)
+    wanted = settings.read(DisplaySettings, environ)
     threads = settings.read(settings.ServerSettings, environ).threads
     store = SQLiteStore(wanted.file) if wanted.file is not None else None
     history, refused = History(wanted.events, wanted.megabytes * 1_000_000, store), RefusedRequests()

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from functions.display import row
 from functions.display.intake import Event
-from pipeline import notice
+from pipeline import status_events
 from pipeline.errors import TemporaryError
 
 
@@ -198,7 +198,7 @@ class History:
         if held is None:
             self._seq += 1
             self.counts.received += 1
-            self.counts.gaps += event.attributes["type"] == notice.GAP
+            self.counts.gaps += event.attributes["type"] == status_events.GAP
             held = Held(
                 seq=self._seq,
                 revision=self._revision,

@@ -17,16 +17,17 @@ from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from functions import Environ
+from functions.poller.checkpoint import open_store
 from functions.poller.lease import Lease
 from functions.poller.metrics import Metrics
 from functions.poller.parts import Parts
 from functions.poller.poll import Poll
-from pipeline.checkpoint import open_store
+from functions.poller.settings import PollerSettings
+from functions.poller.sink import Counts, Sink
 from pipeline.errors import TemporaryError
-from pipeline.event import Position
-from pipeline.settings import PollerSettings, read
-from pipeline.sink import Counts, Sink
-from pipeline.vcenter import VCenter, check_selection
+from pipeline.settings import read
+from vsphere.event import Position
+from vsphere.vcenter import VCenter, check_selection
 
 log = structlog.get_logger()
 

@@ -8,9 +8,7 @@ from collections.abc import Callable
 import structlog
 from cloudevents.http import CloudEvent
 
-from functions.poller.parts import Parts, now
-from pipeline import notice
-from pipeline.checkpoint import (
+from functions.poller.checkpoint import (
     CLAIM_SECONDS,
     Checkpoint,
     CheckpointUnreadable,
@@ -19,9 +17,11 @@ from pipeline.checkpoint import (
     encode,
     vcenter_name,
 )
+from functions.poller.parts import Parts, now
+from functions.poller.sink import Counts, Delivery, Sink, SinkClosed
+from pipeline import status_events
 from pipeline.errors import VCenterEventsError
-from pipeline.event import Position
-from pipeline.sink import Counts, Delivery, Sink, SinkClosed
+from vsphere.event import Position
 
 log = structlog.get_logger()
 
@@ -134,7 +134,9 @@ class Refusals:
         number, refusal = self._counts.undelivered - self._told, sink.last_refusal
         if number and refusal and time.monotonic() - self._told_at >= NOTICE_SECONDS:
             self._told, self._told_at = self._counts.undelivered, time.monotonic()
-            send_notice(sink, notice.undeliverable(source, number, refusal.id, refusal.type, refusal.reason, now()))
+            send_notice(
+                sink, status_events.undeliverable(source, number, refusal.id, refusal.type, refusal.reason, now())
+            )
 
 
 def send_notice(sink: Sink[Position], event: CloudEvent) -> None:

@@ -7,7 +7,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from functions.poller.parts import Parts, now
-from pipeline.event import Position
+from vsphere.event import Position
 
 
 class Metrics(Collector):

@@ -4,11 +4,11 @@ import dataclasses
 import datetime
 from collections.abc import Callable
 
-from pipeline.checkpoint import Store
-from pipeline.event import Position
-from pipeline.settings import PollerSettings
-from pipeline.sink import Counts, Sink
-from pipeline.vcenter import VCenter
+from functions.poller.checkpoint import Store
+from functions.poller.settings import PollerSettings
+from functions.poller.sink import Counts, Sink
+from vsphere.event import Position
+from vsphere.vcenter import VCenter
 
 
 def now() -> datetime.datetime:

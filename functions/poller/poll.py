@@ -7,15 +7,15 @@ import threading
 
 import structlog
 
+from functions.poller.checkpoint import ClaimHeld
 from functions.poller.keeper import Keeper, claimed_position, send_notice
 from functions.poller.lease import Lease
 from functions.poller.parts import Parts, now
-from pipeline import notice
-from pipeline.checkpoint import ClaimHeld
+from functions.poller.sink import Delivery, Sink
+from pipeline import status_events
 from pipeline.errors import TemporaryError, VCenterEventsError
-from pipeline.event import Position, VCenterEvent, subject, to_cloudevent
-from pipeline.sink import Delivery, Sink
-from pipeline.vcenter import EventHistory, VCenterRefused, VCenterUnavailable
+from vsphere.event import Position, VCenterEvent, subject, to_cloudevent
+from vsphere.vcenter import EventHistory, VCenterRefused, VCenterUnavailable
 
 log = structlog.get_logger()
 
@@ -160,7 +160,7 @@ class Poll:
                 page = history.read()
                 if page.gap:
                     log.error("events are missing: vCenter holds them no longer", **dataclasses.asdict(page.gap))
-                    send_notice(sink, notice.gap(self._source, page.gap.first, page.gap.last, now()))
+                    send_notice(sink, status_events.gap(self._source, page.gap.first, page.gap.last, now()))
                 if page.events:
                     self._send(sink, page.events)
                     continue
@@ -237,10 +237,10 @@ class Poll:
             parts.unreachable_since = now()
         elif not parts.told_unreachable and parts.sink is not None:
             parts.told_unreachable = True
-            send_notice(parts.sink, notice.unreachable(self._source, parts.unreachable_since, reason))
+            send_notice(parts.sink, status_events.unreachable(self._source, parts.unreachable_since, reason))
 
     def _tell_recovered(self, sink: Sink[Position]) -> None:
         parts = self._parts
         if parts.unreachable_since is not None and parts.told_unreachable:
-            send_notice(sink, notice.recovered(self._source, parts.unreachable_since, now()))
+            send_notice(sink, status_events.recovered(self._source, parts.unreachable_since, now()))
         parts.unreachable_since, parts.told_unreachable = None, False

@@ -5,11 +5,8 @@ example; `read` parses them all and raises one `SettingsError` with every fault.
 into values, the other modules are the settings themselves. README's tables are held to them by a test.
 """
 
-from pipeline.settings.deadletter import DeadletterSettings
-from pipeline.settings.display import DisplaySettings
 from pipeline.settings.notify import NotifySettings, QuietHours
 from pipeline.settings.parsers import flag, http_url, text, whole_number
-from pipeline.settings.poller import PollerSettings, SinkSettings, VCenterSettings
 from pipeline.settings.reactions import (
     AttributeSettings,
     CapacitySettings,
@@ -22,41 +19,17 @@ from pipeline.settings.reactions import (
 from pipeline.settings.server import ServerSettings
 from pipeline.settings.variable import Secret, Variable, read, setting, variables
 
-CLASSES = (
-    ServerSettings,
-    VCenterSettings,
-    SinkSettings,
-    PollerSettings,
-    DisplaySettings,
-    NotifySettings,
-    DeadletterSettings,
-    TagSettings,
-    AttributeSettings,
-    MaintenanceSettings,
-    FailoverSettings,
-    CapacitySettings,
-    PreemptSettings,
-    WebhookSettings,
-)
-"""All of them, in the README's order."""
-
 __all__ = [
-    "CLASSES",
     "AttributeSettings",
     "CapacitySettings",
-    "DeadletterSettings",
-    "DisplaySettings",
     "FailoverSettings",
     "MaintenanceSettings",
     "NotifySettings",
-    "PollerSettings",
     "PreemptSettings",
     "QuietHours",
     "Secret",
     "ServerSettings",
-    "SinkSettings",
     "TagSettings",
-    "VCenterSettings",
     "Variable",
     "WebhookSettings",
     "flag",

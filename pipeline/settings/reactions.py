@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.settings.parsers import duration, existing_file, flag, one_of, text, whole_number
-from pipeline.settings.poller import VCenterSettings
 from pipeline.settings.templates import IF_EXAMPLE, IF_MEANING, jinja_expression, jinja_template
 from pipeline.settings.variable import Secret, setting
+from vsphere.settings import VCenterSettings
 
 
 def remembering(name: str) -> Any:

@@ -16,7 +16,8 @@ NAMESPACE = "vcenter-events"
 IMAGE = "registry.example/team/vcenter-events:1.0"
 
 CHECKOUT = (
-    "config", "triggers", "functions", "pipeline", "func.py", "func.yaml", "launcher.py", "Procfile", "app.sh",
+    "config", "triggers", "functions", "pipeline", "vsphere", "func.py", "func.yaml", "launcher.py", "Procfile",
+    "app.sh",
     "requirements.txt", ".funcignore", ".gitignore",
 )  # fmt: skip
 """What the commands need of it."""

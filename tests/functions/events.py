@@ -9,9 +9,10 @@ from typing import Any
 from cloudevents.http import CloudEvent
 
 from demo.vcsim import VCSim
-from pipeline.event import to_cloudevent
-from pipeline.settings import VCenterSettings, read
-from pipeline.vcenter import EventHistory, VCenter
+from pipeline.settings import read
+from vsphere.event import to_cloudevent
+from vsphere.settings import VCenterSettings
+from vsphere.vcenter import EventHistory, VCenter
 
 _numbers = itertools.count(5000)
 

@@ -13,10 +13,11 @@ from demo.vcsim import VCSim
 from functions import preempt
 from pipeline.errors import SettingsError, TemporaryError
 from pipeline.payload import Reference
-from pipeline.settings import VCenterSettings, read
-from pipeline.tagging import Tagging
+from pipeline.settings import read
 from tests.administrator import Administrator
 from tests.functions.events import newest, vcenter_event
+from vsphere.settings import VCenterSettings
+from vsphere.tagging import Tagging
 
 Make = Callable[..., preempt.Preempt]
 

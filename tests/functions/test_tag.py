@@ -11,10 +11,11 @@ from demo.vcsim import VCSim
 from functions import tag
 from pipeline.errors import PermanentError, SettingsError, TemporaryError
 from pipeline.payload import Reference
-from pipeline.settings import VCenterSettings, read
-from pipeline.tagging import NoSuchTag, Tagging
+from pipeline.settings import read
 from tests.administrator import Administrator
 from tests.functions.events import about, event_of, vcenter_event
+from vsphere.settings import VCenterSettings
+from vsphere.tagging import NoSuchTag, Tagging
 
 Make = Callable[..., tag.Tag]
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from functions.poller.settings import PollerSettings, SinkSettings, ce_overrides, checkpoint_address
 from pipeline.errors import SettingsError
-from pipeline.settings import PollerSettings, Secret, SinkSettings, VCenterSettings, read, setting, text
+from pipeline.settings import Secret, read, setting, text
 from pipeline.settings.parsers import duration, flag, http_url, whole_number
-from pipeline.settings.poller import ce_overrides, checkpoint_address
+from vsphere.settings import VCenterSettings
 
 GOOD = {"VC_URL": "https://vcenter.example", "VC_USERNAME": "u", "VC_PASSWORD": "hunter2", "K_SINK": "http://sink/"}
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pyVmomi import VmomiSupport
 
-from pipeline import notice, severity
+from pipeline import severity, status_events
 
 
 @pytest.mark.parametrize(
@@ -22,9 +22,9 @@ from pipeline import notice, severity
         ("com.vmware.vsphere.VmPoweredOffEvent.v0", {}, "info"),
         ("com.vmware.vsphere.HostConnectionLostEvent.v0", {}, "error"),
         ("com.vmware.vsphere.HostDisconnectedEvent.v0", {"Severity": ""}, "warning"),
-        (notice.GAP, {}, "warning"),
-        (notice.UNDELIVERABLE, {}, "error"),
-        (notice.RECOVERED, {}, "info"),
+        (status_events.GAP, {}, "warning"),
+        (status_events.UNDELIVERABLE, {}, "error"),
+        (status_events.RECOVERED, {}, "info"),
         ("com.vmware.vsphere.esx.problem.vmfs.heartbeat.timedout.v0", {}, "error?"),
         ("com.vmware.vsphere.esx.problem.net.redundancy.degraded.v0", {}, "warning?"),
         ("com.vmware.vsphere.esx.clear.net.connectivity.restored.v0", {}, "info?"),

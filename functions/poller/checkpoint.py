@@ -17,7 +17,7 @@ from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
 
 from pipeline.errors import PermanentError, TemporaryError, cut
-from pipeline.event import Position, utc
+from vsphere.event import Position, utc
 
 KEY = "checkpoint"
 CLAIM_KEY = "claim"

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from cloudevents.http import CloudEvent
 
+from pipeline.deduplication import Once, Remembered
 from pipeline.errors import TemporaryError
-from pipeline.remembered import Once, Remembered
 
 
 def event(number: str, source: str = "/a") -> CloudEvent:

@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element
 
 from cloudevents.http import CloudEvent
 
-from pipeline.schema import ABSTRACT, NAMESPACE, Kind, Property, properties
+from vsphere.schema import ABSTRACT, NAMESPACE, Kind, Property, properties
 
 JSON = "application/json"
 XML = "application/xml"

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from cloudevents.http import CloudEvent
 
-from pipeline.settings import SinkSettings, read
-from pipeline.sink import Delivery, Sink, SinkClosed, binary_headers, header_value
+from functions.poller.settings import SinkSettings
+from functions.poller.sink import Delivery, Sink, SinkClosed, binary_headers, header_value
+from pipeline.settings import read
 from tests.local.conftest import wait_until
 from tests.receiver import OK, Answer, Receiver
 

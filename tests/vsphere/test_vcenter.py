@@ -12,9 +12,12 @@ from xml.etree import ElementTree
 import pytest
 
 from demo.vcsim import VCSim
-from pipeline.event import JSON, XML, Position, VCenterEvent, to_cloudevent
-from pipeline.settings import VCenterSettings, read
-from pipeline.vcenter import (
+from pipeline.settings import read
+from tests.administrator import Administrator
+from tests.golden import records
+from vsphere.event import JSON, XML, Position, VCenterEvent, to_cloudevent
+from vsphere.settings import VCenterSettings
+from vsphere.vcenter import (
     _NS,
     PAGE_SIZE,
     EventHistory,
@@ -24,8 +27,6 @@ from pipeline.vcenter import (
     VCenterUnavailable,
     _newest_common,
 )
-from tests.administrator import Administrator
-from tests.golden import records
 
 LONG_AGO = datetime.timedelta(minutes=5)
 VARIES = ("Key", "ChainId", "CreatedTime", "SessionId")

@@ -19,11 +19,11 @@ from pyVmomi import vim, vmodl
 
 from pipeline import payload
 from pipeline.errors import PermanentError, cut
-from pipeline.event import from_element, to_json
 from pipeline.payload import Reference
-from pipeline.schema import NAMESPACE
-from pipeline.settings import VCenterSettings
-from pipeline.vcenter import VCenter, VCenterRefused, VCenterUnavailable
+from vsphere.event import from_element, to_json
+from vsphere.schema import NAMESPACE
+from vsphere.settings import VCenterSettings
+from vsphere.vcenter import VCenter, VCenterRefused, VCenterUnavailable
 
 log = structlog.get_logger()
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.prefix import AcknowledgedPrefix
+from functions.poller.acknowledgements import AcknowledgedPrefix
 
 
 def test_position_is_none_before_the_first_acknowledgement() -> None:

@@ -1,4 +1,4 @@
-"""What the poller itself has to say, as CloudEvents of its own types: pure, like `pipeline.event`.
+"""What the poller itself has to say, as CloudEvents of its own types: pure, like `vsphere.event`.
 
 What goes wrong between vCenter and the sink is worth a Trigger, too. The source is the vCenter's, so that several
 pollers can be told apart; the id follows from what happened, so that saying it twice is recognised. `docs/events.md`

@@ -2,7 +2,7 @@
 
 pyVmomi logs in and makes collectors. The two calls that return events, `ReadNextEvents` and `WaitForUpdatesEx`, are
 sent through its stub but not through its parser: that parser fails a whole batch for one event it does not know, when
-the server's position is already past the batch. `pipeline.event` decodes what these calls return.
+the server's position is already past the batch. `vsphere.event` decodes what these calls return.
 """
 
 import contextlib
@@ -25,9 +25,9 @@ import structlog
 from pyVmomi import SoapAdapter, SoapStubAdapter, VmomiSupport, vim, vmodl
 
 from pipeline.errors import PermanentError, SettingsError, TemporaryError, cut
-from pipeline.event import Position, VCenterEvent, from_element
-from pipeline.schema import NAMESPACE, is_entity, is_event
-from pipeline.settings import VCenterSettings
+from vsphere.event import Position, VCenterEvent, from_element
+from vsphere.schema import NAMESPACE, is_entity, is_event
+from vsphere.settings import VCenterSettings
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.checkpoint import (
+from functions.poller.checkpoint import (
     Checkpoint,
     CheckpointUnreadable,
     ClaimHeld,
@@ -24,7 +24,7 @@ from pipeline.checkpoint import (
     encode,
     vcenter_name,
 )
-from pipeline.event import Position
+from vsphere.event import Position
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 POSITION = Position(4711, datetime.datetime(2021, 2, 15, 20, 0, 25, 112999, tzinfo=datetime.UTC), "VmPoweredOnEvent")
@@ -120,7 +120,7 @@ def test_file_is_claimed_by_one_process_and_free_once_that_is_killed(tmp_path: P
     script = f"""
 import time
 from pathlib import Path
-from pipeline.checkpoint import FileStore
+from functions.poller.checkpoint import FileStore
 store = FileStore(Path({str(path)!r}))
 store.claim()
 print("claimed", flush=True)
@@ -147,8 +147,8 @@ def test_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 
 def test_configmap_without_a_cluster_says_what_to_do(tmp_path: Path) -> None:
-    script = "from pipeline.checkpoint import open_store; open_store('configmap:x').load()"
-    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+    script = "from functions.poller.checkpoint import open_store; open_store('configmap:x').load()"
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
     ran = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=False)
     assert "outside a cluster set CHECKPOINT=file:PATH" in ran.stderr
 

@@ -27,7 +27,7 @@ from tests.receiver import Answer as BrokerAnswer
 from tests.receiver import Receiver
 from tests.serving import Served
 
-SERVICE = Path(__file__).parent.parent.parent / "config" / "130-deadletter.yaml"
+SERVICE = Path(__file__).parents[3] / "config" / "130-deadletter.yaml"
 VCENTER = "https://vcenter.example/sdk"
 
 

@@ -3,7 +3,40 @@
 import dataclasses
 from collections.abc import Iterable
 
+from functions.deadletter.settings import DeadletterSettings
+from functions.display.settings import DisplaySettings
+from functions.poller.settings import PollerSettings, SinkSettings
+from pipeline.settings import (
+    AttributeSettings,
+    CapacitySettings,
+    FailoverSettings,
+    MaintenanceSettings,
+    NotifySettings,
+    PreemptSettings,
+    ServerSettings,
+    TagSettings,
+    WebhookSettings,
+)
 from pipeline.settings.variable import REQUIRED, Variable
+from vsphere.settings import VCenterSettings
+
+CLASSES = (
+    ServerSettings,
+    VCenterSettings,
+    SinkSettings,
+    PollerSettings,
+    DisplaySettings,
+    NotifySettings,
+    DeadletterSettings,
+    TagSettings,
+    AttributeSettings,
+    MaintenanceSettings,
+    FailoverSettings,
+    CapacitySettings,
+    PreemptSettings,
+    WebhookSettings,
+)
+"""All settings classes, in the order of the documentation."""
 
 
 def tables(classes: Iterable[type]) -> str:

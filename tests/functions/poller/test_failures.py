@@ -17,17 +17,18 @@ from cloudevents.http import CloudEvent
 
 from demo.vcsim import VCSim
 from functions.poller import Poller, create
+from functions.poller.checkpoint import ClaimHeld, ConfigMapStore
 from functions.poller.parts import Parts
-from pipeline import notice
-from pipeline.checkpoint import ClaimHeld, ConfigMapStore
-from pipeline.event import Position
-from pipeline.settings import PollerSettings, read
-from pipeline.sink import Counts, Sink
-from pipeline.vcenter import VCenter
+from functions.poller.settings import PollerSettings
+from functions.poller.sink import Counts, Sink
+from pipeline import status_events
+from pipeline.settings import read
 from tests.administrator import Administrator
 from tests.local.conftest import wait_until
 from tests.receiver import OK, Answer, Received, Receiver
 from tests.serving import Served
+from vsphere.event import Position
+from vsphere.vcenter import VCenter
 
 TICK = CloudEvent({"type": "dev.knative.sources.ping", "source": "/test"}, None)
 
@@ -87,7 +88,7 @@ def test_event_refused_for_ever_goes_to_the_dead_letter_sink_and_the_rest_goes_o
         poller.close()
         assert [letter.id for letter in dead_letters.accepted] == [poison]
     assert sorted([*arrived(sink), int(poison)]) == administrator.event_keys()[: len(arrived(sink)) + 1]
-    [told] = notices(sink, notice.UNDELIVERABLE)
+    [told] = notices(sink, status_events.UNDELIVERABLE)
     assert (told["count"], told["lastId"]) == (1, poison)
     assert "503" in told["reason"]
 
@@ -191,13 +192,13 @@ def test_vcenter_that_restarts_is_found_again_and_told_of(
     with polling(environ):
         assert all_arrive(sink, administrator)
         vcsim.kill()
-        assert sink.wait_for(lambda: bool(notices(sink, notice.UNREACHABLE)))
+        assert sink.wait_for(lambda: bool(notices(sink, status_events.UNREACHABLE)))
         vcsim.start()
         with Administrator(vcsim.port) as person:
             person.post("after the restart")
             assert sink.wait_for(lambda: any(b"after the restart" in request.body for request in sink.accepted))
-        assert sink.wait_for(lambda: bool(notices(sink, notice.RECOVERED)))
-    assert len(notices(sink, notice.UNREACHABLE)) == len(notices(sink, notice.RECOVERED)) == 1
+        assert sink.wait_for(lambda: bool(notices(sink, status_events.RECOVERED)))
+    assert len(notices(sink, status_events.UNREACHABLE)) == len(notices(sink, status_events.RECOVERED)) == 1
 
 
 def test_session_that_an_administrator_ends_is_made_anew_unnoticed(
@@ -208,7 +209,7 @@ def test_session_that_an_administrator_ends_is_made_anew_unnoticed(
         administrator.end_other_sessions()
         post(administrator, 5)
         assert all_arrive(sink, administrator)
-    assert notices(sink, notice.UNREACHABLE) == []
+    assert notices(sink, status_events.UNREACHABLE) == []
     assert len(arrived(sink)) == len(set(arrived(sink)))
 
 
@@ -237,8 +238,8 @@ def test_burst_while_the_reader_is_held_up_is_told_as_a_gap_with_the_exact_range
         held = administrator.event_keys()
         gate.set()
         assert sink.wait_for(lambda: set(held) <= set(arrived(sink)), 30)
-        assert sink.wait_for(lambda: bool(notices(sink, notice.GAP)))
-        [told] = notices(sink, notice.GAP)
+        assert sink.wait_for(lambda: bool(notices(sink, status_events.GAP)))
+        [told] = notices(sink, status_events.GAP)
         missing = set(range(1, held[-1] + 1)) - set(arrived(sink))
         assert missing == set(range(told["first"], told["last"] + 1))
         administrator.post("and on it goes")

@@ -15,7 +15,7 @@ from functions.display.history import History
 from functions.display.intake import Event
 from functions.display.store import SQLiteStore
 from functions.display.stream import Bell, Viewers, stream
-from pipeline import notice
+from pipeline import status_events
 from pipeline.errors import SettingsError, TemporaryError
 
 
@@ -90,7 +90,7 @@ def test_same_id_from_another_source_is_another_event() -> None:
 def test_numbers_say_what_is_held_of_how_many_and_what_is_missing() -> None:
     ring = History(2, 10_000_000, clock=lambda: 1_795_000_000)
     add(ring, "a", "b", "c")
-    ring.add(event("d", type=notice.GAP))
+    ring.add(event("d", type=status_events.GAP))
     ring.refused()
     state = ring.state()
     assert state.pop("bytes") in range(2000, 5000)

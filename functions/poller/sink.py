@@ -30,9 +30,9 @@ import structlog
 import uvloop
 from cloudevents.http import CloudEvent
 
+from functions.poller.acknowledgements import AcknowledgedPrefix
+from functions.poller.settings import SinkSettings
 from pipeline.errors import TemporaryError, cut
-from pipeline.prefix import AcknowledgedPrefix
-from pipeline.settings import SinkSettings
 
 log = structlog.get_logger()
 

@@ -13,8 +13,8 @@ import urllib3
 
 from pipeline.errors import PermanentError, cut
 from pipeline.payload import Reference
-from pipeline.settings import VCenterSettings
-from pipeline.vcenter import VCenterRefused, VCenterUnavailable
+from vsphere.settings import VCenterSettings
+from vsphere.vcenter import VCenterRefused, VCenterUnavailable
 
 log = structlog.get_logger()
 

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pipeline.event import JSON, XML, from_element, subject, to_cloudevent
 from tests.golden import Record, records, wire_element
+from vsphere.event import JSON, XML, from_element, subject, to_cloudevent
 
 SOURCE = "https://vcenter.example/sdk"
 RECORDED_JSON = records("json")
