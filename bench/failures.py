@@ -202,7 +202,7 @@ def pruned() -> Measurement:
     with run() as bench, Receiver() as sink:
         gate = threading.Event()
         sink.answer = lambda headers: OK if gate.is_set() else Answer(503)
-        with bench.poller(sink.url, SINK_WINDOW="20", SINK_BACKOFF_MAX="200ms"):
+        with bench.poller(sink.url, SINK_MAX_IN_FLIGHT="20", SINK_BACKOFF_MAX="200ms"):
             sink.wait_for(lambda: len(sink.requests) > 3)
             bench.post(5000)
             held = bench.keys()

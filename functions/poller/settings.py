@@ -1,4 +1,4 @@
-"""The poller: vCenter, sink, checkpoint."""
+"""The poller's settings: vCenter, sink, checkpoint."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from vsphere.settings import VCenterSettings
 
 
 def ce_overrides(value: str) -> Mapping[str, str]:
-    """Extension name → value, from SinkBinding's JSON `{"extensions": {"name": "value"}}`."""
+    """Return extension name → value from SinkBinding's JSON, `{"extensions": {"name": "value"}}`."""
     try:
         extensions = json.loads(value).get("extensions") or {}
         names = {name: str(extensions[name]) for name in extensions}
@@ -28,82 +28,82 @@ def ce_overrides(value: str) -> Mapping[str, str]:
 
 
 def follow_duration(value: str) -> float:
-    """A duration, or `always`, which is infinity."""
+    """Return the seconds of a duration. `always` is infinity."""
     return math.inf if value == "always" else duration(value)
 
 
 def checkpoint_address(value: str) -> str:
-    """`configmap:NAME`, `file:PATH` or `memory:`."""
-    kind, colon, name = value.partition(":")
-    if not colon or kind not in ("configmap", "file", "memory") or bool(name) == (kind == "memory"):
+    """Return *value*, which is `configmap:NAME`, `file:PATH` or `memory:`."""
+    store, colon, name = value.partition(":")
+    if not colon or store not in ("configmap", "file", "memory") or bool(name) == (store == "memory"):
         raise ValueError(f"is {value!r}, not configmap:NAME, file:PATH or memory:")
     return value
 
 
 @dataclasses.dataclass(frozen=True)
 class SinkSettings:
-    """Where events go, and how patiently. `K_SINK` and `K_CE_OVERRIDES` are what SinkBinding injects."""
+    """The sink and the retries. SinkBinding injects `K_SINK` and `K_CE_OVERRIDES`."""
 
     url: str = setting(
         "K_SINK",
         http_url,
-        "where events are sent",
+        "URL that receives the events.",
         example="http://broker-ingress.knative-eventing.svc/vcenter-events/default",
     )
     overrides: Mapping[str, str] = setting(
         "K_CE_OVERRIDES",
         ce_overrides,
-        "attributes to add to every event",
+        "Attributes to add to every event.",
         example='{"extensions":{"site":"berlin"}}',
         default='{"extensions":{}}',
     )
     dead_letter_url: str | None = setting(
         "DEAD_LETTER_SINK",
         http_url,
-        "where an event goes that the sink refuses for good; unset: it is logged whole",
+        "URL that receives the events that the sink rejects permanently. Unset: they are logged in full.",
         example="http://deadletter.vcenter-events.svc",
         default=None,
     )
     timeout_seconds: float = setting(
-        "SINK_TIMEOUT", duration, "longest wait for one answer", example="10s", default="10s"
+        "SINK_TIMEOUT", duration, "Maximum time to wait for one response.", example="10s", default="10s"
     )
     backoff_seconds: float = setting(
         "SINK_BACKOFF",
         duration,
-        "wait before the second try; it doubles with each further one",
+        "Delay before the first retry. It doubles with each further retry.",
         example="200ms",
         default="200ms",
     )
-    backoff_most_seconds: float = setting(
-        "SINK_BACKOFF_MAX", duration, "longest wait between two tries", example="30s", default="30s"
+    max_backoff_seconds: float = setting(
+        "SINK_BACKOFF_MAX", duration, "Maximum delay between two attempts.", example="30s", default="30s"
     )
-    tries: int = setting(
-        "SINK_TRIES",
+    max_attempts: int = setting(
+        "SINK_MAX_ATTEMPTS",
         whole_number(1, 1000),
-        "tries of an event that the sink keeps answering with an error, before the dead-letter sink gets it; "
-        "without one it is tried for ever",
+        "Maximum attempts for an event that the sink keeps answering with an error. The event then goes to "
+        "`DEAD_LETTER_SINK`. Without a dead-letter sink, the number of attempts is unlimited.",
         example="10",
         default="10",
     )
-    lanes: int = setting(
-        "SINK_LANES",
+    concurrency: int = setting(
+        "SINK_CONCURRENCY",
         whole_number(1, 256),
-        "events under way to the sink at once; those of one entity never overtake each other",
+        "Maximum number of concurrent requests to the sink. Events of one entity are sent one at a time, in order.",
         example="16",
         default="16",
     )
-    window: int = setting(
-        "SINK_WINDOW",
+    max_in_flight: int = setting(
+        "SINK_MAX_IN_FLIGHT",
         whole_number(1, 100_000),
-        "events read and not yet acknowledged, at most",
+        "Maximum number of events that are read and not yet acknowledged.",
         example="2000",
         default="2000",
     )
     resend_seconds: float = setting(
         "SINK_RESEND",
         duration,
-        "what the sink took so long before it broke (5xx, or no answer in time) is sent again: for a Broker that keeps "
-        "events in memory; 0: never",
+        "Resend events acknowledged within this period before the sink failed (5xx or timeout), for a Broker that "
+        "keeps events in memory. `0` disables this.",
         example="5s",
         default="0",
     )
@@ -111,43 +111,43 @@ class SinkSettings:
 
 @dataclasses.dataclass(frozen=True)
 class PollerSettings:
-    """The poller: vCenter's history to the sink."""
+    """The settings of the function `poller`."""
 
     vcenter: VCenterSettings
     sink: SinkSettings
     encoding: str = setting(
         "PAYLOAD_ENCODING",
         one_of("application/json", "application/xml"),
-        "how an event's data are written",
+        "Encoding of the event data.",
         example="application/xml",
         default="application/json",
     )
     checkpoint: str = setting(
         "CHECKPOINT",
         checkpoint_address,
-        "where the position is kept: configmap:NAME, file:PATH or memory:",
+        "Where to keep the checkpoint: `configmap:NAME`, `file:PATH` or `memory:`.",
         example="configmap:vcenter-poller-configmap",
         default="memory:",
     )
     replay_window_seconds: float = setting(
         "CHECKPOINT_MAX_AGE",
         duration,
-        "how far back a start may go; 0: never back, so that an event is sent at most once",
+        "How far back to replay after a restart. `0` disables replay (at-most-once delivery).",
         example="5m",
         default="5m",
     )
     checkpoint_period_seconds: float = setting(
         "CHECKPOINT_PERIOD",
         duration,
-        "longest time an acknowledged position stays unsaved",
+        "Maximum time until an acknowledged position is saved.",
         example="10s",
         default="10s",
     )
     follow_seconds: float = setting(
         "FOLLOW_SECONDS",
         follow_duration,
-        "how long start and tick keep following new events; 0: a tick reads what is there and returns; "
-        "always: needs no ticks",
+        "How long to follow new events after a start or a tick. `0`: each tick reads the events that are there and "
+        "returns. `always`: follow without ticks.",
         example="15s",
         default="15s",
     )

@@ -195,15 +195,18 @@ class Sink(Generic[P]):
 
         Raises `SinkClosed` when the sink is closed meanwhile; events that it did not take are then not acknowledged.
         """
-        chunk = max(1, min(100, self._settings.window // 4))
+        chunk = max(1, min(100, self._settings.max_in_flight // 4))
         for start in range(0, len(deliveries), chunk):
             part = deliveries[start : start + chunk]
             with self._lock:
-                self._lock.wait_for(lambda: self._closing or len(self._prefix) + len(part) <= self._settings.window)  # noqa: B023 - called at once
+                self._lock.wait_for(lambda: self._has_room(len(part)))  # noqa: B023 - called at once
                 if self._closing:
                     raise SinkClosed("send events: the sink is being closed")
                 tickets = [self._prefix.add(delivery.position) for delivery in part]
             self._loop.call_soon_threadsafe(self._enqueue, list(zip(tickets, part, strict=True)))
+
+    def _has_room(self, count: int) -> bool:
+        return self._closing or len(self._prefix) + count <= self._settings.max_in_flight
 
     def wait_idle(self, seconds: float) -> bool:
         """Wait until everything is acknowledged, at most *seconds*; whether it is."""
@@ -238,7 +241,7 @@ class Sink(Generic[P]):
             self._loop.close()
 
     async def _serve(self) -> None:
-        connector = aiohttp.TCPConnector(limit=self._settings.lanes, keepalive_timeout=30)
+        connector = aiohttp.TCPConnector(limit=self._settings.concurrency, keepalive_timeout=30)
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout_seconds)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
             self._wake = [asyncio.Event() for _ in self._lanes]
@@ -289,7 +292,7 @@ class Sink(Generic[P]):
         earliest = over.first - self._settings.resend_seconds
         doubtful = [each.delivery for each in self._taken if each.answered >= earliest and each.begun <= over.last]
         well = [each for each in self._taken if each.begun > over.last]
-        self._taken = deque(well, self._settings.window)
+        self._taken = deque(well, self._settings.max_in_flight)
         self._break = None
         with self._lock:
             tickets = [self._prefix.add(None) for _ in doubtful]
@@ -350,7 +353,7 @@ class Sink(Generic[P]):
         """
         if self._at_most_once:
             return True
-        tried_enough = self._settings.dead_letter_url is not None and tries >= self._settings.tries
+        tried_enough = self._settings.dead_letter_url is not None and tries >= self._settings.max_attempts
         return failure.for_good or (failure.code != 0 and tried_enough)
 
     async def _insist(
@@ -385,7 +388,7 @@ class Sink(Generic[P]):
             await asyncio.sleep(max(failure.retry_after_seconds, self._backoff_seconds(tries)))
 
     def _backoff_seconds(self, tries: int) -> float:
-        longest = min(self._settings.backoff_most_seconds, self._settings.backoff_seconds * 2.0 ** min(tries - 1, 30))
+        longest = min(self._settings.max_backoff_seconds, self._settings.backoff_seconds * 2.0 ** min(tries - 1, 30))
         return longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
 
 

@@ -83,7 +83,7 @@ def test_event_refused_for_ever_goes_to_the_dead_letter_sink_and_the_rest_goes_o
     poison = str(administrator.event_keys()[-44])
     sink.answer = lambda headers: Answer(503) if headers["ce-id"] == poison else OK
     with Receiver() as dead_letters:
-        poller = create({**environ, "DEAD_LETTER_SINK": dead_letters.url, "SINK_TRIES": "5"})
+        poller = create({**environ, "DEAD_LETTER_SINK": dead_letters.url, "SINK_MAX_ATTEMPTS": "5"})
         poller.handle(TICK)
         poller.close()
         assert [letter.id for letter in dead_letters.accepted] == [poison]
@@ -132,7 +132,7 @@ def test_sink_that_is_down_for_a_while_loses_nothing(
 
 def test_slow_sink_loses_nothing(environ: dict[str, str], sink: Receiver, administrator: Administrator) -> None:
     sink.answer = lambda headers: Answer(202, after_seconds=0.5)
-    with polling(environ, SINK_LANES="32"):
+    with polling(environ, SINK_CONCURRENCY="32"):
         post(administrator, 20)
         assert all_arrive(sink, administrator, 30)
     assert len(arrived(sink)) == len(set(arrived(sink)))
@@ -232,7 +232,7 @@ def test_burst_while_the_reader_is_held_up_is_told_as_a_gap_with_the_exact_range
 ) -> None:
     gate = threading.Event()
     sink.answer = lambda headers: OK if gate.is_set() else Answer(503)
-    with polling(environ, SINK_WINDOW="20"):
+    with polling(environ, SINK_MAX_IN_FLIGHT="20"):
         assert sink.wait_for(lambda: len(sink.requests) > 3)
         post(administrator, 5000)
         held = administrator.event_keys()

@@ -64,7 +64,7 @@ def test_everything_arrives_once_and_in_order_for_every_entity(sinks: Any, recei
 @pytest.mark.parametrize("status", [401, 404, 408, 429, 500, 503, 0])
 def test_what_the_sink_cannot_take_now_is_tried_again(sinks: Any, receiver: Receiver, status: int) -> None:
     receiver.answer = lambda headers: Answer(status) if len(receiver.requests) < 3 else OK
-    sink = sinks(receiver.url, SINK_LANES="1")
+    sink = sinks(receiver.url, SINK_CONCURRENCY="1")
     sink.send(deliveries(1))
     assert sink.wait_idle(10)
     assert [request.status for request in receiver.requests] == [status, status, status, 202]
@@ -76,7 +76,7 @@ def test_what_the_sink_refuses_for_good_does_not_block_the_rest(
     sinks: Any, receiver: Receiver, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     receiver.answer = lambda headers: Answer(status) if headers["ce-id"] == "1" else OK
-    sink = sinks(receiver.url, SINK_LANES="1")
+    sink = sinks(receiver.url, SINK_CONCURRENCY="1")
     sink.send(deliveries(3))
     assert sink.wait_idle(10)
     assert receiver.ids == [0, 2]
@@ -88,7 +88,7 @@ def test_what_the_sink_refuses_for_good_does_not_block_the_rest(
 def test_poison_event_goes_to_the_dead_letter_sink_after_its_tries(sinks: Any, receiver: Receiver) -> None:
     receiver.answer = lambda headers: Answer(500) if headers["ce-id"] == "1" else OK
     with Receiver() as dead_letters:
-        sink = sinks(receiver.url, DEAD_LETTER_SINK=dead_letters.url, SINK_TRIES="4")
+        sink = sinks(receiver.url, DEAD_LETTER_SINK=dead_letters.url, SINK_MAX_ATTEMPTS="4")
         sink.send(deliveries(3))
         assert sink.wait_idle(10)
         assert dead_letters.ids == [1]
@@ -101,7 +101,7 @@ def test_sink_that_is_down_is_waited_for_even_with_a_dead_letter_sink(sinks: Any
     with Receiver() as gone:
         port = gone.port
     with Receiver() as dead_letters:
-        sink = sinks(f"http://127.0.0.1:{port}/", DEAD_LETTER_SINK=dead_letters.url, SINK_TRIES="2")
+        sink = sinks(f"http://127.0.0.1:{port}/", DEAD_LETTER_SINK=dead_letters.url, SINK_MAX_ATTEMPTS="2")
         sink.send(deliveries(20))
         assert not sink.wait_idle(0.5)
         assert "refused" in sink.failing or "Connect" in sink.failing
@@ -192,7 +192,7 @@ def test_sink_that_fails_now_and_then_gets_no_flood(sinks: Any, receiver: Receiv
 
 
 def test_what_is_sent_again_holds_the_acknowledged_position(sinks: Any, receiver: Receiver) -> None:
-    sink = sinks(receiver.url, SINK_RESEND="5s", SINK_LANES="1")
+    sink = sinks(receiver.url, SINK_RESEND="5s", SINK_CONCURRENCY="1")
     sink.send(deliveries(3, entities=1))
     assert sink.wait_idle(10)
     receiver.answer = lambda headers: Answer(503) if headers["ce-id"] in "13" else OK
@@ -209,7 +209,7 @@ def test_what_is_sent_again_holds_the_acknowledged_position(sinks: Any, receiver
 def test_full_window_holds_the_reader_back(sinks: Any, receiver: Receiver) -> None:
     gate = threading.Event()
     receiver.answer = lambda headers: OK if gate.is_set() else Answer(503)
-    sink = sinks(receiver.url, SINK_WINDOW="50")
+    sink = sinks(receiver.url, SINK_MAX_IN_FLIGHT="50")
     reader = threading.Thread(target=sink.send, args=(deliveries(200),))
     reader.start()
     assert receiver.wait_for(lambda: len(receiver.requests) > 30)
