@@ -147,13 +147,13 @@ def _open(environ: Environ) -> tuple[settings.ServerSettings, Function]:
     try:
         wanted = settings.read(settings.ServerSettings, environ)
     except SettingsError as error:
-        faults.extend(error.faults)
+        faults.extend(error.errors)
         wanted = settings.read(settings.ServerSettings, {"FUNCTION": environ.get("FUNCTION", "")})
     logs.configure(wanted.log_level)
     try:
         function = func.open_function(wanted.function, environ)
     except SettingsError as error:
-        raise SettingsError(list(dict.fromkeys([*faults, *error.faults]))) from error
+        raise SettingsError(list(dict.fromkeys([*faults, *error.errors]))) from error
     if faults:
         function.close()
         raise SettingsError(faults)

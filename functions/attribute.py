@@ -10,11 +10,11 @@ from flask import Blueprint
 
 from functions import Environ
 from pipeline import payload, settings
-from pipeline.deduplication import Once
-from pipeline.errors import cut
+from pipeline.deduplication import Deduplicator
+from pipeline.errors import ObjectNotFound, cut
 from pipeline.reply import reply
-from pipeline.template import Words
-from vsphere.inventory import Gone, Inventory, object_of
+from pipeline.template import Template
+from vsphere.inventory import Inventory, object_of
 
 VALUE_CHARACTERS = 255
 """vCenter takes no more."""
@@ -31,14 +31,14 @@ class Attribute:
         self._wanted = wanted
         self._inventory = inventory
         self._templates = {
-            type_: {name: Words(f"ATTRIBUTE_VALUES {type_} {name}", text, "") for name, text in values.items()}
+            type_: {name: Template(f"ATTRIBUTE_VALUES {type_} {name}", text, "") for name, text in values.items()}
             for type_, values in wanted.values.items()
         }
-        self._once: Once[CloudEvent | None] = Once(wanted.remembered)
+        self._deduplicator: Deduplicator[CloudEvent | None] = Deduplicator(wanted.dedup_size)
 
     def handle(self, event: CloudEvent) -> CloudEvent | None:
         """Write the attributes; the reply says which. Raises as `Inventory` does."""
-        return self._once(event, self._react)
+        return self._deduplicator.handle_once(event, self._react)
 
     def _react(self, event: CloudEvent) -> CloudEvent | None:
         templates = self._templates.get(payload.short_type(event))
@@ -48,11 +48,11 @@ class Attribute:
         machine = object_of(event, "vm", self._wanted.vcenter)
         if machine is None:
             return None
-        values = {name: cut(words.of(event), VALUE_CHARACTERS) for name, words in templates.items()}
+        values = {name: cut(template.render(event), VALUE_CHARACTERS) for name, template in templates.items()}
         written = {name: value for name, value in values.items() if value}
         try:
             self._inventory.set_attributes(machine, written)
-        except Gone as error:
+        except ObjectNotFound as error:
             log.warning("machine is gone, not handled", id=event["id"], reason=str(error))
             return None
         log.info("attributes written", id=event["id"], machine=str(machine), attributes=written)

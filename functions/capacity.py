@@ -15,10 +15,11 @@ from flask import Blueprint
 
 from functions import Environ
 from pipeline import payload, settings
-from pipeline.deduplication import Once
+from pipeline.deduplication import Deduplicator
+from pipeline.errors import ObjectNotFound
 from pipeline.payload import Reference
 from pipeline.reply import reply
-from vsphere.inventory import Gone, Inventory, object_of
+from vsphere.inventory import Inventory, object_of
 
 SEVERITIES = {"red": "error", "yellow": "warning", "green": "info"}
 
@@ -44,14 +45,14 @@ class Capacity:
     def __init__(self, wanted: settings.CapacitySettings, inventory: Inventory) -> None:
         self._wanted = wanted
         self._inventory = inventory
-        self._once: Once[CloudEvent | None] = Once(wanted.remembered)
+        self._deduplicator: Deduplicator[CloudEvent | None] = Deduplicator(wanted.dedup_size)
         self._reports: dict[tuple[str, str], Report] = {}
         self._usage: dict[str, dict[str, int]] = {}
         self._lock = threading.Lock()
 
     def handle(self, event: CloudEvent) -> CloudEvent | None:
         """The event with the figures, as the reply. Raises as `Inventory` does."""
-        return self._once(event, self._react)
+        return self._deduplicator.handle_once(event, self._react)
 
     def _react(self, event: CloudEvent) -> CloudEvent | None:
         datastore = object_of(event, "entity", self._wanted.vcenter)
@@ -68,7 +69,7 @@ class Capacity:
                 return None
             try:
                 told = self._report(event, datastore, alarm, state)
-            except Gone as error:
+            except ObjectNotFound as error:
                 log.warning("datastore is gone, not handled", id=event["id"], reason=str(error))
                 return None
             self._reports[datastore.id, alarm] = Report(state, str(event.get("time") or ""))

@@ -13,10 +13,10 @@ from flask import Blueprint
 
 from functions import Environ
 from pipeline import payload, settings
-from pipeline.deduplication import Once
-from pipeline.errors import cut
+from pipeline.deduplication import Deduplicator
+from pipeline.errors import ObjectNotFound, cut
 from pipeline.reply import reply
-from vsphere.inventory import Gone, Inventory, object_of
+from vsphere.inventory import Inventory, object_of
 
 RESTARTED = frozenset({"com.vmware.vc.ha.VmRestartedByHAEvent", "VmRestartedOnAlternateHostEvent"})
 
@@ -33,12 +33,12 @@ class Failover:
     def __init__(self, wanted: settings.FailoverSettings, inventory: Inventory) -> None:
         self._wanted = wanted
         self._inventory = inventory
-        self._once: Once[CloudEvent | None] = Once(wanted.remembered)
+        self._deduplicator: Deduplicator[CloudEvent | None] = Deduplicator(wanted.dedup_size)
         self._closing = threading.Event()
 
     def handle(self, event: CloudEvent) -> CloudEvent | None:
         """The summary, once restarts had time to be reported. Raises as `Inventory` does."""
-        return self._once(event, self._react)
+        return self._deduplicator.handle_once(event, self._react)
 
     def _react(self, event: CloudEvent) -> CloudEvent | None:
         cluster = object_of(event, "cluster", self._wanted.vcenter)
@@ -50,7 +50,7 @@ class Failover:
         end = completed + timedelta(seconds=self._wanted.settle_seconds)
         try:
             restarts = self._inventory.events(cluster, RESTARTED, begin, end)
-        except Gone as error:
+        except ObjectNotFound as error:
             log.warning("cluster is gone, not handled", id=event["id"], reason=str(error))
             return None
         machines = {_name(each, "Vm"): _name(each, "Host") for each in restarts}

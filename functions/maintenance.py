@@ -10,10 +10,11 @@ from flask import Blueprint
 
 from functions import Environ
 from pipeline import settings
-from pipeline.deduplication import Once
+from pipeline.deduplication import Deduplicator
+from pipeline.errors import ObjectNotFound
 from pipeline.payload import Reference
 from pipeline.reply import reply
-from vsphere.inventory import Gone, Inventory, object_of
+from vsphere.inventory import Inventory, object_of
 
 ENABLED, DISABLED = "enabled", "disabled"
 
@@ -28,11 +29,11 @@ class Maintenance:
     def __init__(self, wanted: settings.MaintenanceSettings, inventory: Inventory) -> None:
         self._wanted = wanted
         self._inventory = inventory
-        self._once: Once[CloudEvent | None] = Once(wanted.remembered)
+        self._deduplicator: Deduplicator[CloudEvent | None] = Deduplicator(wanted.dedup_size)
 
     def handle(self, event: CloudEvent) -> CloudEvent | None:
         """Switch the host's alarm actions as its mode asks; the reply says so. Raises as `Inventory` does."""
-        return self._once(event, self._react)
+        return self._deduplicator.handle_once(event, self._react)
 
     def _react(self, event: CloudEvent) -> CloudEvent | None:
         host = object_of(event, "host", self._wanted.vcenter)
@@ -40,7 +41,7 @@ class Maintenance:
             return None
         try:
             return self._enter(event, host) if self._inventory.in_maintenance(host) else self._leave(event, host)
-        except Gone as error:
+        except ObjectNotFound as error:
             log.warning("host is gone, not handled", id=event["id"], reason=str(error))
             return None
 

@@ -18,9 +18,9 @@ from flask import Blueprint
 
 from functions import Environ
 from pipeline import payload, settings, severity
-from pipeline.deduplication import Remembered
+from pipeline.deduplication import EventStates
 from pipeline.errors import TemporaryError, cut
-from pipeline.template import Condition, Words
+from pipeline.template import Condition, Template
 
 DEFAULT_TITLE = "{{ title }}"
 
@@ -63,16 +63,19 @@ class Message:
     severity: str
 
 
-class Style:
+class MessageTemplates:
     """How an event is told: by the templates of its type, else by those of all events, else by the defaults."""
 
     def __init__(self, wanted: settings.NotifySettings) -> None:
-        self._link = Words("NOTIFY_LINK", wanted.link, "")
-        self._all = Words("NOTIFY_TITLE", wanted.title, DEFAULT_TITLE), Words("NOTIFY_BODY", wanted.body, DEFAULT_BODY)
+        self._link = Template("NOTIFY_LINK", wanted.link, "")
+        self._all = (
+            Template("NOTIFY_TITLE", wanted.title, DEFAULT_TITLE),
+            Template("NOTIFY_BODY", wanted.body, DEFAULT_BODY),
+        )
         self._of_type = {
             type_: (
-                Words(f"NOTIFY_TEMPLATES {type_}.title", own.get("title") or wanted.title, DEFAULT_TITLE),
-                Words(f"NOTIFY_TEMPLATES {type_}.body", own.get("body") or wanted.body, DEFAULT_BODY),
+                Template(f"NOTIFY_TEMPLATES {type_}.title", own.get("title") or wanted.title, DEFAULT_TITLE),
+                Template(f"NOTIFY_TEMPLATES {type_}.body", own.get("body") or wanted.body, DEFAULT_BODY),
             )
             for type_, own in (wanted.templates or {}).items()
         }
@@ -81,8 +84,8 @@ class Style:
         """What is told of *event*."""
         how = severity.of(event["type"], payload.fields(event)).removesuffix(severity.INFERRED)
         title, body = self._of_type.get(payload.short_type(event), self._all)
-        known = {"link": self._link.of(event), "severity": how}
-        return Message(cut(title.of(event, **known), TITLE_CHARACTERS), body.of(event, **known), how)
+        known = {"link": self._link.render(event), "severity": how}
+        return Message(cut(title.render(event, **known), TITLE_CHARACTERS), body.render(event, **known), how)
 
 
 class Service:
@@ -248,14 +251,14 @@ class Notify:
     blueprint: Blueprint | None = None
 
     def __init__(
-        self, services: Sequence[Service], style: Style, digest: Digest, wanted: settings.NotifySettings
+        self, services: Sequence[Service], templates: MessageTemplates, digest: Digest, wanted: settings.NotifySettings
     ) -> None:
         self._services = services
-        self._style = style
+        self._templates = templates
         self._digest = digest
         self._condition = Condition("NOTIFY_IF", wanted.condition)
         self._least = RANKS[wanted.severity]
-        self._sent = Remembered(wanted.remembered, Sent)
+        self._sent = EventStates(wanted.dedup_size, Sent)
 
     def handle(self, event: CloudEvent) -> None:
         """Notify the services that do not know of *event*. Raises `TemporaryError` naming those that failed."""
@@ -267,7 +270,7 @@ class Notify:
             if not self._condition.holds(event):
                 log.info("NOTIFY_IF does not hold, nobody is notified", id=event["id"])
                 return
-            message = self._style.message(event)
+            message = self._templates.message(event)
             if RANKS[message.severity] < self._least:
                 log.info("not severe enough, nobody is notified", id=event["id"], severity=message.severity)
                 return
@@ -293,4 +296,4 @@ def create(environ: Environ) -> Notify:
     """notify with the settings in *environ*. Raises `SettingsError` with every fault."""
     wanted = settings.read(settings.NotifySettings, environ)
     services = [Service(number, url) for number, url in enumerate(wanted.urls, 1)]
-    return Notify(services, Style(wanted), Digest(services, wanted), wanted)
+    return Notify(services, MessageTemplates(wanted), Digest(services, wanted), wanted)

@@ -16,11 +16,11 @@ from flask import Blueprint
 
 from functions import Environ
 from pipeline import payload, settings
-from pipeline.deduplication import Once
-from pipeline.errors import TemporaryError
+from pipeline.deduplication import Deduplicator
+from pipeline.errors import ObjectNotFound, TemporaryError
 from pipeline.payload import Reference
 from pipeline.reply import reply
-from vsphere.inventory import Gone, Inventory, Machine, object_of
+from vsphere.inventory import Inventory, Machine, object_of
 from vsphere.tagging import Tagging
 
 log = structlog.get_logger()
@@ -43,13 +43,13 @@ class Preempt:
         self._tagging = tagging
         self._now = now
         self._alarms = re.compile(wanted.alarms, re.IGNORECASE)
-        self._once: Once[CloudEvent | None] = Once(wanted.remembered)
+        self._deduplicator: Deduplicator[CloudEvent | None] = Deduplicator(wanted.dedup_size)
         self._acted: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     def handle(self, event: CloudEvent) -> CloudEvent | None:
         """Make room; the reply says how. Raises as `Inventory` and `Tagging` do."""
-        return self._once(event, self._react)
+        return self._deduplicator.handle_once(event, self._react)
 
     def _react(self, event: CloudEvent) -> CloudEvent | None:
         cluster = object_of(event, "entity", self._wanted.vcenter)
@@ -104,7 +104,7 @@ class Preempt:
         for machine in chosen:
             try:
                 act(machine.reference)
-            except Gone:
+            except ObjectNotFound:
                 continue
             except TemporaryError as error:
                 if not done:

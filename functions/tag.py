@@ -10,7 +10,7 @@ from flask import Blueprint
 
 from functions import Environ
 from pipeline import settings
-from pipeline.deduplication import Once
+from pipeline.deduplication import Deduplicator
 from pipeline.reply import reply
 from vsphere.inventory import object_of
 from vsphere.tagging import Tagging
@@ -26,11 +26,11 @@ class Tag:
     def __init__(self, wanted: settings.TagSettings, tagging: Tagging) -> None:
         self._wanted = wanted
         self._tagging = tagging
-        self._once: Once[CloudEvent | None] = Once(wanted.remembered)
+        self._deduplicator: Deduplicator[CloudEvent | None] = Deduplicator(wanted.dedup_size)
 
     def handle(self, event: CloudEvent) -> CloudEvent | None:
         """Attach or remove the tag. Raises as `Tagging` does."""
-        return self._once(event, self._react)
+        return self._deduplicator.handle_once(event, self._react)
 
     def _react(self, event: CloudEvent) -> CloudEvent | None:
         target = object_of(event, self._wanted.object, self._wanted.vcenter)

@@ -16,9 +16,9 @@ from flask import Blueprint
 
 from functions import Environ
 from pipeline import settings
-from pipeline.deduplication import Once
+from pipeline.deduplication import Deduplicator
 from pipeline.errors import PermanentError, TemporaryError, cut
-from pipeline.template import Condition, Words
+from pipeline.template import Condition, Template
 
 RETRIED = frozenset({408, 425, 429})
 """What passes, besides 5xx: too slow, too early, too much. Knative tries 404 and 409 again, too, because its own pods
@@ -35,18 +35,18 @@ class Webhook:
     def __init__(self, wanted: settings.WebhookSettings) -> None:
         self._wanted = wanted
         self._condition = Condition("WEBHOOK_IF", wanted.condition)
-        self._body = Words("WEBHOOK_BODY", wanted.body, "{{ event }}")
-        self._once: Once[None] = Once(wanted.remembered)
+        self._body = Template("WEBHOOK_BODY", wanted.body, "{{ event }}")
+        self._deduplicator: Deduplicator[None] = Deduplicator(wanted.dedup_size)
 
     def handle(self, event: CloudEvent) -> None:
         """Send *event*. Raises `TemporaryError` or `PermanentError` with the receiver's answer."""
-        self._once(event, self._send)
+        self._deduplicator.handle_once(event, self._send)
 
     def _send(self, event: CloudEvent) -> None:
         if not self._condition.holds(event):
             log.info("WEBHOOK_IF does not hold, not sent", id=event["id"])
             return
-        body = self._body.of(event, event=to_json(event).decode()).encode()
+        body = self._body.render(event, event=to_json(event).decode()).encode()
         what = f"send event {event['id']} to the webhook"  # its address may hold a token
         try:
             answer = requests.request(

@@ -1,7 +1,7 @@
-"""Events seen, by (source, id): Knative delivers at least once, and an effect is to come once.
+"""Handle each event once, although Knative delivers at least once.
 
-Only as long as the process lives, and only the last so many: an effect that must not come twice at any price needs more
-than this (vCenter itself knows which tags are attached, for example).
+An event is identified by its source and id. `Deduplicator` remembers the last events of this process in memory. An
+effect that must never happen twice needs more: a state in vCenter that shows it, such as an attached tag.
 """
 
 import contextlib
@@ -16,42 +16,48 @@ from cloudevents.http import CloudEvent
 log = structlog.get_logger()
 
 State = TypeVar("State")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class Remembered(Generic[State]):
-    """Something about each of the last *most* events, made by *make* when an event is first seen."""
+class EventStates(Generic[State]):
+    """One state for each of the last *size* events, created by *create* when an event is first seen."""
 
-    def __init__(self, most: int, make: Callable[[], State]) -> None:
-        self._most = most
-        self._make = make
+    def __init__(self, size: int, create: Callable[[], State]) -> None:
+        self._size = size
+        self._create = create
         self._states: OrderedDict[tuple[str, str], tuple[threading.Lock, State]] = OrderedDict()
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def of(self, event: CloudEvent) -> Iterator[State]:
-        """What is remembered of *event*. Nobody else has it at the same time: a duplicate waits for its turn."""
+        """The state of *event*, held exclusively: a concurrent duplicate waits."""
         key = (event["source"], event["id"])
         with self._lock:
-            lock, state = self._states.setdefault(key, (threading.Lock(), self._make()))
+            lock, state = self._states.setdefault(key, (threading.Lock(), self._create()))
             self._states.move_to_end(key)
-            while len(self._states) > self._most:
+            while len(self._states) > self._size:
                 self._states.popitem(last=False)
         with lock:
             yield state
 
 
-class Once(Generic[Answer]):
-    """Has each of the last *most* events handled once; a duplicate gets the same answer, and so the same reply."""
+class Deduplicator(Generic[Result]):
+    """Handles each of the last *size* events once.
 
-    def __init__(self, most: int) -> None:
-        self._answers: Remembered[list[Answer]] = Remembered(most, list)
+    It lives in memory. A store that several pods share could take its place: it needs only `handle_once`.
+    """
 
-    def __call__(self, event: CloudEvent, handle: Callable[[CloudEvent], Answer]) -> Answer:
-        """What *handle* answers, or answered. Raises what it raises; then the event counts as not handled."""
-        with self._answers.of(event) as answers:
-            if answers:
-                log.info("handled before", id=event["id"])
+    def __init__(self, size: int) -> None:
+        self._results: EventStates[list[Result]] = EventStates(size, list)
+
+    def handle_once(self, event: CloudEvent, handle: Callable[[CloudEvent], Result]) -> Result:
+        """Return the result of *handle* for *event*, or the earlier result if *event* is a duplicate.
+
+        Raises what *handle* raises. The event then counts as not handled.
+        """
+        with self._results.of(event) as results:
+            if results:
+                log.info("duplicate event", id=event["id"])
             else:
-                answers.append(handle(event))
-            return answers[0]
+                results.append(handle(event))
+            return results[0]

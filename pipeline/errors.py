@@ -1,34 +1,38 @@
-"""The program's errors: one base, two families.
+"""The program's errors: one base class and two families.
 
-A temporary error is worth trying again (HTTP 503: Knative retries it); a permanent one is not (HTTP 400: it goes to
-the dead-letter sink). `func.py` alone turns them into statuses. A message says what was tried, with what, what came
-back and what to do; it never holds a credential, and a foreign body in it is cut.
+Retrying can solve a temporary error (HTTP 503: Knative retries). Retrying cannot solve a permanent error (HTTP 400: the
+event goes to the dead-letter sink). Only `func.py` turns errors into statuses. A message says what was attempted, what
+came back and what to do. It never contains a credential, and foreign text in it is cut.
 """
 
 from collections.abc import Sequence
 
 
 class VCenterEventsError(Exception):
-    """Base of every error this program raises on purpose."""
+    """The base of every error that this program raises on purpose."""
 
 
 class TemporaryError(VCenterEventsError):
-    """Trying again later may succeed: a server is unreachable, busy or restarting."""
+    """A retry may succeed: a server is unreachable, busy or restarting."""
 
 
 class PermanentError(VCenterEventsError):
-    """Trying again cannot succeed until a person changes something."""
+    """No retry can succeed until a person changes something."""
+
+
+class ObjectNotFound(PermanentError):
+    """The object that an event is about does not exist in vCenter anymore."""
 
 
 class SettingsError(PermanentError):
-    """The settings are unusable. *faults* holds one sentence for each, all of them at once."""
+    """The settings are invalid. *errors* has one sentence for each invalid setting."""
 
-    def __init__(self, faults: Sequence[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("settings are not usable:\n" + "\n".join(f"  - {fault}" for fault in self.faults))
+    def __init__(self, errors: Sequence[str]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("invalid settings:\n" + "\n".join(f"  - {error}" for error in self.errors))
 
 
 def cut(text: str, limit: int = 300) -> str:
-    """*text*, at most *limit* characters, on one line; for quoting what a foreign server answered."""
+    """Return *text* on one line of at most *limit* characters, to quote a foreign server."""
     line = " ".join(text.split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"

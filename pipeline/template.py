@@ -1,14 +1,14 @@
-"""Text about an event, by Jinja2 templates of the user's, sandboxed: for messages, request bodies, attribute values.
+"""Jinja2 templates and conditions over events, written by the user and sandboxed.
 
-A template is the user's program and may fail at an event that its author did not think of: then its default is used,
-and the fault is logged with the setting's name.
+Reactions use them for messages, request bodies and attribute values. A template may fail at an event that its author
+did not expect. The default is then used, and a warning with the setting's name is logged.
 """
 
 from typing import Any
 
+import jinja2
 import structlog
 from cloudevents.http import CloudEvent
-from jinja2 import ChainableUndefined, Template
 from jinja2.sandbox import SandboxedEnvironment
 
 from pipeline import payload
@@ -16,53 +16,56 @@ from pipeline.errors import cut
 
 log = structlog.get_logger()
 
-# Chainable: `data.Vm.Name` of an event without a VM is empty, not a fault. What is made is text: each receiver escapes
-# its own way, and `| tojson` and `| urlencode` are there.
-_ENVIRONMENT = SandboxedEnvironment(undefined=ChainableUndefined, autoescape=False)
+# Chainable: `data.Vm.Name` of an event without a VM is empty and not an error. The output is plain text. Receivers
+# need different escaping, for which templates have `| tojson` and `| urlencode`.
+_ENVIRONMENT = SandboxedEnvironment(undefined=jinja2.ChainableUndefined, autoescape=False)
 
 
-class Words:
-    """A text about events."""
+class Template:
+    """A template of text about events."""
 
     def __init__(self, setting: str, template: str | None, default: str) -> None:
-        """By *template*, which *setting* gave, or by *default*, which never fails."""
+        """Use *template*, the value of *setting*, or without one *default*, which must never fail."""
         self._setting = setting
         self._default = _ENVIRONMENT.from_string(default)
-        self._chosen: Template = _ENVIRONMENT.from_string(template) if template else self._default
+        self._template = _ENVIRONMENT.from_string(template) if template else self._default
 
-    def of(self, event: CloudEvent, /, **more: Any) -> str:
-        """The text about *event*; *more* are names that the template may use besides those of `context`."""
-        known = context(event) | more
+    def render(self, event: CloudEvent, /, **variables: Any) -> str:
+        """Return the text about *event*. *variables* extend those of `context`."""
+        known = context(event) | variables
         try:
-            text = str(self._chosen.render(known)).strip()
-        except Exception as error:  # noqa: BLE001 - a template is the user's program: it may raise anything
-            fault = cut(repr(error))
-            log.warning("template failed, the default is used", setting=self._setting, id=event["id"], fault=fault)
+            text = str(self._template.render(known)).strip()
+        except Exception as error:  # noqa: BLE001 - a template is the user's program and may raise anything
+            reason = cut(repr(error))
+            log.warning("template failed, using the default", setting=self._setting, id=event["id"], reason=reason)
             text = ""
         return text or str(self._default.render(known)).strip()
 
 
 class Condition:
-    """Whether an event counts, by a Jinja2 expression over it: what a Trigger cannot ask, because it sees no data."""
+    """A Jinja2 expression that an event must meet. It can check the payload, which a Trigger cannot see."""
 
     def __init__(self, setting: str, expression: str | None) -> None:
-        """By *expression*, which *setting* gave; without one every event counts."""
+        """Use *expression*, the value of *setting*. Without one, every event meets the condition."""
         self._setting = setting
-        self._holds = _ENVIRONMENT.compile_expression(expression) if expression else lambda _: True
+        self._expression = _ENVIRONMENT.compile_expression(expression) if expression else lambda _: True
 
     def holds(self, event: CloudEvent) -> bool:
-        """Whether *event* counts; one at which the expression fails does, because silence would hide it."""
+        """Return whether *event* meets the condition, also true if the expression fails: silence would hide that."""
         try:
-            return bool(self._holds(context(event)))
-        except Exception as error:  # noqa: BLE001 - as above
-            fault = cut(repr(error))
-            log.warning("expression failed, the event counts", setting=self._setting, id=event["id"], fault=fault)
+            return bool(self._expression(context(event)))
+        except Exception as error:  # noqa: BLE001 - an expression is the user's program and may raise anything
+            reason = cut(repr(error))
+            log.warning("expression failed, assuming true", setting=self._setting, id=event["id"], reason=reason)
             return True
 
 
 def context(event: CloudEvent) -> dict[str, Any]:
-    """What a template may use: every attribute by its name, `data` (the payload, PascalCase, also when it came as XML),
-    and `message`, `title`, `target` and `user` as read from it."""
+    """Return the variables of a template.
+
+    These are the event's attributes by name, `data` (the payload in PascalCase, also if it came as XML), and `message`,
+    `title`, `target` and `user`, which are read from the payload.
+    """
     return {
         **{name: value for name, value in event.get_attributes().items() if value is not None},
         "data": payload.fields(event),

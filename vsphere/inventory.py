@@ -18,7 +18,7 @@ from cloudevents.http import CloudEvent
 from pyVmomi import vim, vmodl
 
 from pipeline import payload
-from pipeline.errors import PermanentError, cut
+from pipeline.errors import ObjectNotFound, cut
 from pipeline.payload import Reference
 from vsphere.event import from_element, to_json
 from vsphere.schema import NAMESPACE
@@ -32,10 +32,6 @@ Result = TypeVar("Result")
 TASK_SECONDS = 60.0
 """How long a task (suspend, power off) may take; it goes on in vCenter when that is over."""
 TASK_POLL_SECONDS = 0.1
-
-
-class Gone(PermanentError):
-    """The object does not exist any more."""
 
 
 class Machine(NamedTuple):
@@ -69,7 +65,10 @@ def object_of(event: CloudEvent, kind: str, vcenter: VCenterSettings) -> Referen
 
 
 class Inventory(VCenter):
-    """One session, used by one thread at a time. Its methods raise `VCenterUnavailable`, `VCenterRefused` or `Gone`."""
+    """One session, used by one thread at a time.
+
+    Its methods raise `VCenterUnavailable`, `VCenterRefused` or `ObjectNotFound`.
+    """
 
     def __init__(self, settings: VCenterSettings) -> None:
         super().__init__(settings)
@@ -243,7 +242,7 @@ class Inventory(VCenter):
         """pyVmomi's object for *reference*, in this session."""
         kind = getattr(vim, reference.kind, None)
         if kind is None:
-            raise Gone(f"{reference.kind} is no kind of object")
+            raise ObjectNotFound(f"{reference.kind} is no kind of object")
         return kind(reference.id, self._stub)
 
     def _do(self, what: str, work: Callable[[], Result]) -> Result:
@@ -270,10 +269,10 @@ def _asking(what: str) -> Iterator[None]:
         yield
     except VCenterUnavailable as error:  # of the session's own calls
         if isinstance(error.__cause__, vmodl.fault.ManagedObjectNotFound):
-            raise Gone(f"{what}: it does not exist any more") from error
+            raise ObjectNotFound(f"{what}: it does not exist any more") from error
         raise
     except vmodl.fault.ManagedObjectNotFound as fault:
-        raise Gone(f"{what}: it does not exist any more") from fault
+        raise ObjectNotFound(f"{what}: it does not exist any more") from fault
     except vim.fault.NoPermission as fault:
         if isinstance(fault, vim.fault.NotAuthenticated):
             raise VCenterUnavailable(f"{what}: the session has ended") from fault

@@ -89,10 +89,10 @@ class VCenterSettings:
             ) from error
         return name.rstrip("\r\n"), Secret(password.rstrip("\r\n"))
 
-    def faults(self) -> list[str]:
+    def errors(self) -> list[str]:
         """What is wrong with the values together."""
         try:
             self.login()
         except SettingsError as error:
-            return list(error.faults)
+            return list(error.errors)
         return []

@@ -150,10 +150,10 @@ class NotifySettings:
         example="none",
         default="error",
     )
-    remembered: int = setting(
-        "NOTIFY_REMEMBERED",
+    dedup_size: int = setting(
+        "NOTIFY_DEDUP_SIZE",
         whole_number(1, 1_000_000),
-        "events remembered, so that one delivered again is not notified again",
+        "Events remembered to detect duplicate deliveries.",
         example="10000",
         default="10000",
     )

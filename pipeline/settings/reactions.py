@@ -14,9 +14,9 @@ from pipeline.settings.variable import Secret, setting
 from vsphere.settings import VCenterSettings
 
 
-def remembering(name: str) -> Any:
-    """How many events a reaction remembers; read from the variable *name*."""
-    meaning = "events remembered, so that one delivered again has no second effect"
+def dedup_size_setting(name: str) -> Any:
+    """The setting *name*: how many events a reaction remembers."""
+    meaning = "Events remembered to detect duplicate deliveries."
     return setting(name, whole_number(1, 1_000_000), meaning, example="10000", default="10000")
 
 
@@ -72,7 +72,7 @@ class TagSettings:
     create: bool = setting(
         "TAG_CREATE", flag, "make category and tag if they do not exist", example="true", default="false"
     )
-    remembered: int = remembering("TAG_REMEMBERED")
+    dedup_size: int = dedup_size_setting("TAG_DEDUP_SIZE")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +87,7 @@ class AttributeSettings:
         example='{"VmPoweredOnEvent": {"last powered on": "{{ time }}"}}',
         default=json.dumps(_ATTRIBUTE_VALUES),
     )
-    remembered: int = remembering("ATTRIBUTE_REMEMBERED")
+    dedup_size: int = dedup_size_setting("ATTRIBUTE_DEDUP_SIZE")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +102,7 @@ class MaintenanceSettings:
         example="alarm actions before maintenance",
         default="alarm actions before maintenance",
     )
-    remembered: int = remembering("MAINTENANCE_REMEMBERED")
+    dedup_size: int = dedup_size_setting("MAINTENANCE_DEDUP_SIZE")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +120,7 @@ class FailoverSettings:
         example="30s",
         default="30s",
     )
-    remembered: int = remembering("FAILOVER_REMEMBERED")
+    dedup_size: int = dedup_size_setting("FAILOVER_DEDUP_SIZE")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +128,7 @@ class CapacitySettings:
     """The capacity reaction."""
 
     vcenter: VCenterSettings
-    remembered: int = remembering("CAPACITY_REMEMBERED")
+    dedup_size: int = dedup_size_setting("CAPACITY_DEDUP_SIZE")
 
 
 def regular_expression(value: str) -> str:
@@ -175,7 +175,7 @@ class PreemptSettings:
         example="10m",
         default="10m",
     )
-    remembered: int = remembering("PREEMPT_REMEMBERED")
+    dedup_size: int = dedup_size_setting("PREEMPT_DEDUP_SIZE")
 
 
 def secret_http_url(value: str) -> Secret:
@@ -251,4 +251,4 @@ class WebhookSettings:
     timeout_seconds: float = setting(
         "WEBHOOK_TIMEOUT", duration, "longest wait for the answer", example="30s", default="10s"
     )
-    remembered: int = remembering("WEBHOOK_REMEMBERED")
+    dedup_size: int = dedup_size_setting("WEBHOOK_DEDUP_SIZE")

@@ -103,7 +103,7 @@ def _read(settings: type[T], environ: Environ, faults: list[str]) -> T | None:
             faults.append(f"{variable.name} is not set ({variable.meaning}); for example {example}")
     made = settings(**values)
     # What is wrong with values together is said along with the rest, so that one start shows every fault.
-    faults.extend(getattr(made, "faults", list)())
+    faults.extend(getattr(made, "errors", list)())
     return made if len(faults) == before else None
 
 

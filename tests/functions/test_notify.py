@@ -140,7 +140,7 @@ def test_only_the_service_that_failed_is_notified_when_the_event_comes_again() -
 
 def test_no_more_events_are_remembered_than_the_setting_says() -> None:
     with Receiver() as receiver:
-        function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_REMEMBERED": "2"})
+        function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_DEDUP_SIZE": "2"})
         for number in ("1", "2", "3", "3", "1"):
             function.handle(event(POWERED_OFF, id=number))
     assert len(receiver.bodies) == 4

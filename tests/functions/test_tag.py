@@ -206,5 +206,5 @@ def test_settings_name_what_is_missing() -> None:
     with pytest.raises(SettingsError) as refused:
         tag.create({"VC_URL": "https://vcenter.example", "TAG_OBJECT": "planet"})
 
-    named = [fault.split()[0] for fault in refused.value.faults]
+    named = [fault.split()[0] for fault in refused.value.errors]
     assert named == ["VC_USERNAME", "TAG_CATEGORY", "TAG_NAME", "TAG_OBJECT"]

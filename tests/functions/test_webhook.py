@@ -117,7 +117,7 @@ def test_settings_that_cannot_be_used_are_named_and_not_shown() -> None:
             }
         )
 
-    named = [fault.split()[0] for fault in refused.value.faults]
+    named = [fault.split()[0] for fault in refused.value.errors]
     assert named == ["WEBHOOK_URL", "WEBHOOK_METHOD", "WEBHOOK_HEADERS", "WEBHOOK_BODY"]
     assert "hunter2" not in str(refused.value)
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from cloudevents.http import CloudEvent
 
-from pipeline.deduplication import Once, Remembered
+from pipeline.deduplication import Deduplicator, EventStates
 from pipeline.errors import TemporaryError
 
 
@@ -21,8 +21,12 @@ def test_event_that_comes_again_gets_the_same_answer_and_is_not_handled_again() 
         handled.append(one["source"] + one["id"])
         return f"answer {len(handled)}"
 
-    once: Once[str] = Once(10)
-    answers = [once(event("1"), handle), once(event("1"), handle), once(event("1", "/b"), handle)]
+    deduplicator: Deduplicator[str] = Deduplicator(10)
+    answers = [
+        deduplicator.handle_once(event("1"), handle),
+        deduplicator.handle_once(event("1"), handle),
+        deduplicator.handle_once(event("1", "/b"), handle),
+    ]
 
     assert answers == ["answer 1", "answer 1", "answer 2"]
     assert handled == ["/a1", "/b1"]
@@ -37,11 +41,11 @@ def test_event_that_could_not_be_handled_is_handled_when_it_comes_again() -> Non
             raise outcome
         return "done"
 
-    once: Once[str] = Once(10)
+    deduplicator: Deduplicator[str] = Deduplicator(10)
     with pytest.raises(TemporaryError):
-        once(event("1"), handle)
+        deduplicator.handle_once(event("1"), handle)
 
-    assert once(event("1"), handle) == "done"
+    assert deduplicator.handle_once(event("1"), handle) == "done"
 
 
 def test_duplicate_waits_for_the_first_and_other_events_do_not() -> None:
@@ -54,12 +58,12 @@ def test_duplicate_waits_for_the_first_and_other_events_do_not() -> None:
         assert leave.wait(10)
         return "slow"
 
-    once: Once[str] = Once(10)
+    deduplicator: Deduplicator[str] = Deduplicator(10)
     with ThreadPoolExecutor(4) as threads:
-        first = threads.submit(once, event("1"), slow)
+        first = threads.submit(deduplicator.handle_once, event("1"), slow)
         assert entered.wait(10)
-        duplicates = [threads.submit(once, event("1"), slow) for _ in range(2)]
-        assert once(event("2"), lambda _: "other") == "other"
+        duplicates = [threads.submit(deduplicator.handle_once, event("1"), slow) for _ in range(2)]
+        assert deduplicator.handle_once(event("2"), lambda _: "other") == "other"
         assert not any(each.done() for each in duplicates)
         leave.set()
 
@@ -68,7 +72,7 @@ def test_duplicate_waits_for_the_first_and_other_events_do_not() -> None:
 
 
 def test_no_more_are_remembered_than_told_and_the_oldest_goes_first() -> None:
-    counts: Remembered[list[int]] = Remembered(2, list)
+    counts: EventStates[list[int]] = EventStates(2, list)
 
     for number in ("1", "2", "1", "3", "1", "2"):
         with counts.of(event(number)) as seen:

@@ -17,7 +17,7 @@ GOOD = {"VC_URL": "https://vcenter.example", "VC_USERNAME": "u", "VC_PASSWORD": 
 def test_every_fault_is_said_at_once_with_its_variable_and_an_example() -> None:
     with pytest.raises(SettingsError) as raised:
         read(PollerSettings, {"VC_URL": "vcenter", "VC_INSECURE": "maybe", "FOLLOW_SECONDS": "5 min"})
-    faults = raised.value.faults
+    faults = raised.value.errors
     assert [fault.split()[0] for fault in faults] == [
         "VC_URL",
         "VC_INSECURE",

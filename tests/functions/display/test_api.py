@@ -400,7 +400,7 @@ def test_page_lacking_a_place_for_its_script_is_noticed(tmp_path: Path) -> None:
 def test_every_fault_of_the_settings_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as error:
         display.create({"DISPLAY_EVENTS": "0", "DISPLAY_ALLOW_SEND": "maybe"})
-    assert [fault.split()[0] for fault in error.value.faults] == ["DISPLAY_EVENTS", "DISPLAY_ALLOW_SEND"]
+    assert [fault.split()[0] for fault in error.value.errors] == ["DISPLAY_EVENTS", "DISPLAY_ALLOW_SEND"]
     with pytest.raises(SettingsError, match="DISPLAY_FILE"):
         display.create({"DISPLAY_FILE": str(tmp_path / "nowhere" / "display.db")})
 
