@@ -156,9 +156,9 @@ class Sink(Generic[P]):
         self._lock = threading.Condition()
         self._prefix: AcknowledgedPrefix[P] = AcknowledgedPrefix()
         self._closing = False
-        self._lanes: list[deque[tuple[int, Delivery[P]]]] = [deque() for _ in range(settings.lanes)]
+        self._lanes: list[deque[tuple[int, Delivery[P]]]] = [deque() for _ in range(settings.concurrency)]
         self._wake: list[asyncio.Event] = []
-        self._taken: deque[_Taken[P]] = deque(maxlen=settings.window)
+        self._taken: deque[_Taken[P]] = deque(maxlen=settings.max_in_flight)
         """What may have to be sent again, in the order of the answers."""
         self._break: _Break | None = None
         self._ready = threading.Event()
