@@ -168,7 +168,7 @@ def findings(path: str, parts: Iterable[Piece], rules: list[Rule], exemptions: l
         for rule in rules:
             if kind in rule.where:
                 for match in rule.pattern.finditer(text):
-                    shown = " ".join(match[0].split())
+                    shown = " ".join(word for word in match[0].split() if word != "*")
                     if not any(pattern.fullmatch(shown) for pattern in exempt):
                         yield Finding(path, line + _line(text, match.start()) - 1, shown, rule.use)
 
