@@ -13,14 +13,15 @@ import uuid
 from collections.abc import Mapping
 
 import structlog
-from cloudevents.conversion import to_binary
-from cloudevents.http import CloudEvent, from_http
+from cloudevents.http import CloudEvent as ParliamentEvent
+from cloudevents.http import from_http
 from flask import Flask, Request, Response, current_app
 from parliament import Context, server
 from werkzeug.exceptions import HTTPException
 
 from functions import Environ, Function, ReadsRequests
 from pipeline import settings
+from pipeline.cloudevents import CloudEvent, create, to_binary
 from pipeline.errors import PermanentError, SettingsError, TemporaryError, cut
 
 FUNCTIONS = {
@@ -90,7 +91,7 @@ class Door:
     def _receive(self, context: Context) -> Response:
         """202 without a body, or 200 with the reply event; 400, 503 or 500 with the reason in one line."""
         started = time.perf_counter()
-        event: CloudEvent | None = context.cloud_event
+        event: ParliamentEvent | None = context.cloud_event
         reply: CloudEvent | None = None
         reason = ""
         told: Mapping[str, object] = {}
@@ -125,7 +126,7 @@ class Door:
         return _text(reason, status) if reason else Response(status=status)
 
 
-def well_formed(request: Request, event: CloudEvent | None) -> CloudEvent:
+def well_formed(request: Request, event: ParliamentEvent | None) -> CloudEvent:
     """*event*, which parliament read from *request*, or None when it could not.
 
     Raises `PermanentError` with what the request lacks: parliament says only that there is no event, so the request is
@@ -136,7 +137,7 @@ def well_formed(request: Request, event: CloudEvent | None) -> CloudEvent:
     lacking = [name for name in REQUIRED_ATTRIBUTES if not isinstance(event.get(name), str) or not event[name].strip()]
     if lacking:
         raise PermanentError(f"not a CloudEvent: {', '.join(lacking)} must be text and not empty")
-    return event
+    return create(event.get_attributes(), event.get_data())
 
 
 def _why_no_event(request: Request) -> str:

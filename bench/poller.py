@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Self
 
 import aiohttp
-from cloudevents.http import CloudEvent
 from pyVmomi import vim
 
 from bench.measure import Measurement, milliseconds
 from bench.sink import SinkProcess
 from demo.vcsim import VCSim
 from functions.poller import create
+from pipeline.cloudevents import CloudEvent
 from tests.administrator import Administrator
 from tests.golden import records
 
 ROOT = Path(__file__).parent.parent
-TICK = CloudEvent({"type": "dev.knative.sources.ping", "source": "/bench"}, None)
+TICK = CloudEvent({"id": "tick", "type": "dev.knative.sources.ping", "source": "/bench"})
 RUNS = 5
 
 

@@ -9,8 +9,9 @@ What never belongs here: parliament, reading the environment, Kubernetes manifes
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
-from cloudevents.http import CloudEvent
 from flask import Blueprint
+
+from pipeline.cloudevents import CloudEvent
 
 Environ = Mapping[str, str]
 
@@ -24,7 +25,7 @@ class Function(Protocol):
     def handle(self, event: CloudEvent) -> CloudEvent | None:
         """Handle one event; return a reply event, or None for none.
 
-        Called from many threads. *event* has its data parsed when it is JSON (`dict`), else as `bytes` or `str`.
+        Called from many threads.
         Raises `TemporaryError` (503, so that the Broker retries) or `PermanentError` (400, to the dead-letter sink).
         """
 

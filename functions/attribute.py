@@ -5,11 +5,11 @@ machine. Which attributes an event writes depends on its type; which events come
 """
 
 import structlog
-from cloudevents.http import CloudEvent
 from flask import Blueprint
 
 from functions import Environ
 from pipeline import payload, settings
+from pipeline.cloudevents import CloudEvent
 from pipeline.deduplication import Deduplicator
 from pipeline.errors import ObjectNotFound, cut
 from pipeline.reply import reply

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
-from cloudevents.http import CloudEvent
 from flask import Blueprint
 
 from functions import Environ
 from pipeline import payload, settings
+from pipeline.cloudevents import CloudEvent
 from pipeline.deduplication import Deduplicator
 from pipeline.errors import ObjectNotFound
 from pipeline.payload import Reference

@@ -8,11 +8,11 @@ import threading
 from datetime import timedelta
 
 import structlog
-from cloudevents.http import CloudEvent
 from flask import Blueprint
 
 from functions import Environ
 from pipeline import payload, settings
+from pipeline.cloudevents import CloudEvent
 from pipeline.deduplication import Deduplicator
 from pipeline.errors import ObjectNotFound, cut
 from pipeline.reply import reply

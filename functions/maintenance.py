@@ -5,11 +5,11 @@ host is now counts, not what the event says: events come twice, late, and in any
 """
 
 import structlog
-from cloudevents.http import CloudEvent
 from flask import Blueprint
 
 from functions import Environ
 from pipeline import settings
+from pipeline.cloudevents import CloudEvent
 from pipeline.deduplication import Deduplicator
 from pipeline.errors import ObjectNotFound
 from pipeline.payload import Reference

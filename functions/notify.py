@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 
 import apprise
 import structlog
-from cloudevents.http import CloudEvent
 from flask import Blueprint
 
 from functions import Environ
 from pipeline import payload, settings, severity
+from pipeline.cloudevents import CloudEvent
 from pipeline.deduplication import EventStates
 from pipeline.errors import TemporaryError, cut
 from pipeline.template import Condition, Template

@@ -5,11 +5,11 @@ attached once, so a delivery that repeats itself does no harm even after a resta
 """
 
 import structlog
-from cloudevents.http import CloudEvent
 from flask import Blueprint
 
 from functions import Environ
 from pipeline import settings
+from pipeline.cloudevents import CloudEvent
 from pipeline.deduplication import Deduplicator
 from pipeline.reply import reply
 from vsphere.inventory import object_of

@@ -10,12 +10,11 @@ import hmac
 
 import requests
 import structlog
-from cloudevents.conversion import to_json
-from cloudevents.http import CloudEvent
 from flask import Blueprint
 
 from functions import Environ
 from pipeline import settings
+from pipeline.cloudevents import CloudEvent, to_json
 from pipeline.deduplication import Deduplicator
 from pipeline.errors import PermanentError, TemporaryError, cut
 from pipeline.template import Condition, Template

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 import structlog
-from cloudevents.http import CloudEvent
+
+from pipeline.cloudevents import CloudEvent
 
 log = structlog.get_logger()
 

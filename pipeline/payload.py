@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
-from cloudevents.http import CloudEvent
-
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import cut
 
 _TARGETS = ("vm", "host", "datastore", "cluster", "switch", "network", "datacenter", "entity")
@@ -55,7 +54,7 @@ _WORDS = {"Vm": "VM", "Das": "HA", "Drs": "DRS", "Dvs": "DVS", "Id": "ID", "Uuid
 
 def fields(event: CloudEvent) -> dict[str, Any]:
     """The payload as a dict of PascalCase properties, also when it came as XML; empty when it is neither."""
-    data = event.get_data()
+    data = event.payload
     if isinstance(data, dict):
         return data
     if isinstance(data, bytes | str) and "xml" in str(event.get("datacontenttype") or ""):
@@ -108,7 +107,7 @@ def message(event: CloudEvent, limit: int = 300) -> str:
         kind, namespace, name = kubernetes
         verb = str(event.get("type") or "").rpartition(".")[2]
         return cut(f"{kind} {f'{namespace}/' if namespace else ''}{name} {verb}", limit)
-    return cut(beginning(event.get_data(), limit), limit)
+    return cut(beginning(event.payload, limit), limit)
 
 
 def beginning(data: Any, limit: int) -> str:
@@ -229,7 +228,7 @@ def title(event: CloudEvent) -> str:
 
 def pretty(event: CloudEvent) -> str:
     """The payload to be read by a person: JSON and XML indented, other text as it is, anything else as a hex dump."""
-    data = event.get_data()
+    data = event.payload
     if data is None:
         return ""
     if isinstance(data, bytes | str):

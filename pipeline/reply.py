@@ -6,7 +6,7 @@ are `message` and `severity`, which people are told, and the facts they are made
 
 from typing import Any
 
-from cloudevents.http import CloudEvent
+from pipeline.cloudevents import CloudEvent, create
 
 TYPE_PREFIX = "dev.vcenter-events."
 
@@ -22,4 +22,4 @@ def reply(event: CloudEvent, what: str, message: str, severity: str, **facts: An
         "datacontenttype": "application/json",
     }
     data = {"message": message, "severity": severity, **facts}
-    return CloudEvent({name: value for name, value in attributes.items() if value}, data)
+    return create({name: value for name, value in attributes.items() if value}, data)

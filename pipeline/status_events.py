@@ -6,10 +6,9 @@ lists them.
 """
 
 import datetime
-import json
 from typing import Any
 
-from cloudevents.http import CloudEvent
+from pipeline.cloudevents import CloudEvent, create
 
 TYPE_PREFIX = "dev.vcenter-events.poller."
 UNREACHABLE = f"{TYPE_PREFIX}unreachable.v0"
@@ -51,7 +50,7 @@ def _notice(kind: str, source: str, moment: datetime.datetime, identity: str, da
         "time": _text(moment),
         "datacontenttype": "application/json",
     }
-    return CloudEvent(attributes, json.dumps(data, ensure_ascii=False).encode())
+    return create(attributes, data)
 
 
 def _text(moment: datetime.datetime) -> str:

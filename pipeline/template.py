@@ -8,10 +8,10 @@ from typing import Any
 
 import jinja2
 import structlog
-from cloudevents.http import CloudEvent
 from jinja2.sandbox import SandboxedEnvironment
 
 from pipeline import payload
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import cut
 
 log = structlog.get_logger()
@@ -67,7 +67,7 @@ def context(event: CloudEvent) -> dict[str, Any]:
     `title`, `target` and `user`, which are read from the payload.
     """
     return {
-        **{name: value for name, value in event.get_attributes().items() if value is not None},
+        **event.attributes,
         "data": payload.fields(event),
         "message": payload.message(event),
         "title": payload.title(event),

@@ -15,8 +15,7 @@ from collections.abc import Callable
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from cloudevents.http import CloudEvent
-
+from pipeline.cloudevents import CloudEvent
 from vsphere.schema import ABSTRACT, NAMESPACE, Kind, Property, properties
 
 JSON = "application/json"
@@ -90,6 +89,7 @@ def to_cloudevent(event: VCenterEvent, source: str, api_version: str, encoding: 
     *source* is the vCenter's SDK address, *api_version* its API's version. The data are bytes, ready to send.
     """
     attributes = {
+        "specversion": "1.0",
         "type": event_type(event),
         "source": source,
         "id": str(event.key),

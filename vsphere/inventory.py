@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 import structlog
-from cloudevents.http import CloudEvent
 from pyVmomi import vim, vmodl
 
 from pipeline import payload
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import ObjectNotFound, cut
 from pipeline.payload import Reference
 from vsphere.event import from_element, to_json

@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 
 import requests
 import structlog
-from cloudevents.conversion import to_binary
-from cloudevents.http import CloudEvent, from_json
 from flask import Blueprint
 
 from functions import Environ
@@ -25,6 +23,7 @@ from functions.deadletter.handover import hand_over
 from functions.deadletter.letters import Failure, Letter, Letters
 from functions.deadletter.settings import DeadletterSettings
 from pipeline import settings
+from pipeline.cloudevents import CloudEvent, from_json, to_binary
 from pipeline.errors import SettingsError, TemporaryError, cut
 
 ADDED_BY_BROKER = ("knativeerrordest", "knativeerrorcode", "knativeerrordata", "knativearrivaltime", "knativebrokerttl")
@@ -166,8 +165,8 @@ def answer_in(data: str) -> str:
 
 def own_part(event: CloudEvent) -> CloudEvent:
     """*event* as it first came to the Broker."""
-    attributes = {name: value for name, value in event.get_attributes().items() if name not in ADDED_BY_BROKER}
-    return CloudEvent(attributes, event.get_data())
+    attributes = {name: value for name, value in event.attributes.items() if name not in ADDED_BY_BROKER}
+    return CloudEvent(attributes, event.data)
 
 
 def by_event(letters: Sequence[Letter]) -> list[list[Letter]]:

@@ -9,13 +9,13 @@ import json
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from cloudevents.http import from_json
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from functions.deadletter.handover import NotALetter, described, read
 from functions.deadletter.letters import Letter, Letters, State
 from pipeline import payload
+from pipeline.cloudevents import from_json
 from pipeline.errors import TemporaryError
 
 PAGE = 100
@@ -67,7 +67,7 @@ def blueprint(function: Redrives, letters: Letters) -> Blueprint:
         if not found or document is None:
             return _json({"error": f"there is no letter {number}"}, 404)
         event = from_json(document)
-        its = {"attributes": dict(event.get_attributes()), "payload": payload.pretty(event)}
+        its = {"attributes": dict(event.attributes), "payload": payload.pretty(event)}
         return _json({**described(found[0]), "event": its})
 
     @routes.post("/api/letters/redrive")

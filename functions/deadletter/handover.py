@@ -14,9 +14,9 @@ from typing import Any
 
 import requests
 import structlog
-from cloudevents.http import from_json
 
 from functions.deadletter.letters import Letter, Letters, State
+from pipeline.cloudevents import from_json
 from pipeline.errors import cut
 
 BATCH_BYTES = 1_000_000

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from cloudevents.conversion import to_json
-from cloudevents.http import CloudEvent
 
+from pipeline.cloudevents import CloudEvent, to_json
 from pipeline.errors import TemporaryError
 
 log = structlog.get_logger()

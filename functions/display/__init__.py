@@ -7,8 +7,6 @@ belongs here: choosing which events arrive (a Trigger does), acting on them.
 
 from collections.abc import Mapping
 
-from cloudevents.conversion import to_binary
-from cloudevents.http import CloudEvent
 from flask import Blueprint
 
 from functions import Environ
@@ -23,6 +21,7 @@ from functions.display.sources import Sources
 from functions.display.store import SQLiteStore
 from functions.display.stream import Viewers
 from pipeline import settings
+from pipeline.cloudevents import CloudEvent, to_binary
 from pipeline.errors import PermanentError
 
 VIEWER_SHARE = 0.75

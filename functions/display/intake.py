@@ -12,8 +12,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from cloudevents.http import CloudEvent
-
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import PermanentError
 
 STRUCTURED = "application/cloudevents+json"
@@ -39,8 +38,7 @@ class Event:
     @cached_property
     def readable(self) -> CloudEvent:
         """The event as `pipeline.payload` reads it."""
-        media_type = media_type_of(self.attributes.get("datacontenttype", ""))
-        return CloudEvent(self.attributes, _parsed(self.data, media_type))
+        return CloudEvent(self.attributes, self.data)
 
 
 def read(headers: Mapping[str, str], body: bytes) -> list[Event]:
@@ -171,18 +169,6 @@ def _json(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise _refusal([f"no ce- headers, and the body is not JSON that can be read: {error}"]) from error
-
-
-def _parsed(data: bytes, media_type: str) -> Any:
-    """The payload as the SDK would parse it: JSON where it is that, else its bytes; None if there is none."""
-    if not data:
-        return None
-    if _is_json(media_type) or not media_type:
-        try:
-            return json.loads(data)
-        except (ValueError, RecursionError):
-            pass
-    return data
 
 
 def _is_json(media_type: str) -> bool:

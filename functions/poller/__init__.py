@@ -12,7 +12,6 @@ import threading
 import time
 
 import structlog
-from cloudevents.http import CloudEvent
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
@@ -24,6 +23,7 @@ from functions.poller.parts import Parts
 from functions.poller.poll import Poll
 from functions.poller.settings import PollerSettings
 from functions.poller.sink import Counts, Sink
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import TemporaryError
 from pipeline.settings import read
 from vsphere.event import Position

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 
 import structlog
-from cloudevents.http import CloudEvent
 
 from functions.poller.checkpoint import (
     CLAIM_SECONDS,
@@ -20,6 +19,7 @@ from functions.poller.checkpoint import (
 from functions.poller.parts import Parts, now
 from functions.poller.sink import Counts, Delivery, Sink, SinkClosed
 from pipeline import status_events
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import VCenterEventsError
 from vsphere.event import Position
 

@@ -28,10 +28,10 @@ from urllib.parse import quote
 import aiohttp
 import structlog
 import uvloop
-from cloudevents.http import CloudEvent
 
 from functions.poller.acknowledgements import AcknowledgedPrefix
 from functions.poller.settings import SinkSettings
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import TemporaryError, cut
 
 log = structlog.get_logger()
@@ -332,7 +332,7 @@ class Sink(Generic[P]):
                 id=event["id"],
                 type=event["type"],
                 error=failure.reason,
-                attributes=dict(event.get_attributes()),
+                attributes=dict(event.attributes),
                 data=event.data.decode("utf-8", "replace"),
             )
             return
@@ -395,7 +395,7 @@ class Sink(Generic[P]):
 def binary_headers(event: CloudEvent, extensions: Mapping[str, str]) -> dict[str, str]:
     """The headers of *event*, with *extensions* added, in the HTTP binding's binary mode."""
     headers: dict[str, str] = {}
-    for name, value in (*event.get_attributes().items(), *extensions.items()):
+    for name, value in (*event.attributes.items(), *extensions.items()):
         if name == "datacontenttype":
             headers["content-type"] = value
         else:

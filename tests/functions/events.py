@@ -2,13 +2,11 @@
 
 import contextlib
 import itertools
-import json
 from datetime import timedelta
 from typing import Any
 
-from cloudevents.http import CloudEvent
-
 from demo.vcsim import VCSim
+from pipeline.cloudevents import CloudEvent, create
 from pipeline.settings import read
 from vsphere.event import to_cloudevent
 from vsphere.settings import VCenterSettings
@@ -31,7 +29,7 @@ def vcenter_event(source: str, class_name: str, number: str = "4711", **data: An
         "time": "2026-11-20T15:45:13.931122Z",
         "datacontenttype": "application/json",
     }
-    return CloudEvent(attributes, {"UserName": "VSPHERE.LOCAL\\alice", "FullFormattedMessage": "", **data})
+    return create(attributes, {"UserName": "VSPHERE.LOCAL\\alice", "FullFormattedMessage": "", **data})
 
 
 def newest(vcsim: VCSim, class_name: str) -> CloudEvent:
@@ -40,8 +38,7 @@ def newest(vcsim: VCSim, class_name: str) -> CloudEvent:
     with contextlib.closing(VCenter(settings)) as vcenter:
         vcenter.connect()
         event = EventHistory(vcenter, vcenter.server_time() - timedelta(minutes=5), None).read().events[-1]
-        found = to_cloudevent(event, settings.sdk_url, vcenter.api_version)
-    return CloudEvent(found.get_attributes(), json.loads(found.get_data() or b""))
+        return to_cloudevent(event, settings.sdk_url, vcenter.api_version)
 
 
 def about(managed: Any, argument: str) -> dict[str, Any]:

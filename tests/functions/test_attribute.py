@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from cloudevents.http import CloudEvent
 
 from demo.vcsim import VCSim
 from functions import attribute
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import SettingsError, TemporaryError
 from tests.administrator import Administrator
 from tests.functions.events import about, event_of, vcenter_event

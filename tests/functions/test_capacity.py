@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from cloudevents.http import CloudEvent
 from pyVmomi import vim
 
 from demo.vcsim import VCSim
 from functions import capacity
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import TemporaryError
 from tests.administrator import Administrator
 from tests.functions.events import newest, vcenter_event
@@ -48,12 +48,12 @@ def turned(vcsim: VCSim, administrator: Administrator) -> Turned:
 
 def another(event: CloudEvent) -> CloudEvent:
     """The same in an event of another id."""
-    return CloudEvent({**event.get_attributes(), "id": f"{event['id']}-again"}, event.get_data())
+    return event.with_attributes(id=f"{event['id']}-again")
 
 
 def data(reply: CloudEvent | None) -> dict[str, Any]:
     assert reply is not None
-    return dict(reply.get_data() or {})
+    return dict(reply.payload or {})
 
 
 def test_each_state_is_told_once_with_the_room_that_vcenter_knows(

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cloudevents.http import CloudEvent
 from pyVmomi import vim
 
 from demo.vcsim import VCSim
 from functions import failover
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import TemporaryError
 from tests.administrator import Administrator
 from tests.functions.events import about, vcenter_event
@@ -48,8 +48,7 @@ def restart(administrator: Administrator, machine: Any, type_id: str = "com.vmwa
 
 def completed(vcsim: VCSim, cluster: Any, number: str = "1", **ago: float) -> CloudEvent:
     event = vcenter_event(vcsim.url, COMPLETED, number, ComputeResource=about(cluster, "ComputeResource"))
-    event["time"] = (datetime.now(UTC) - timedelta(**ago)).isoformat()
-    return event
+    return event.with_attributes(time=(datetime.now(UTC) - timedelta(**ago)).isoformat())
 
 
 def test_restarted_machines_of_the_cluster_are_one_event(vcsim: VCSim, function: failover.Failover) -> None:
@@ -64,7 +63,7 @@ def test_restarted_machines_of_the_cluster_are_one_event(vcsim: VCSim, function:
 
     assert reply is not None
     assert reply["type"] == "dev.vcenter-events.failover.completed.v0"
-    data = dict(reply.get_data() or {})
+    data = dict(reply.payload or {})
     assert data["machines"] == expected
     assert data["message"].startswith("HA restarted 2 virtual machines in DC0_C0: DC0_C0_RP0_VM0 on DC0_C0_H")
     assert data["severity"] == "warning"

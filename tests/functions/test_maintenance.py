@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from cloudevents.http import CloudEvent
 from pyVmomi import vim
 
 from demo.vcsim import VCSim
 from functions import maintenance
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import TemporaryError
 from tests.administrator import Administrator
 from tests.functions.events import about, newest, vcenter_event

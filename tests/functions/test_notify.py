@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
-from cloudevents.http import CloudEvent
 
 from functions import notify
 from local.services import free_port
-from pipeline import settings
+from pipeline import cloudevents, settings
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import SettingsError, TemporaryError
 from pipeline.settings.notify import quiet_hours
 from tests.local.conftest import wait_until
@@ -53,7 +53,7 @@ def event(data: Any = None, **attributes: str) -> CloudEvent:
         "datacontenttype": "application/json",
         **attributes,
     }
-    return CloudEvent(attributes, data)
+    return cloudevents.create(attributes, data)
 
 
 POWERED_OFF = {

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cloudevents.http import CloudEvent
 from pyVmomi import vim
 
 from demo.vcsim import VCSim
 from functions import preempt
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import SettingsError, TemporaryError
 from pipeline.payload import Reference
 from pipeline.settings import read
@@ -73,7 +73,7 @@ def test_machines_with_the_tag_are_suspended_at_most_so_many(
     assert states(machines) == ["poweredOn", "suspended", "suspended", "poweredOn"]
     assert reply is not None
     assert reply["type"] == "dev.vcenter-events.preempt.done.v0"
-    assert dict(reply.get_data() or {})["machines"] == ["DC0_C0_RP0_VM1", "DC0_C0_RP0_VM2"]
+    assert dict(reply.payload or {})["machines"] == ["DC0_C0_RP0_VM1", "DC0_C0_RP0_VM2"]
 
 
 def test_machines_are_powered_off_if_the_setting_says_so(
@@ -96,7 +96,7 @@ def test_dry_run_is_the_default_and_only_tells(vcsim: VCSim, administrator: Admi
     assert states(machines) == ["poweredOn"] * 4
     assert reply is not None
     assert reply["type"] == "dev.vcenter-events.preempt.planned.v0"
-    assert "3 virtual machines in DC0_C0 would be suspended" in dict(reply.get_data() or {})["message"]
+    assert "3 virtual machines in DC0_C0 would be suspended" in dict(reply.payload or {})["message"]
 
 
 def test_same_event_three_times_and_another_within_the_pause_take_no_more(
@@ -148,8 +148,8 @@ def test_event_without_an_object_is_logged(vcsim: VCSim, make: Make, capsys: pyt
 def test_event_of_long_ago_takes_nothing(vcsim: VCSim, administrator: Administrator, make: Make) -> None:
     machines = administrator.machines_in_cluster
     give_way(vcsim, *machines)
-    event = turned(vcsim, administrator)
-    event["time"] = (datetime.now(UTC) - timedelta(minutes=11)).isoformat()
+    ago = (datetime.now(UTC) - timedelta(minutes=11)).isoformat()
+    event = turned(vcsim, administrator).with_attributes(time=ago)
 
     assert make().handle(event) is None
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from cloudevents.http import CloudEvent
 
 from demo.vcsim import VCSim
 from functions import tag
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import PermanentError, SettingsError, TemporaryError
 from pipeline.payload import Reference
 from pipeline.settings import read
@@ -61,7 +61,7 @@ def test_tag_and_category_are_made_and_attached(vcsim: VCSim, reaction: Make) ->
         said = function.handle(created(vcsim, second))
         assert said is not None
         assert said["type"] == "dev.vcenter-events.tag.attached.v0"
-        assert dict(said.get_data() or {})["message"] == f"Tag lifecycle/created attached to {second.name}"
+        assert dict(said.payload or {})["message"] == f"Tag lifecycle/created attached to {second.name}"
         assert carriers(vcsim) == {("VirtualMachine", first._moId), ("VirtualMachine", second._moId)}
 
 
@@ -112,9 +112,8 @@ def test_other_objects_of_an_event_are_tagged_as_the_setting_says(
 
 def test_event_in_xml_is_handled_like_one_in_json(vcsim: VCSim, reaction: Make) -> None:
     xml = '<VmCreatedEvent><key>1</key><vm><name>web-01</name><vm type="VirtualMachine">vm-1</vm></vm></VmCreatedEvent>'
-    event = vcenter_event(vcsim.url, "VmCreatedEvent")
-    event["datacontenttype"] = "application/xml"
-    event.data = xml.encode()
+    attributes = vcenter_event(vcsim.url, "VmCreatedEvent").attributes
+    event = CloudEvent({**attributes, "datacontenttype": "application/xml"}, xml.encode())
 
     reaction().handle(event)
 

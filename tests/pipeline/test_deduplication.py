@@ -4,14 +4,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from cloudevents.http import CloudEvent
 
+from pipeline.cloudevents import CloudEvent, create
 from pipeline.deduplication import Deduplicator, EventStates
 from pipeline.errors import TemporaryError
 
 
 def event(number: str, source: str = "/a") -> CloudEvent:
-    return CloudEvent({"id": number, "source": source, "type": "t"}, None)
+    return create({"id": number, "source": source, "type": "t"})
 
 
 def test_event_that_comes_again_gets_the_same_answer_and_is_not_handled_again() -> None:

@@ -62,7 +62,7 @@ def test_xml_equals_the_predecessors(recorded: Record) -> None:
 @pytest.mark.parametrize("recorded", RECORDED_XML, ids=str)
 def test_attributes_equal_the_predecessors(recorded: Record) -> None:
     made = to_cloudevent(from_element(wire_element(recorded)), recorded.headers["ce-source"], "6.5", XML)
-    ours = {f"ce-{name}": value for name, value in made.get_attributes().items() if name != "subject"}
+    ours = {f"ce-{name}": value for name, value in made.attributes.items() if name != "subject"}
     assert ours.pop("ce-datacontenttype") == recorded.headers["content-type"]
     assert ours == {name: value for name, value in recorded.headers.items() if name != "content-type"}
 

@@ -10,8 +10,6 @@ from signal import SIGTERM
 from typing import Any
 
 import pytest
-from cloudevents.conversion import to_binary
-from cloudevents.http import CloudEvent
 from flask.testing import FlaskClient
 
 import func
@@ -20,6 +18,8 @@ from functions.deadletter.handover import hand_over
 from functions.deadletter.letters import Letters
 from launcher import LARGEST_BODY_BYTES
 from local.engine import Engine
+from pipeline import cloudevents
+from pipeline.cloudevents import CloudEvent, to_binary
 from pipeline.errors import SettingsError, TemporaryError
 from tests.local.conftest import BROKER_WITH_DEAD_LETTERS, Answer, Request, event_headers, get, post, wait_until
 from tests.local.conftest import subscriber as subscriber  # noqa: PLC0414 - a fixture, which importing makes known here
@@ -45,7 +45,7 @@ def letter(number: str = "1", arrival: str = "2026-11-20T10:00:00Z", **attribute
         "knativeerrordata": base64.b64encode(b"no such tag").decode(),
         **attributes,
     }
-    return CloudEvent({name: value for name, value in attributes.items() if value}, {"Key": int(number)})
+    return cloudevents.create({name: value for name, value in attributes.items() if value}, {"Key": int(number)})
 
 
 class Clock:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloudevents.http import CloudEvent
 
 from demo.vcsim import VCSim
 from functions.poller import Poller, create
@@ -22,6 +21,7 @@ from functions.poller.parts import Parts
 from functions.poller.settings import PollerSettings
 from functions.poller.sink import Counts, Sink
 from pipeline import status_events
+from pipeline.cloudevents import CloudEvent
 from pipeline.settings import read
 from tests.administrator import Administrator
 from tests.local.conftest import wait_until
@@ -30,7 +30,7 @@ from tests.serving import Served
 from vsphere.event import Position
 from vsphere.vcenter import VCenter
 
-TICK = CloudEvent({"type": "dev.knative.sources.ping", "source": "/test"}, None)
+TICK = CloudEvent({"id": "tick", "type": "dev.knative.sources.ping", "source": "/test"})
 
 
 @contextlib.contextmanager

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloudevents.http import CloudEvent
 
 from demo.vcsim import VCSim
 from functions.poller import Poller, create
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import PermanentError, SettingsError, TemporaryError
 from tests.administrator import Administrator
 from tests.receiver import OK, Answer, Receiver
 
-TICK = CloudEvent({"type": "dev.knative.sources.ping", "source": "/test"}, None)
+TICK = CloudEvent({"id": "tick", "type": "dev.knative.sources.ping", "source": "/test"})
 
 
 @pytest.fixture

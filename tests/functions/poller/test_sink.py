@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cloudevents.http import CloudEvent
 
 from functions.poller.settings import SinkSettings
 from functions.poller.sink import Delivery, Sink, SinkClosed, binary_headers, header_value
+from pipeline.cloudevents import create
 from pipeline.settings import read
 from tests.local.conftest import wait_until
 from tests.receiver import OK, Answer, Receiver
@@ -40,7 +40,7 @@ def sinks() -> Iterator[Any]:
 def deliveries(count: int, entities: int = 7, start: int = 0) -> list[Delivery[int]]:
     return [
         Delivery(
-            CloudEvent({"type": "t", "source": "s", "id": str(number), "datacontenttype": "text/plain"}, b"data"),
+            create({"type": "t", "source": "s", "id": str(number), "datacontenttype": "text/plain"}, b"data"),
             f"entity-{number % entities}",
             number,
         )
@@ -278,7 +278,7 @@ def test_attribute_in_a_header_is_percent_encoded(value: str, encoded: str) -> N
 
 
 def test_overrides_replace_an_attribute() -> None:
-    event = CloudEvent({"type": "t", "source": "s", "site": "here", "datacontenttype": "application/json"}, b"{}")
+    event = create({"type": "t", "source": "s", "site": "here", "datacontenttype": "application/json"}, b"{}")
     headers = binary_headers(event, {"site": "there"})
     assert headers["ce-site"] == "there"
     assert headers["content-type"] == "application/json"

@@ -1,0 +1,82 @@
+"""The CloudEvent: context attributes as texts, and data as bytes."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+_NOT_PARSED: Any = object()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CloudEvent:
+    """One event. *attributes* are the context attributes and extensions; *data* is the payload as it came, or b""."""
+
+    attributes: Mapping[str, str]
+    data: bytes = b""
+    _payload: Any = dataclasses.field(default=_NOT_PARSED, init=False, repr=False, compare=False)
+
+    def __getitem__(self, name: str) -> str:
+        """Return the attribute *name*. Raises `KeyError` if the event has no such attribute."""
+        return self.attributes[name]
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Return the attribute *name*, or *default* if the event has no such attribute."""
+        return self.attributes.get(name, default)
+
+    def with_attributes(self, **changes: str | None) -> "CloudEvent":
+        """Return the same event with the attributes in *changes*, and without those that are `None` there."""
+        kept = {name: value for name, value in self.attributes.items() if name not in changes}
+        added = {name: value for name, value in changes.items() if value is not None}
+        return CloudEvent({**kept, **added}, self.data)
+
+    @property
+    def payload(self) -> Any:
+        """The data, parsed if they are JSON by their content type or have none; else bytes. `None` for no data.
+
+        Parsed at the first access only. Data that claim to be JSON and are not stay bytes.
+        """
+        if self._payload is _NOT_PARSED:
+            object.__setattr__(self, "_payload", self._parse())
+        return self._payload
+
+    def _parse(self) -> Any:
+        if not self.data:
+            return None
+        content_type = self.attributes.get("datacontenttype", "")
+        if not content_type or is_json(content_type):
+            try:
+                return json.loads(self.data)
+            except (ValueError, RecursionError):
+                pass
+        return self.data
+
+
+def create(attributes: Mapping[str, str], payload: Any = None) -> CloudEvent:
+    """Return an event with *attributes*, `specversion` 1.0 and *payload* as its data.
+
+    Bytes stay as they are, `None` is no data, text stays text unless the content type is JSON; anything else is written
+    as JSON. Raises `TypeError` or `ValueError` if that is impossible.
+    """
+    return CloudEvent({"specversion": "1.0", **attributes}, _data(attributes.get("datacontenttype", ""), payload))
+
+
+def _data(content_type: str, payload: Any) -> bytes:
+    if payload is None:
+        return b""
+    if isinstance(payload, bytes):
+        return payload
+    if isinstance(payload, str) and content_type and not is_json(content_type):
+        return payload.encode()
+    return json.dumps(payload, ensure_ascii=False).encode()
+
+
+def media_type(content_type: str) -> str:
+    """Return `application/json` for `Application/JSON; charset=utf-8`."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def is_json(content_type: str) -> bool:
+    """Return True if *content_type* stands for JSON."""
+    name = media_type(content_type)
+    return name.endswith(("/json", "+json"))
