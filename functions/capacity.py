@@ -59,7 +59,7 @@ class Capacity:
         if datastore is None:
             return None
         alarm, state = self._alarm(event)
-        if datastore.kind != "Datastore" or state not in SEVERITIES:
+        if datastore.managed_type != "Datastore" or state not in SEVERITIES:
             log.info("no alarm of a datastore, not handled", id=event["id"], object=str(datastore), state=state)
             return None
         with self._lock:

@@ -20,7 +20,7 @@ from pipeline.deduplication import Deduplicator
 from pipeline.errors import ObjectNotFound, TemporaryError
 from pipeline.payload import Reference
 from pipeline.reply import reply
-from vsphere.inventory import Inventory, Machine, object_of
+from vsphere.inventory import VM, Inventory, object_of
 from vsphere.tagging import Tagging
 
 log = structlog.get_logger()
@@ -80,7 +80,7 @@ class Preempt:
         properties = payload.fields(event)
         alarm = properties.get("Alarm")
         name = str(alarm.get("Name") or "") if isinstance(alarm, dict) else ""
-        if cluster.kind != "ClusterComputeResource":
+        if cluster.managed_type != "ClusterComputeResource":
             return "it is about no cluster"
         if str(properties.get("To") or "").lower() != "red":
             return "the alarm is not red"
@@ -91,16 +91,18 @@ class Preempt:
             return f"the event is of {event.get('time')}"
         return ""
 
-    def _choose(self, cluster: Reference) -> list[Machine]:
+    def _choose(self, cluster: Reference) -> list[VM]:
         """The machines that give way: on, with the tag, the first by name."""
-        carriers = self._tagging.carriers(self._wanted.category, self._wanted.tag)
-        willing = [each for each in self._inventory.machines_in(cluster) if each.is_on]
-        return [each for each in willing if (each.reference.kind, each.reference.id) in carriers][: self._wanted.most]
+        carriers = self._tagging.objects_with(self._wanted.category, self._wanted.tag)
+        willing = [each for each in self._inventory.vms_in(cluster) if each.is_on]
+        return [each for each in willing if (each.reference.managed_type, each.reference.id) in carriers][
+            : self._wanted.most
+        ]
 
-    def _preempt(self, chosen: list[Machine]) -> list[Machine]:
+    def _preempt(self, chosen: list[VM]) -> list[VM]:
         """Suspend them or power them off; those that gave way. A fault at the first is raised, a later one ends it."""
         act = self._inventory.suspend if self._wanted.action == "suspend" else self._inventory.power_off
-        done: list[Machine] = []
+        done: list[VM] = []
         for machine in chosen:
             try:
                 act(machine.reference)
@@ -116,7 +118,7 @@ class Preempt:
             done.append(machine)
         return done
 
-    def _told(self, event: CloudEvent, cluster: Reference, machines: list[Machine]) -> CloudEvent:
+    def _told(self, event: CloudEvent, cluster: Reference, machines: list[VM]) -> CloudEvent:
         names = [machine.reference.name for machine in machines]
         done = "suspended" if self._wanted.action == "suspend" else "powered off"
         verb = f"would be {done} (PREEMPT_DRY_RUN)" if self._wanted.dry_run else done

@@ -167,15 +167,15 @@ def _kubernetes_object(properties: Mapping[str, Any]) -> tuple[str, str, str] | 
 class Reference(NamedTuple):
     """An object of a vCenter."""
 
-    kind: str
-    """Its managed type, `VirtualMachine`."""
+    managed_type: str
+    """`VirtualMachine`, `HostSystem`, …"""
     id: str
     """`vm-12`."""
     name: str
     """What people call it, or ""."""
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name or self.id}"
+        return f"{self.managed_type} {self.name or self.id}"
 
 
 def reference(event: CloudEvent, kind: str) -> Reference | None:

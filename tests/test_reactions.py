@@ -137,7 +137,7 @@ def tagged(vcsim: VCSim) -> set[tuple[str, str]]:
     """What carries the tag of config/reactions/310-tag.yaml."""
     tagging = Tagging(read(VCenterSettings, vcsim.environ))
     try:
-        return tagging.carriers("lifecycle", "new")
+        return tagging.objects_with("lifecycle", "new")
     except NoSuchTag:
         return set()
     finally:

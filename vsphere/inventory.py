@@ -20,10 +20,11 @@ from pipeline import payload
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import ObjectNotFound, cut
 from pipeline.payload import Reference
+from vsphere.errors import VCenterRejected, VCenterUnavailable
 from vsphere.event import from_element, to_json
 from vsphere.schema import NAMESPACE
+from vsphere.session import Session
 from vsphere.settings import VCenterSettings
-from vsphere.vcenter import VCenter, VCenterRefused, VCenterUnavailable
 
 log = structlog.get_logger()
 
@@ -34,7 +35,7 @@ TASK_SECONDS = 60.0
 TASK_POLL_SECONDS = 0.1
 
 
-class Machine(NamedTuple):
+class VM(NamedTuple):
     """A virtual machine, as far as a reaction looks at it."""
 
     reference: Reference
@@ -64,10 +65,10 @@ def object_of(event: CloudEvent, kind: str, vcenter: VCenterSettings) -> Referen
     return found
 
 
-class Inventory(VCenter):
+class Inventory(Session):
     """One session, used by one thread at a time.
 
-    Its methods raise `VCenterUnavailable`, `VCenterRefused` or `ObjectNotFound`.
+    Its methods raise `VCenterUnavailable`, `VCenterRejected` or `ObjectNotFound`.
     """
 
     def __init__(self, settings: VCenterSettings) -> None:
@@ -105,8 +106,8 @@ class Inventory(VCenter):
         return self._do(f"read the room of {datastore}", lambda: self._datastore(datastore))
 
     def usage(self, datastore: Reference) -> dict[str, int]:
-        """What each machine takes of *datastore*, in bytes, by the machine's name."""
-        return self._do(f"list the machines on {datastore}", lambda: self._usage(datastore))
+        """What each vm takes of *datastore*, in bytes, by the vm's name."""
+        return self._do(f"list the vms on {datastore}", lambda: self._usage(datastore))
 
     def events(self, entity: Reference, types: Collection[str], begin: datetime, end: datetime) -> list[dict[str, Any]]:
         """The events of *types* (class or eventTypeId) of *entity* and all in it, from *begin* to *end*, oldest first.
@@ -115,17 +116,17 @@ class Inventory(VCenter):
         """
         return self._do(f"read the events of {entity}", lambda: self._events(entity, types, begin, end))
 
-    def machines_in(self, cluster: Reference) -> list[Machine]:
-        """The machines in *cluster*, by name; templates are none."""
-        return self._do(f"list the machines of {cluster}", lambda: self._machines_in(cluster))
+    def vms_in(self, cluster: Reference) -> list[VM]:
+        """The vms in *cluster*, by name; templates are none."""
+        return self._do(f"list the vms of {cluster}", lambda: self._vms_in(cluster))
 
-    def suspend(self, machine: Reference) -> None:
-        """Suspend *machine*; nothing happens to one that is not on."""
-        self._do(f"suspend {machine}", lambda: self._run(self._at(machine).SuspendVM_Task))
+    def suspend(self, vm: Reference) -> None:
+        """Suspend *vm*; nothing happens to one that is not on."""
+        self._do(f"suspend {vm}", lambda: self._run(self._at(vm).SuspendVM_Task))
 
-    def power_off(self, machine: Reference) -> None:
-        """Power *machine* off, at once; nothing happens to one that is not on."""
-        self._do(f"power {machine} off", lambda: self._run(self._at(machine).PowerOffVM_Task))
+    def power_off(self, vm: Reference) -> None:
+        """Power *vm* off, at once; nothing happens to one that is not on."""
+        self._do(f"power {vm} off", lambda: self._run(self._at(vm).PowerOffVM_Task))
 
     def _attributes(self, entity: Reference) -> dict[str, str]:
         names = {field.key: field.name for field in self._fields(entity)}
@@ -172,14 +173,14 @@ class Inventory(VCenter):
 
     def _usage(self, datastore: Reference) -> dict[str, int]:
         [found] = self._read([self._at(datastore)], "vm")
-        machines = self._read(found.get("vm", []), "name", "storage.perDatastoreUsage")
+        vms = self._read(found.get("vm", []), "name", "storage.perDatastoreUsage")
         return {
             each["name"]: sum(
                 part.committed
                 for part in each.get("storage.perDatastoreUsage", [])
                 if part.datastore._moId == datastore.id
             )
-            for each in machines
+            for each in vms
         }
 
     def _events(
@@ -196,19 +197,19 @@ class Inventory(VCenter):
         found = [json.loads(to_json(event)) for event in sorted(events, key=lambda event: event.key)]
         return [each for each in found if each.get("EventTypeId") in types or not each.get("EventTypeId")]
 
-    def _machines_in(self, cluster: Reference) -> list[Machine]:
+    def _vms_in(self, cluster: Reference) -> list[VM]:
         view = self._content.viewManager.CreateContainerView(self._at(cluster), [vim.VirtualMachine], True)
         try:
             found = self._read(view.view, "name", "runtime.powerState", "config.template")
         finally:
             self.destroy(view.Destroy)
         on = vim.VirtualMachine.PowerState.poweredOn
-        machines = [
-            Machine(Reference("VirtualMachine", each["id"], each["name"]), each["runtime.powerState"] == on)
+        vms = [
+            VM(Reference("VirtualMachine", each["id"], each["name"]), each["runtime.powerState"] == on)
             for each in found
             if not each.get("config.template")
         ]
-        return sorted(machines, key=lambda machine: machine.reference.name)
+        return sorted(vms, key=lambda vm: vm.reference.name)
 
     def _read(self, objects: Iterable[Any], *paths: str) -> list[dict[str, Any]]:
         """The properties *paths* of each of *objects*, and its `id`; one that is not set is missing."""
@@ -236,13 +237,13 @@ class Inventory(VCenter):
             if info.state == vim.TaskInfo.State.error:
                 raise info.error
         except vim.fault.InvalidPowerState:
-            log.info("machine is not on, left as it is")
+            log.info("vm is not on, left as it is")
 
     def _at(self, reference: Reference) -> Any:
         """pyVmomi's object for *reference*, in this session."""
-        kind = getattr(vim, reference.kind, None)
+        kind = getattr(vim, reference.managed_type, None)
         if kind is None:
-            raise ObjectNotFound(f"{reference.kind} is no kind of object")
+            raise ObjectNotFound(f"{reference.managed_type} is no kind of object")
         return kind(reference.id, self._stub)
 
     def _do(self, what: str, work: Callable[[], Result]) -> Result:
@@ -276,7 +277,7 @@ def _asking(what: str) -> Iterator[None]:
     except vim.fault.NoPermission as fault:
         if isinstance(fault, vim.fault.NotAuthenticated):
             raise VCenterUnavailable(f"{what}: the session has ended") from fault
-        raise VCenterRefused(f"{what}: the account lacks the privilege {fault.privilegeId}") from fault
+        raise VCenterRejected(f"{what}: the account lacks the privilege {fault.privilegeId}") from fault
     except vmodl.MethodFault as fault:
         raise VCenterUnavailable(f"{what}: {type(fault).__name__}: {cut(str(fault.msg or ''))}") from fault
     except (OSError, http.client.HTTPException) as error:

@@ -13,8 +13,8 @@ import urllib3
 
 from pipeline.errors import PermanentError, cut
 from pipeline.payload import Reference
+from vsphere.errors import VCenterRejected, VCenterUnavailable
 from vsphere.settings import VCenterSettings
-from vsphere.vcenter import VCenterRefused, VCenterUnavailable
 
 log = structlog.get_logger()
 
@@ -30,7 +30,7 @@ class NoSuchTag(PermanentError):
 class Tagging:
     """The tags of one vCenter. May be used from many threads.
 
-    Its methods raise `VCenterUnavailable`, `VCenterRefused` or `NoSuchTag`.
+    Its methods raise `VCenterUnavailable`, `VCenterRejected` or `NoSuchTag`.
     """
 
     def __init__(self, settings: VCenterSettings, create: bool = False) -> None:
@@ -54,7 +54,7 @@ class Tagging:
         """Take the tag off *target*, if it is on it."""
         self._on_tag(category, tag, "detach", {"object_id": _object(target)})
 
-    def carriers(self, category: str, tag: str) -> set[tuple[str, str]]:
+    def objects_with(self, category: str, tag: str) -> set[tuple[str, str]]:
         """(type, id) of every object that carries the tag."""
         found = self._on_tag(category, tag, "list-attached-objects", {}) or []
         return {(each["type"], each["id"]) for each in found}
@@ -128,7 +128,7 @@ class Tagging:
         if answer.status_code == 403:
             # vCenter says so of an object that is gone, too.
             what = f"{method} {self._address}{path}"
-            raise VCenterRefused(f"{what}: the account lacks a privilege, or the object is gone: {cut(answer.text)}")
+            raise VCenterRejected(f"{what}: the account lacks a privilege, or the object is gone: {cut(answer.text)}")
         try:
             held = answer.json()
         except ValueError:
@@ -139,7 +139,7 @@ class Tagging:
         username, password = self._settings.login()
         answer = self._send("POST", _SESSION, auth=(username, password.reveal()))
         if answer.status_code == 401:
-            raise VCenterRefused(f"log in to {self._address}{_SESSION} as {username}: refused")
+            raise VCenterRejected(f"log in to {self._address}{_SESSION} as {username}: refused")
         if not answer.ok:
             raise VCenterUnavailable(f"log in to {self._address}{_SESSION}: {answer.status_code} {cut(answer.text)}")
         self._session.headers["vmware-api-session-id"] = answer.json()["value"]
@@ -148,7 +148,7 @@ class Tagging:
         try:
             return self._session.request(method, f"{self._address}{path}", timeout=TIMEOUT_SECONDS, **how)
         except requests.exceptions.SSLError as error:
-            raise VCenterRefused(
+            raise VCenterRejected(
                 f"{method} {self._address}{path}: {cut(str(error))}; VC_CA_BUNDLE names the authority"
             ) from error
         except requests.RequestException as error:
@@ -156,4 +156,4 @@ class Tagging:
 
 
 def _object(target: Reference) -> dict[str, str]:
-    return {"id": target.id, "type": target.kind}
+    return {"id": target.id, "type": target.managed_type}

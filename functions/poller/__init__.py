@@ -27,7 +27,8 @@ from pipeline.cloudevents import CloudEvent
 from pipeline.errors import TemporaryError
 from pipeline.settings import read
 from vsphere.event import Position
-from vsphere.vcenter import VCenter, check_selection
+from vsphere.history import check_selection
+from vsphere.session import Session
 
 log = structlog.get_logger()
 
@@ -45,7 +46,7 @@ def create(environ: Environ) -> "Poller":
     def open_sink() -> Sink[Position]:
         return Sink(settings.sink, at_most_once, counts)
 
-    parts = Parts(settings, VCenter(settings.vcenter), open_store(settings.checkpoint), open_sink, counts)
+    parts = Parts(settings, Session(settings.vcenter), open_store(settings.checkpoint), open_sink, counts)
     poller = Poller(parts)
     if settings.follow_seconds > 0:
         poller.begin()

@@ -8,7 +8,7 @@ from functions.poller.checkpoint import Store
 from functions.poller.settings import PollerSettings
 from functions.poller.sink import Counts, Sink
 from vsphere.event import Position
-from vsphere.vcenter import VCenter
+from vsphere.session import Session
 
 
 def now() -> datetime.datetime:
@@ -21,7 +21,7 @@ class Parts:
     """What a poller works with, and how far it has come: handed from one poll to the next."""
 
     settings: PollerSettings
-    vcenter: VCenter
+    vcenter: Session
     store: Store
     open_sink: Callable[[], Sink[Position]]
     counts: Counts

@@ -14,8 +14,9 @@ from functions.poller.parts import Parts, now
 from functions.poller.sink import Delivery, Sink
 from pipeline import status_events
 from pipeline.errors import TemporaryError, VCenterEventsError
+from vsphere.errors import VCenterRejected, VCenterUnavailable
 from vsphere.event import Position, VCenterEvent, subject, to_cloudevent
-from vsphere.vcenter import EventHistory, VCenterRefused, VCenterUnavailable
+from vsphere.history import EventHistory
 
 log = structlog.get_logger()
 
@@ -211,7 +212,7 @@ class Poll:
 
     def _is_unnoticeable(self, error: Exception, old_session: bool) -> bool:
         """Drop the session if the fault may be its; whether it only ended, which is no trouble if a new one works."""
-        if isinstance(error, VCenterEventsError) and not isinstance(error, VCenterUnavailable | VCenterRefused):
+        if isinstance(error, VCenterEventsError) and not isinstance(error, VCenterUnavailable | VCenterRejected):
             return False
         self._vcenter.close()
         return old_session and isinstance(error, VCenterUnavailable)
@@ -224,7 +225,7 @@ class Poll:
             error = TemporaryError(f"poll: unexpected {type(error).__name__}; the log has it")
         elif str(error) != str(self._trouble):
             log.warning("poll is held up, trying on", error=str(error))
-        if isinstance(error, VCenterUnavailable | VCenterRefused):
+        if isinstance(error, VCenterUnavailable | VCenterRejected):
             self._tell_unreachable(str(error))
         with self._state:
             self._drained, self._trouble = False, error

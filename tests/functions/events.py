@@ -9,8 +9,9 @@ from demo.vcsim import VCSim
 from pipeline.cloudevents import CloudEvent, create
 from pipeline.settings import read
 from vsphere.event import to_cloudevent
+from vsphere.history import EventHistory
+from vsphere.session import Session
 from vsphere.settings import VCenterSettings
-from vsphere.vcenter import EventHistory, VCenter
 
 _numbers = itertools.count(5000)
 
@@ -35,7 +36,7 @@ def vcenter_event(source: str, class_name: str, number: str = "4711", **data: An
 def newest(vcsim: VCSim, class_name: str) -> CloudEvent:
     """The newest event of *class_name* that *vcsim* holds, read and made into a CloudEvent as the poller does."""
     settings = read(VCenterSettings, {**vcsim.environ, "EVENT_TYPES": class_name})
-    with contextlib.closing(VCenter(settings)) as vcenter:
+    with contextlib.closing(Session(settings)) as vcenter:
         vcenter.connect()
         event = EventHistory(vcenter, vcenter.server_time() - timedelta(minutes=5), None).read().events[-1]
         return to_cloudevent(event, settings.sdk_url, vcenter.api_version)

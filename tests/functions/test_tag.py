@@ -38,7 +38,7 @@ def carriers(vcsim: VCSim, name: str = "created") -> set[tuple[str, str]]:
     """What carries the tag, asked in a session of its own."""
     tagging = Tagging(read(VCenterSettings, environ(vcsim)))
     try:
-        return tagging.carriers("lifecycle", name)
+        return tagging.objects_with("lifecycle", name)
     except NoSuchTag:
         return set()
     finally:

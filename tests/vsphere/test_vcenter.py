@@ -15,18 +15,11 @@ from demo.vcsim import VCSim
 from pipeline.settings import read
 from tests.administrator import Administrator
 from tests.golden import records
+from vsphere.errors import VCenterRejected, VCenterUnavailable
 from vsphere.event import JSON, XML, Position, VCenterEvent, to_cloudevent
+from vsphere.history import _NS, PAGE_SIZE, EventHistory, Gap
+from vsphere.session import Session, _newest_common
 from vsphere.settings import VCenterSettings
-from vsphere.vcenter import (
-    _NS,
-    PAGE_SIZE,
-    EventHistory,
-    Gap,
-    VCenter,
-    VCenterRefused,
-    VCenterUnavailable,
-    _newest_common,
-)
 
 LONG_AGO = datetime.timedelta(minutes=5)
 VARIES = ("Key", "ChainId", "CreatedTime", "SessionId")
@@ -37,14 +30,14 @@ def settings(vcsim: VCSim, **more: str) -> VCenterSettings:
 
 
 @pytest.fixture
-def vcenter(vcsim: VCSim) -> Iterator[VCenter]:
-    session = VCenter(settings(vcsim))
+def vcenter(vcsim: VCSim) -> Iterator[Session]:
+    session = Session(settings(vcsim))
     session.connect()
     yield session
     session.close()
 
 
-def history(vcenter: VCenter, after: Position | None = None) -> EventHistory:
+def history(vcenter: Session, after: Position | None = None) -> EventHistory:
     since = after.created_time if after else vcenter.server_time() - LONG_AGO
     return EventHistory(vcenter, since, after)
 
@@ -61,7 +54,7 @@ def drain(source: EventHistory) -> tuple[list[VCenterEvent], list[Gap]]:
         events += page.events
 
 
-def test_every_event_is_read_once_in_order(vcenter: VCenter, administrator: Administrator) -> None:
+def test_every_event_is_read_once_in_order(vcenter: Session, administrator: Administrator) -> None:
     for number in range(50):
         administrator.post(f"event {number}")
     events, gaps = drain(history(vcenter))
@@ -71,7 +64,7 @@ def test_every_event_is_read_once_in_order(vcenter: VCenter, administrator: Admi
 
 @pytest.mark.parametrize("first_page", [1, 2, 3])
 def test_event_that_a_collector_has_twice_is_read_once(
-    vcenter: VCenter, administrator: Administrator, monkeypatch: pytest.MonkeyPatch, first_page: int
+    vcenter: Session, administrator: Administrator, monkeypatch: pytest.MonkeyPatch, first_page: int
 ) -> None:
     """As vcsim has those that come while it makes the collector: in one page, or the second in the next."""
     for number in range(5):
@@ -95,7 +88,7 @@ def test_event_that_a_collector_has_twice_is_read_once(
     assert gaps == []
 
 
-def test_reading_starts_after_a_position(vcenter: VCenter, administrator: Administrator) -> None:
+def test_reading_starts_after_a_position(vcenter: Session, administrator: Administrator) -> None:
     position = drain(history(vcenter))[0][-1].position
     administrator.post("after it")
     events, gaps = drain(history(vcenter, position))
@@ -103,7 +96,7 @@ def test_reading_starts_after_a_position(vcenter: VCenter, administrator: Admini
     assert gaps == []
 
 
-def test_wait_ends_when_an_event_comes(vcenter: VCenter, administrator: Administrator) -> None:
+def test_wait_ends_when_an_event_comes(vcenter: Session, administrator: Administrator) -> None:
     source = history(vcenter)
     drain(source)
     assert not source.wait(1)
@@ -114,7 +107,7 @@ def test_wait_ends_when_an_event_comes(vcenter: VCenter, administrator: Administ
     assert len(source.read().events) == 1
 
 
-def test_wait_still_ends_with_an_event_after_one_that_ran_out(vcenter: VCenter, administrator: Administrator) -> None:
+def test_wait_still_ends_with_an_event_after_one_that_ran_out(vcenter: Session, administrator: Administrator) -> None:
     source = history(vcenter)
     drain(source)
     assert not source.wait(1)
@@ -130,11 +123,11 @@ def test_wait_still_ends_with_an_event_after_one_that_ran_out(vcenter: VCenter, 
 
 
 def test_sessions_that_come_and_go_do_not_keep_a_wait_from_ending(
-    vcenter: VCenter, administrator: Administrator, vcsim: VCSim
+    vcenter: Session, administrator: Administrator, vcsim: VCSim
 ) -> None:
     source = history(vcenter)
     drain(source)
-    other = VCenter(settings(vcsim))
+    other = Session(settings(vcsim))
     other.connect()
     history(other)
     other.close()
@@ -148,7 +141,7 @@ def test_sessions_that_come_and_go_do_not_keep_a_wait_from_ending(
     posting.join()
 
 
-def test_burst_in_silence_is_noticed(vcenter: VCenter, administrator: Administrator) -> None:
+def test_burst_in_silence_is_noticed(vcenter: Session, administrator: Administrator) -> None:
     source = history(vcenter)
     drain(source)
     assert not source.wait(1)
@@ -162,7 +155,7 @@ def test_burst_in_silence_is_noticed(vcenter: VCenter, administrator: Administra
 
 
 def test_burst_that_prunes_the_readers_page_is_read_on_and_the_gap_is_exact(
-    vcenter: VCenter, administrator: Administrator
+    vcenter: Session, administrator: Administrator
 ) -> None:
     """The simulator keeps about 1,000 events a collector: the predecessor's reader is stuck for ever after this."""
     source = history(vcenter)
@@ -177,7 +170,7 @@ def test_burst_that_prunes_the_readers_page_is_read_on_and_the_gap_is_exact(
     assert len(events) >= PAGE_SIZE
 
 
-def test_keys_that_went_back_are_read_from_the_beginning(vcenter: VCenter, administrator: Administrator) -> None:
+def test_keys_that_went_back_are_read_from_the_beginning(vcenter: Session, administrator: Administrator) -> None:
     before_restore = Position(1_000_000, vcenter.server_time() - LONG_AGO, "VmPoweredOnEvent")
     events, gaps = drain(history(vcenter, before_restore))
     assert [event.key for event in events] == administrator.event_keys()
@@ -185,7 +178,7 @@ def test_keys_that_went_back_are_read_from_the_beginning(vcenter: VCenter, admin
 
 
 def test_keys_that_went_back_and_grew_past_the_position_since_are_read_from_the_beginning(
-    vcenter: VCenter, administrator: Administrator
+    vcenter: Session, administrator: Administrator
 ) -> None:
     """The position's key is now another, later event's: greater keys alone would not tell."""
     before_restore = Position(administrator.event_keys()[20], vcenter.server_time() - LONG_AGO, "VmPoweredOnEvent")
@@ -195,7 +188,7 @@ def test_keys_that_went_back_and_grew_past_the_position_since_are_read_from_the_
 
 
 def test_session_that_another_administrator_ended_is_told_from_other_faults(
-    vcenter: VCenter, administrator: Administrator
+    vcenter: Session, administrator: Administrator
 ) -> None:
     source = history(vcenter)
     administrator.end_other_sessions()
@@ -203,7 +196,7 @@ def test_session_that_another_administrator_ended_is_told_from_other_faults(
         source.read()
 
 
-def test_stopped_vcenter_is_unavailable(vcenter: VCenter, vcsim: VCSim) -> None:
+def test_stopped_vcenter_is_unavailable(vcenter: Session, vcsim: VCSim) -> None:
     source = history(vcenter)
     vcsim.kill()
     with pytest.raises(VCenterUnavailable, match="ReadNextEvents"):
@@ -211,18 +204,18 @@ def test_stopped_vcenter_is_unavailable(vcenter: VCenter, vcsim: VCSim) -> None:
 
 
 def test_password_is_in_no_message(vcsim: VCSim) -> None:
-    with pytest.raises(VCenterRefused) as raised:
-        VCenter(settings(vcsim, VC_PASSWORD="hunter2")).connect()
+    with pytest.raises(VCenterRejected) as raised:
+        Session(settings(vcsim, VC_PASSWORD="hunter2")).connect()
     assert "hunter2" not in str(raised.value) + repr(raised.value.__cause__)
 
 
 def test_changed_password_is_tried_at_once(vcsim: VCSim, tmp_path: Any) -> None:
     (tmp_path / "username").write_text(vcsim.username)
     (tmp_path / "password").write_text("old")
-    session = VCenter(settings(vcsim, VC_USERNAME="", VC_PASSWORD="", VC_SECRET_PATH=str(tmp_path)))
-    with pytest.raises(VCenterRefused, match="refuses"):
+    session = Session(settings(vcsim, VC_USERNAME="", VC_PASSWORD="", VC_SECRET_PATH=str(tmp_path)))
+    with pytest.raises(VCenterRejected, match="refuses"):
         session.connect()
-    with pytest.raises(VCenterRefused, match="tried again in"):
+    with pytest.raises(VCenterRejected, match="tried again in"):
         session.connect()
     (tmp_path / "password").write_text(vcsim.password + "\n")
     session.connect()
@@ -231,14 +224,14 @@ def test_changed_password_is_tried_at_once(vcsim: VCSim, tmp_path: Any) -> None:
 
 
 def test_untrusted_certificate_is_refused(vcsim: VCSim) -> None:
-    with pytest.raises(VCenterRefused, match="VC_CA_BUNDLE"):
-        VCenter(settings(vcsim, VC_INSECURE="false")).connect()
+    with pytest.raises(VCenterRejected, match="VC_CA_BUNDLE"):
+        Session(settings(vcsim, VC_INSECURE="false")).connect()
 
 
 def test_certificate_of_a_given_authority_is_trusted(vcsim: VCSim, tmp_path: Any) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.write_text(ssl.get_server_certificate(("127.0.0.1", vcsim.port)))
-    session = VCenter(settings(vcsim, VC_INSECURE="false", VC_CA_BUNDLE=str(bundle)))
+    session = Session(settings(vcsim, VC_INSECURE="false", VC_CA_BUNDLE=str(bundle)))
     session.connect()
     assert session.connected
     session.close()
@@ -264,7 +257,7 @@ def comparable(data: Any) -> Any:
 
 
 def test_recorded_events_posted_to_a_vcenter_come_out_as_the_predecessor_sent_them(
-    vcenter: VCenter, administrator: Administrator
+    vcenter: Session, administrator: Administrator
 ) -> None:
     """The whole way: every recorded event is posted, read back and encoded, both ways."""
     recorded = list(zip(records("json"), records("xml"), strict=True))

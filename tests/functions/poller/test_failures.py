@@ -28,7 +28,7 @@ from tests.local.conftest import wait_until
 from tests.receiver import OK, Answer, Received, Receiver
 from tests.serving import Served
 from vsphere.event import Position
-from vsphere.vcenter import VCenter
+from vsphere.session import Session
 
 TICK = CloudEvent({"id": "tick", "type": "dev.knative.sources.ping", "source": "/test"})
 
@@ -347,7 +347,7 @@ def test_two_pollers_on_one_configmap_deliver_each_event_once(
             return Sink(settings.sink, counts=counts)
 
         store = ConfigMapStore(name, holder, api, namespace)
-        return Poller(Parts(settings, VCenter(settings.vcenter), store, open_sink, counts))
+        return Poller(Parts(settings, Session(settings.vcenter), store, open_sink, counts))
 
     pollers = [made("poller-1"), made("poller-2")]
     held: list[str] = []

@@ -1,4 +1,4 @@
-"""vCenter's session and event history; the only module that speaks pyVmomi's protocol.
+"""A vCenter session, and the calls that bypass pyVmomi's parser.
 
 pyVmomi logs in and makes collectors. The two calls that return events, `ReadNextEvents` and `WaitForUpdatesEx`, are
 sent through its stub but not through its parser: that parser fails a whole batch for one event it does not know, when
@@ -6,7 +6,6 @@ the server's position is already past the batch. `vsphere.event` decodes what th
 """
 
 import contextlib
-import dataclasses
 import datetime
 import gzip
 import hashlib
@@ -15,77 +14,29 @@ import re
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
-from xml.parsers.expat import ExpatError
 
 import structlog
 from pyVmomi import SoapAdapter, SoapStubAdapter, VmomiSupport, vim, vmodl
 
-from pipeline.errors import PermanentError, SettingsError, TemporaryError, cut
-from vsphere.event import Position, VCenterEvent, from_element
-from vsphere.schema import NAMESPACE, is_entity, is_event
+from vsphere.errors import VCenterRejected, speaking
+from vsphere.schema import NAMESPACE
 from vsphere.settings import VCenterSettings
 
 log = structlog.get_logger()
 
-PAGE_SIZE = 1000
-"""Events a read returns at most: vCenter's own limit for a collector's page."""
 REQUEST_TIMEOUT_SECONDS = 60.0
 """An answer that takes longer is not coming. A wait for updates asks the server for less (`EventHistory.wait`)."""
 REFUSED_LOGIN_PAUSE_SECONDS = 60.0
 """After a refused login the same credentials are not tried again for so long: vCenter locks an account, by default,
 after five refusals within 180 s."""
-DISORDER = datetime.timedelta(seconds=1)
-"""How much later an event's time may be than that of an event with a greater key."""
-SESSION_PRIVILEGES = frozenset({"System.Anonymous", "System.View", "System.Read"})
-"""Every session has these on the event history: where one is missing, the session is gone."""
 _OLDEST_API = "vim.version.version9"
-_NS = f"{{{NAMESPACE}}}"
 
 
-class VCenterUnavailable(TemporaryError):
-    """vCenter cannot be reached, is restarting, or has ended the session."""
-
-
-class VCenterRefused(PermanentError):
-    """vCenter does not accept the login, or its certificate is not trusted, or a privilege is missing."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Gap:
-    """Events that vCenter no longer holds and that were never read: keys *first* to *last*, both included."""
-
-    first: int
-    last: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Page:
-    """What one read returned: at most `PAGE_SIZE` events, oldest first, and what is missing before them."""
-
-    events: list[VCenterEvent]
-    gap: Gap | None = None
-
-
-def check_selection(settings: VCenterSettings) -> None:
-    """Raise `SettingsError` if the settings select by what is no event class or entity type: it would never match."""
-    faults = [
-        f"EVENT_TYPES names {name!r}, which is no event class; for example EVENT_TYPES=VmPoweredOnEvent"
-        for name in settings.event_types
-        if "." not in name and not is_event(name)  # with a dot it is the eventTypeId of an EventEx: any name is legal
-    ]
-    if settings.entity and not is_entity(settings.entity.partition("/")[0]):
-        faults.append(
-            f"ENTITY is {settings.entity!r}, whose type is no managed entity; for example ENTITY=Folder/group-d1"
-        )
-    if faults:
-        raise SettingsError(faults)
-
-
-class VCenter:
+class Session:
     """A session. It is used by one thread at a time, but for `close`, which may interrupt a wait."""
 
     def __init__(self, settings: VCenterSettings, clock: Callable[[], float] = time.monotonic) -> None:
@@ -108,7 +59,7 @@ class VCenter:
     def connect(self) -> None:
         """Log in, with the credentials as they are now. Does nothing while there is a session.
 
-        Raises `VCenterUnavailable` or `VCenterRefused`.
+        Raises `VCenterUnavailable` or `VCenterRejected`.
         """
         if self.connected:
             return
@@ -116,11 +67,11 @@ class VCenter:
         fingerprint = hashlib.sha256(f"{username}\0{password.reveal()}".encode()).hexdigest()
         if self._refused and self._refused[0] == fingerprint and self._clock() < self._refused[1]:
             wait = self._refused[1] - self._clock()
-            raise VCenterRefused(
+            raise VCenterRejected(
                 f"log in to {self._settings.sdk_url} as {username}: refused before; "
                 f"the same password is tried again in {wait:.0f} s, another one at once"
             )
-        with _speaking(f"log in to {self._settings.sdk_url} as {username}"):
+        with speaking(f"log in to {self._settings.sdk_url} as {username}"):
             api_version = self._ask_version()
             stub = self._make_stub(_newest_common(api_version))
             try:
@@ -150,7 +101,7 @@ class VCenter:
 
     def server_time(self) -> datetime.datetime:
         """vCenter's clock, UTC; positions and filters are in its time, not ours."""
-        with _speaking(f"ask {self._settings.sdk_url} for its time"):
+        with speaking(f"ask {self._settings.sdk_url} for its time"):
             now: datetime.datetime = _service(self._stub).CurrentTime()
         now = now.replace(tzinfo=datetime.UTC) if now.tzinfo is None else now.astimezone(datetime.UTC)
         self.clock_lead = now - datetime.datetime.now(datetime.UTC)
@@ -158,7 +109,7 @@ class VCenter:
 
     def make_collector(self, since: datetime.datetime, page_size: int) -> Any:
         """A collector of the events created at *since* (vCenter's clock) or later that the settings select."""
-        with _speaking("make an event collector"):
+        with speaking("make an event collector"):
             spec = vim.event.EventFilterSpec(time=vim.event.EventFilterSpec.ByTime(beginTime=since))
             if self._settings.event_types:
                 spec.eventTypeId = list(self._settings.event_types)
@@ -184,7 +135,7 @@ class VCenter:
                 vmodl.query.PropertyCollector.PropertySpec(type=vim.event.EventHistoryCollector, pathSet=["latestPage"])
             ],
         )
-        with _speaking("watch an event collector"):
+        with speaking("watch an event collector"):
             return self._waiting.CreateFilter(spec, False)
 
     def wait_for_updates(self, version: str, seconds: int) -> ElementTree.Element:
@@ -228,7 +179,7 @@ class VCenter:
 
     def _call(self, target: Any, method: str, *arguments: Any) -> ElementTree.Element:
         """Call *method* of the managed object *target*; the answer's XML, whatever is in it."""
-        with _speaking(f"call {method} at {self._settings.sdk_url}"):
+        with speaking(f"call {method} at {self._settings.sdk_url}"):
             stub = self._stub
             if stub is None:
                 raise vim.fault.NotAuthenticated
@@ -256,155 +207,6 @@ class VCenter:
             if response.status != 200:
                 raise http.client.HTTPException(f"{response.status} {response.reason}")
             return _parse(body)
-
-
-class EventHistory:
-    """The events of one vCenter since a position, read in order and never skipped in silence.
-
-    Two collectors: one of page size 1 is watched, so that a wake-up costs one event however many came; the other is
-    read until it is empty. Where the watched one knows of an event that reading does not give, the reading one is
-    stuck (a server that has pruned its page does that) and is made anew from the last position.
-    """
-
-    def __init__(self, vcenter: VCenter, since: datetime.datetime, after: Position | None) -> None:
-        """Events created at *since* or later whose key is beyond that of *after*. Raises as `VCenter` does."""
-        self._vcenter = vcenter
-        self._after = after
-        self._since = since
-        self._version = ""
-        self._watched_key: int | None = None
-        self._sentinel = vcenter.make_collector(since, 1)
-        self._filter = vcenter.watch(self._sentinel)
-        self._reader = vcenter.make_collector(since, PAGE_SIZE)
-        self._resuming, self._seen = after is not None, False
-        self.wait(0)
-        if after is not None and self._watched_key is not None and self._watched_key < after.key:
-            log.warning("vcenter's event keys went back: it was restored or made anew", last_key=after.key)
-            self._after, self._resuming = None, False
-
-    def read(self) -> Page:
-        """The next events, none if there are no more for now."""
-        page = self._read()
-        if not page.events and self._is_behind():
-            log.warning("event collector is stuck, made anew", last_key=self._after.key if self._after else None)
-            self._vcenter.destroy(self._reader.DestroyCollector)
-            self._reader = self._vcenter.make_collector(self._since, PAGE_SIZE)
-            self._resuming, self._seen = self._after is not None, False
-            page = self._read()
-            if not page.events:
-                self._watched_key = None  # what was watched is gone again: pruned, or filtered out
-        return page
-
-    def wait(self, seconds: int) -> bool:
-        """Wait for a new event, at most *seconds* (the server's); whether there is one."""
-        answer = self._vcenter.wait_for_updates(self._version, seconds)
-        update = answer.find(f".//{_NS}returnval")
-        if update is None:
-            # Silence is not trusted: vcsim never answers a watch again after a wait that ran out. A new watch begins by
-            # telling the newest event, which also shows whether the reading collector is stuck.
-            self._vcenter.destroy(self._filter.DestroyPropertyFilter)
-            self._filter, self._version = self._vcenter.watch(self._sentinel), ""
-            return False
-        self._version = update.findtext(f"{_NS}version", self._version)
-        keys = [int(key.text or 0) for key in update.iterfind(f".//{_NS}Event/{_NS}key")]
-        if keys:
-            self._watched_key = max(keys)
-        return True
-
-    def close(self) -> None:
-        """Give the collectors back to the server, which allows a session only so many."""
-        self._vcenter.destroy(self._filter.DestroyPropertyFilter)
-        self._vcenter.destroy(self._sentinel.DestroyCollector)
-        self._vcenter.destroy(self._reader.DestroyCollector)
-
-    def _is_behind(self) -> bool:
-        return self._watched_key is not None and (self._after is None or self._after.key < self._watched_key)
-
-    def _read(self) -> Page:
-        """The next events that are new: pages that hold only what was read before are passed over."""
-        while True:
-            events = self._read_page()
-            if events and not self._resuming and events[0].position == self._after:
-                events = events[1:]
-                if not events:
-                    continue
-            if not events or not self._resuming or self._after is None:
-                gap = None
-                break
-            if _went_back(events, self._after):
-                log.warning("vcenter's event keys went back: it was restored or made anew", last_key=self._after.key)
-                self._after, gap = None, None
-                break
-            known = self._after.key
-            seen = any(event.key <= known for event in events)
-            events = [event for event in events if event.key > known]
-            if events:
-                gap = None if seen else self._gap_before(events[0].key)
-                break
-            self._seen = True
-        if events:
-            self._resuming = False
-            self._after, self._since = events[-1].position, events[-1].created_time
-        return Page(events, gap)
-
-    def _gap_before(self, key: int) -> Gap | None:
-        """What is missing between the last position and *key*, when reading resumed and did not find that position."""
-        known = self._after.key if self._after else key
-        return Gap(known + 1, key - 1) if key > known + 1 and not self._seen else None
-
-    def _read_page(self) -> list[VCenterEvent]:
-        """The next page, each event once: vcsim has those twice, one after the other, that came while it made the
-        collector. The second may begin the next page.
-        """
-        answer = self._vcenter.read_next(self._reader, PAGE_SIZE)
-        events: list[VCenterEvent] = []
-        for element in answer.iter(f"{_NS}returnval"):
-            try:
-                events.append(from_element(element))
-            except ValueError as error:
-                log.error(
-                    "event without a readable key or time",
-                    error=str(error),
-                    event=cut(ElementTree.tostring(element, "unicode"), 2000),
-                )
-        return list({event.key: event for event in events}.values())
-
-
-def _went_back(events: list[VCenterEvent], known: Position) -> bool:
-    """Whether keys up to that of *known* are now of later events: then they are counted anew.
-
-    Keys and times grow together, but for events of about the same moment.
-    """
-    for event in events:
-        if event.key == known.key and event.created_time != known.created_time:
-            return True
-        if event.key < known.key and event.created_time > known.created_time + DISORDER:
-            return True
-    return False
-
-
-@contextlib.contextmanager
-def _speaking(what: str) -> Iterator[None]:
-    """Turn what pyVmomi, the network and the parser raise into this module's two errors, in words."""
-    try:
-        yield
-    except vim.fault.InvalidLogin as fault:
-        raise VCenterRefused(f"{what}: vCenter refuses user name and password") from fault
-    except vim.fault.NoPermission as fault:  # NotAuthenticated is one, too
-        if isinstance(fault, vim.fault.NotAuthenticated) or fault.privilegeId in SESSION_PRIVILEGES:
-            raise VCenterUnavailable(
-                f"{what}: the session has ended, or its user may not read events ({fault.privilegeId})"
-            ) from fault
-        raise VCenterRefused(f"{what}: the privilege {fault.privilegeId} is missing") from fault
-    except vmodl.MethodFault as fault:
-        raise VCenterUnavailable(f"{what}: {type(fault).__name__}: {cut(str(fault.msg or ''))}") from fault
-    except ssl.SSLCertVerificationError as error:
-        raise VCenterRefused(
-            f"{what}: its certificate is not trusted ({error.verify_message}); set VC_CA_BUNDLE to a file with the "
-            "authority that signed it, or VC_INSECURE=true for a test"
-        ) from error
-    except (OSError, http.client.HTTPException, ExpatError, ElementTree.ParseError, EOFError, zlib.error) as error:
-        raise VCenterUnavailable(f"{what}: {cut(str(error)) or type(error).__name__}") from error
 
 
 def _service(stub: Any) -> Any:
