@@ -21,8 +21,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from bench.measure import Measurement
-from tests.serving import Served, headers
-from tests.wire import Wire
+from tests.support.headers import headers
+from tests.support.serving import Served
+from tests.support.wire import Wire
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [

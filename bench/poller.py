@@ -24,8 +24,8 @@ from bench.sink import SinkProcess
 from demo.vcsim import VCSim
 from functions.poller import create
 from pipeline.cloudevents import CloudEvent
-from tests.administrator import Administrator
 from tests.golden import records
+from tests.support.administrator import Administrator
 
 ROOT = Path(__file__).parent.parent
 TICK = CloudEvent({"id": "tick", "type": "dev.knative.sources.ping", "source": "/bench"})

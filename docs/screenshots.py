@@ -13,7 +13,7 @@ from typing import Any
 
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
-from tests.serving import Served
+from tests.support.serving import Served
 
 FOLDER = Path(__file__).parent / "display"
 BATCH = {"content-type": "application/cloudevents-batch+json"}

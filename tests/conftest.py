@@ -1,16 +1,17 @@
-"""What tests of several rooms share."""
+"""Fixtures that tests of several packages share."""
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from demo import golang
-from demo.vcsim import VCSim, build
-from tests.administrator import Administrator
+from demo.vcsim import VCSim
+from tests.support.administrator import Administrator
+from tests.support.recorder import Recorder, Request, Response
+from tests.support.requirements import VCSIM_WITH_ALARMS, require_built, require_variable, require_vcsim
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -19,17 +20,14 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.fixture(scope="session")
-def _vcsim_binary() -> None:
-    """vcsim's executable, which `make test` builds before; without Go its tests are skipped."""
-    try:
-        build()
-    except golang.NotBuilt as error:
-        pytest.skip(str(error))
+def vcsim_program() -> Path:
+    """The executable of vcsim, which `make test` builds before it runs the tests."""
+    return require_vcsim()
 
 
 @pytest.fixture
-def vcsim(_vcsim_binary: None) -> Iterator[VCSim]:
-    """A simulated vCenter of the test's own, running, on a free port."""
+def vcsim(vcsim_program: Path) -> Iterator[VCSim]:
+    """A simulated vCenter for one test, running, on a free port."""
     with VCSim() as running:
         yield running
 
@@ -37,26 +35,35 @@ def vcsim(_vcsim_binary: None) -> Iterator[VCSim]:
 @pytest.fixture
 def vcsim_with_alarms() -> Iterator[VCSim]:
     """The same with alarms: `tests/vcsim`."""
-    try:
-        program = golang.build(Path(__file__).parent / "vcsim")
-    except golang.NotBuilt as error:
-        pytest.skip(str(error))
-    with VCSim(program=program) as running:
+    with VCSim(program=require_built(VCSIM_WITH_ALARMS)) as running:
         yield running
 
 
 @pytest.fixture
 def administrator(vcsim: VCSim) -> Iterator[Administrator]:
-    """Somebody who is logged in at *vcsim*."""
+    """An administrator who is logged in to *vcsim*."""
     with Administrator(vcsim.port) as person:
         yield person
 
 
 @pytest.fixture
+def subscriber() -> Iterator[Callable[..., Recorder]]:
+    """Starts recorders: `subscriber()` responds 202, `subscriber(lambda request: Response(503))` otherwise."""
+    recorders: list[Recorder] = []
+
+    def start(respond: Callable[[Request], Response] = lambda _: Response()) -> Recorder:
+        recorders.append(Recorder(respond).start())
+        return recorders[-1]
+
+    yield start
+    for recorder in recorders:
+        recorder.stop()
+
+
+@pytest.fixture
 def config_map() -> Iterator[tuple[Any, str, str]]:
     """A ConfigMap of the test's own, in a namespace of its own, on a real API server: api, namespace, name."""
-    if not os.environ.get("KUBECONFIG"):
-        pytest.skip("needs a Kubernetes API server: set KUBECONFIG")
+    require_variable("KUBECONFIG", "~/.kube/config")
     from kubernetes import client, config  # noqa: PLC0415 - half a second, for the tests that need it
 
     config.load_kube_config()

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 import func
 from pipeline.cloudevents import CloudEvent, create
 from pipeline.errors import PermanentError, SettingsError, TemporaryError
-from tests.serving import headers
+from tests.support.headers import headers
 
 
 class Recorder:

@@ -9,8 +9,10 @@ import pytest
 from flask import Blueprint
 
 import launcher
-from tests.receiver import Receiver
-from tests.serving import Served, headers, launch
+from tests.support.headers import headers
+from tests.support.recorder import Recorder
+from tests.support.serving import Served, launch
+from tests.support.waiting import wait_until
 
 # ── start ──
 
@@ -107,12 +109,12 @@ def test_signal_ends_open_streams_and_the_process_at_once(number: Signals) -> No
 
 
 def test_request_under_way_is_finished_while_new_connections_are_refused() -> None:
-    with Receiver() as receiver, Served("notify", NOTIFY_URLS=receiver.json_url) as served:
+    with Recorder() as receiver, Served("notify", NOTIFY_URLS=receiver.json_url) as served:
         receiver.gate.clear()
         answers: list[tuple[int, str]] = []
         posting = threading.Thread(target=lambda: answers.append(served.post({})))
         posting.start()
-        assert receiver.wait_for(lambda: bool(receiver.requests))
+        wait_until(lambda: bool(receiver.requests))
         served.signal(SIGTERM)
         wait_until_refused(served)
         assert served.process.poll() is None
@@ -123,12 +125,12 @@ def test_request_under_way_is_finished_while_new_connections_are_refused() -> No
 
 
 def test_second_signal_ends_the_process_at_once() -> None:
-    with Receiver() as receiver, Served("notify", NOTIFY_URLS=receiver.json_url) as served:
+    with Recorder() as receiver, Served("notify", NOTIFY_URLS=receiver.json_url) as served:
         receiver.gate.clear()
         with served_connection(served) as client:
             lines = "".join(f"{name}: {value}\r\n" for name, value in headers().items())
             client.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n{lines}\r\n{{}}".encode())
-            assert receiver.wait_for(lambda: bool(receiver.requests))
+            wait_until(lambda: bool(receiver.requests))
             served.signal(SIGTERM)
             wait_until_refused(served)
             asked = time.monotonic()
@@ -176,11 +178,13 @@ def read_until(connection: socket.socket, end: bytes) -> bytes:
 
 
 def wait_until_refused(served: Served) -> None:
-    """Return once the process accepts nothing more."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
+    """Return as soon as the process accepts no more connections."""
+
+    def is_refused() -> bool:
         try:
             served_connection(served).close()
         except OSError:
-            return
-    pytest.fail("connections are still accepted")
+            return True
+        return False
+
+    wait_until(is_refused, 5, "connections refused")

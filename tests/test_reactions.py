@@ -14,8 +14,10 @@ from demo.vcsim import VCSim
 from local.engine import Engine
 from pipeline import settings
 from pipeline.settings import read
-from tests.administrator import Administrator
-from tests.local.conftest import BROKER_WITH_DEAD_LETTERS, get, post, wait_until
+from tests.support.administrator import Administrator
+from tests.support.client import get_json, post
+from tests.support.manifests import BROKER_WITH_DEAD_LETTERS
+from tests.support.waiting import wait_until
 from tests.test_manifests import Object, can_be_produced, container, environment, event_types, identity, objects_in
 from vsphere.settings import VCenterSettings
 from vsphere.tagging import NoSuchTag, Tagging
@@ -183,8 +185,8 @@ def test_event_reaches_two_reactions_and_when_vcenter_was_down_a_redrive_makes_u
         assert post(engine.broker_url("vcenter-events", "default"), *created(vcsim, machine))[0] == 202
 
         # Both reactions fail twice, with 503; one event, two letters.
-        wait_until(lambda: get(letters)["counts"]["waiting"] == 2, 20)
-        kept: list[dict[str, Any]] = get(letters)["letters"]
+        wait_until(lambda: get_json(letters)["counts"]["waiting"] == 2, 20)
+        kept: list[dict[str, Any]] = get_json(letters)["letters"]
         assert {each["code"] for each in kept} == {503}
         assert all(vcsim.url.removesuffix("/sdk") in each["answer"] for each in kept)
 
@@ -193,4 +195,4 @@ def test_event_reaches_two_reactions_and_when_vcenter_was_down_a_redrive_makes_u
         assert answer[0] == 200
         wait_until(lambda: tagged(vcsim) == {("VirtualMachine", machine)}, 20)
         wait_until(lambda: ["alice", "2026-11-20T15:45:13Z"] in owners(vcsim), 20)
-        assert get(letters)["counts"] == {"waiting": 0, "redriven": 2, "dropped": 0, "unstored": 0}
+        assert get_json(letters)["counts"] == {"waiting": 0, "redriven": 2, "dropped": 0, "unstored": 0}

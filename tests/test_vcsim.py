@@ -4,7 +4,7 @@ import pytest
 from pyVmomi import vim, vmodl
 
 from demo.vcsim import VCSim
-from tests.administrator import Administrator
+from tests.support.administrator import Administrator
 
 
 @pytest.fixture

@@ -12,20 +12,21 @@ from demo.__main__ import VCenter, write_overrides
 from demo.vcsim import VCSim
 from local.engine import Engine
 from pipeline.settings import Secret
-from tests.administrator import Administrator
-from tests.receiver import Receiver
+from tests.support.administrator import Administrator
+from tests.support.recorder import Recorder
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
-def notified() -> Iterator[Receiver]:
-    with Receiver() as receiver:
+def notified() -> Iterator[Recorder]:
+    with Recorder() as receiver:
         yield receiver
 
 
 @pytest.fixture
-def engine(vcsim: VCSim, notified: Receiver, tmp_path: Path) -> Iterator[Engine]:
+def engine(vcsim: VCSim, notified: Recorder, tmp_path: Path) -> Iterator[Engine]:
     overrides = tmp_path / "overrides.yaml"
     vcenter = VCenter(vcsim.url, vcsim.username, Secret(vcsim.password), insecure=True)
     write_overrides(overrides, vcenter, notified.json_url)
@@ -43,7 +44,7 @@ def shown(stream: HTTPResponse, enough: Callable[[str], bool]) -> str:
 
 
 def test_machine_powered_off_reaches_the_page_and_one_notification_and_another_event_only_the_page(
-    engine: Engine, vcsim: VCSim, notified: Receiver
+    engine: Engine, vcsim: VCSim, notified: Recorder
 ) -> None:
     with (
         urllib.request.urlopen(f"{engine.url('display')}/api/events", timeout=30) as stream,
@@ -56,7 +57,7 @@ def test_machine_powered_off_reaches_the_page_and_one_notification_and_another_e
         assert notified.requests == []
         administrator.power_off(machine)
         assert name in shown(stream, lambda line: "VmPoweredOffEvent" in line)
-        assert notified.wait_for(lambda: bool(notified.requests))
+        wait_until(lambda: bool(notified.requests))
         administrator.power_on(machine)
         shown(stream, lambda line: "VmPoweredOnEvent" in line)
     [message] = [json.loads(request.body) for request in notified.requests]

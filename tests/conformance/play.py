@@ -10,18 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from tests.conformance.requests import Box, Received
 from tests.conformance.table import (
     DELIVERIES,
     FILTERED,
     FILTERS,
     INGRESS,
     STRUCTURED,
-    Answer,
     Delivery,
     binary,
     structured,
 )
+from tests.support.recorder import Request, Response
 
 SETTLE_SECONDS = 3.0
 """How long nothing more may come before all is taken as come."""
@@ -44,10 +43,10 @@ class Engine(Protocol):
     def send(self, broker: str, method: str, below: str, headers: Mapping[str, str], body: bytes) -> int:
         """A request to a Broker's address; the status."""
 
-    def answer(self, box: str, answers: list[dict[str, Any]]) -> None:
-        """Have the recorder answer so."""
+    def script(self, box: str, responses: Sequence[Response]) -> None:
+        """Have the recorder respond with *responses*, in order. The last one repeats."""
 
-    def boxes(self, names: Sequence[str]) -> dict[str, Box]:
+    def boxes(self, names: Sequence[str]) -> dict[str, list[Request]]:
         """What the recorder got."""
 
 
@@ -60,7 +59,7 @@ class Played:
     """By ingress case."""
     sent: Mapping[str, int]
     """By delivery case: the status that its event was answered."""
-    boxes: Mapping[str, Box]
+    boxes: Mapping[str, list[Request]]
 
 
 def box(part: str, name: str, what: str = "") -> str:
@@ -73,8 +72,8 @@ def play(engine: Engine, *, everything: bool) -> Played:
     """Play the table; without *everything*, leave out what the local Broker refuses."""
     filters = {name: case for name, case in FILTERS.items() if everything or case.local}
     for name, case in DELIVERIES.items():
-        engine.answer(box("delivery", name), [_told(answer, name) for answer in case.answers])
-        engine.answer(box("delivery", name, "dead"), [_told(answer, name) for answer in case.dead_letter_answers])
+        engine.script(box("delivery", name), [_named(each, name) for each in case.answers])
+        engine.script(box("delivery", name, "dead"), [_named(each, name) for each in case.dead_letter_answers])
     engine.open(
         [
             *(_broker(each) for each in ("ingress", "filters", "deliveries")),
@@ -102,7 +101,7 @@ def play(engine: Engine, *, everything: bool) -> Played:
     return Played(engine.recorder, statuses, sent, _settled(lambda: engine.boxes(names)))
 
 
-def _settled(look: Callable[[], dict[str, Box]]) -> dict[str, Box]:
+def _settled(look: Callable[[], dict[str, list[Request]]]) -> dict[str, list[Request]]:
     """The boxes, once every delivery case has what it expects, or nothing more can be expected, and then a while."""
     deadline = time.monotonic() + LONGEST_SECONDS
     changed = time.monotonic()
@@ -131,11 +130,10 @@ def _send(engine: Engine, name: str) -> int:
     return engine.send("deliveries", "POST", "", {**binary(event_type, event_type), **case.headers}, case.body)
 
 
-def _told(answer: Answer, name: str) -> dict[str, Any]:
+def _named(response: Response, name: str) -> Response:
     own = box("delivery", name)
-    headers = {key: value.replace("{}", own) for key, value in answer.headers.items()}
-    told = replace(answer, headers=headers, body=answer.body.replace("{}-reply", f"{own}-reply"))
-    return {"status": told.status, "headers": told.headers, "body": told.body, "after_seconds": told.after_seconds}
+    headers = {key: value.replace("{}", own) for key, value in response.headers.items()}
+    return replace(response, headers=headers, body=response.content.decode().replace("{}-reply", f"{own}-reply"))
 
 
 def _broker(name: str) -> Object:
@@ -192,7 +190,7 @@ def check_delivery(played: Played, name: str) -> None:
     assert [each.body for each in replies] == ([] if case.reply is None else [case.reply])
 
 
-def _check_event(request: Received, case: Delivery, own: str) -> None:
+def _check_event(request: Request, case: Delivery, own: str) -> None:
     got: dict[str, Any] = request.attributes if case.members is None else json.loads(request.body)
     more = case.attributes if case.members is None else case.members
     assert got.pop("knativearrivaltime", "").endswith("Z")
@@ -204,7 +202,7 @@ def _check_event(request: Received, case: Delivery, own: str) -> None:
         assert request.attributes == {}
 
 
-def _check_letter(letter: Received, error: Mapping[str, str] | None, recorder: str, own: str) -> None:
+def _check_letter(letter: Request, error: Mapping[str, str] | None, recorder: str, own: str) -> None:
     prefix = "knativeerror"
     got = {name.removeprefix(prefix): value for name, value in letter.attributes.items() if name.startswith(prefix)}
     wanted = {name: value.replace("{recorder}", recorder).replace("{}", own) for name, value in (error or {}).items()}

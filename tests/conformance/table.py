@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.recorder import Response
+
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 
@@ -180,29 +182,19 @@ FILTERS: dict[str, Filter] = {
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the subscriber answers."""
-
-    status: int = 202
-    headers: Headers = field(default_factory=dict)
-    body: str = ""
-    after_seconds: float = 0.0
-
-
-@dataclass(frozen=True)
 class Delivery:
     """One event for one Trigger, of which it is the only one: its `type` is the case's name.
 
     `{}` in a text stands for the case's own name, `{recorder}` for the recorder's address.
     """
 
-    answers: Sequence[Answer] = (Answer(),)
+    answers: Sequence[Response] = (Response(),)
     """In order; the last repeats."""
     spec: Spec = field(default_factory=dict)
     """The Trigger's `delivery`, beside its dead-letter sink."""
     subscriber: str = ""
     """An address in place of the recorder's."""
-    dead_letter_answers: Sequence[Answer] = (Answer(),)
+    dead_letter_answers: Sequence[Response] = (Response(),)
 
     headers: Headers = field(default_factory=dict)
     """Beside those of a binary event."""
@@ -238,13 +230,13 @@ def error(status: int, body: str = "") -> Headers:
     return {"dest": "{recorder}/{}", "code": str(status), "data": base64.b64encode(body.encode()).decode()}
 
 
-TAKEN = {f"{status} is taken": Delivery((Answer(status),)) for status in (200, 201, 202, 204)}
+TAKEN = {f"{status} is taken": Delivery((Response(status),)) for status in (200, 201, 202, 204)}
 REFUSED = {
-    f"{status} is not repeated": Delivery((Answer(status),), RETRY, dead_letters=1, error=error(status))
+    f"{status} is not repeated": Delivery((Response(status),), RETRY, dead_letters=1, error=error(status))
     for status in (300, 400, 401, 403, 405, 406, 410, 411, 412, 413, 415, 422, 431, 451)
 }
 REPEATED = {
-    f"{status} is repeated": Delivery((Answer(status),), RETRY, attempts=2, dead_letters=1, error=error(status))
+    f"{status} is repeated": Delivery((Response(status),), RETRY, attempts=2, dead_letters=1, error=error(status))
     for status in (404, 408, 409, 429, 500, 501, 502, 503, 504, 599)
 }
 
@@ -253,65 +245,65 @@ DELIVERIES: dict[str, Delivery] = {
     **REFUSED,
     **REPEATED,
     # how often, and when
-    "no delivery spec": Delivery((Answer(503),), dead_letters=1, error=error(503)),
-    "taken at the third try": Delivery((Answer(503), Answer(429), Answer()), {"retry": 5}, attempts=3),
+    "no delivery spec": Delivery((Response(503),), dead_letters=1, error=error(503)),
+    "taken at the third try": Delivery((Response(503), Response(429), Response()), {"retry": 5}, attempts=3),
     "repeated until it is refused": Delivery(
-        (Answer(503), Answer(400)), {"retry": 5}, attempts=2, dead_letters=1, error=error(400)
+        (Response(503), Response(400)), {"retry": 5}, attempts=2, dead_letters=1, error=error(400)
     ),
     "linear backoff": Delivery(
-        (Answer(503),), {"retry": 3, **ONCE_A_SECOND}, attempts=4, pauses=(0, 1, 2), dead_letters=1, error=error(503)
+        (Response(503),), {"retry": 3, **ONCE_A_SECOND}, attempts=4, pauses=(0, 1, 2), dead_letters=1, error=error(503)
     ),
     "exponential backoff": Delivery(
-        (Answer(503),), {"retry": 3, "backoffPolicy": "exponential", "backoffDelay": "PT0.5S"},
+        (Response(503),), {"retry": 3, "backoffPolicy": "exponential", "backoffDelay": "PT0.5S"},
         attempts=4, pauses=(0.5, 1, 2), dead_letters=1, error=error(503),
     ),
-    "304 is not repeated, and has no reason": Delivery((Answer(304),), RETRY, dead_letters=1),
+    "304 is not repeated, and has no reason": Delivery((Response(304),), RETRY, dead_letters=1),
     "delay without policy": Delivery(
-        (Answer(503),), {"retry": 2, "backoffDelay": "PT5S"},
+        (Response(503),), {"retry": 2, "backoffDelay": "PT5S"},
         attempts=3, pauses=(0, 0), dead_letters=1, error=error(503),
     ),
     "Retry-After is not looked at": Delivery(
-        (Answer(429, {"retry-after": "5"}), Answer()), RETRY, attempts=2, pauses=(0,)
+        (Response(429, headers={"retry-after": "5"}), Response()), RETRY, attempts=2, pauses=(0,)
     ),
-    "timeout": Delivery((Answer(after_seconds=4),), {"retry": 1, "timeout": "PT1S"}, attempts=2, dead_letters=1),
+    "timeout": Delivery((Response(after_seconds=4),), {"retry": 1, "timeout": "PT1S"}, attempts=2, dead_letters=1),
     "nobody there": Delivery(
         subscriber="http://127.0.0.1:9/", attempts=0, dead_letters=1,
         error={"dest": "http://127.0.0.1:9/", "code": "500"},
     ),
     # dead letters
     "reason of a refusal": Delivery(
-        (Answer(400, body="no such machine"),), dead_letters=1, error=error(400, "no such machine")
+        (Response(400, body="no such machine"),), dead_letters=1, error=error(400, "no such machine")
     ),
     # No longer one: Knative 0.47 encodes it into 1,024 bytes, and the dispatcher ends by a panic when it does not fit.
-    "longest reason": Delivery((Answer(400, body="x" * 768),), dead_letters=1, error=error(400, "x" * 768)),
+    "longest reason": Delivery((Response(400, body="x" * 768),), dead_letters=1, error=error(400, "x" * 768)),
     "dead-letter sink is repeated, too": Delivery(
-        (Answer(400),), RETRY, dead_letter_answers=(Answer(503), Answer()), dead_letters=2, error=error(400)
+        (Response(400),), RETRY, dead_letter_answers=(Response(503), Response()), dead_letters=2, error=error(400)
     ),
     # answers with something in them
-    "answer that is no event": Delivery((Answer(200, body="OK"),), RETRY, attempts=2, dead_letters=1),
+    "answer that is no event": Delivery((Response(200, body="OK"),), RETRY, attempts=2, dead_letters=1),
     "answer of JSON that is no event": Delivery(
-        (Answer(200, {"content-type": "application/json"}, "{}"),), attempts=1, dead_letters=1
+        (Response(200, "{}", {"content-type": "application/json"}),), attempts=1, dead_letters=1
     ),
     "reply in binary mode": Delivery(
-        (Answer(200, {**binary("r", "{}-reply"), "content-type": "text/plain"}, "answered"),), reply=b"answered"
+        (Response(200, "answered", {**binary("r", "{}-reply"), "content-type": "text/plain"}),), reply=b"answered"
     ),
     "reply in structured mode": Delivery(
-        (Answer(200, {"content-type": STRUCTURED}, structured("r", "{}-reply", data={"a": 1}).decode()),),
+        (Response(200, structured("r", "{}-reply", data={"a": 1}), {"content-type": STRUCTURED}),),
         reply=b'{"a":1}',
     ),
-    "reply without data": Delivery((Answer(200, binary("r", "{}-reply")),), reply=b""),
+    "reply without data": Delivery((Response(200, headers=binary("r", "{}-reply")),), reply=b""),
     "reply that is not valid": Delivery(
-        (Answer(200, {"ce-specversion": "1.0", "ce-id": "r"}),), RETRY, dead_letters=1, error={"code": "400"}
+        (Response(200, headers={"ce-specversion": "1.0", "ce-id": "r"}),), RETRY, dead_letters=1, error={"code": "400"}
     ),
     "reply that is no JSON": Delivery(
-        (Answer(200, {"content-type": STRUCTURED}, "{"),), RETRY, attempts=2, dead_letters=1
+        (Response(200, "{", {"content-type": STRUCTURED}),), RETRY, attempts=2, dead_letters=1
     ),
     "reply that is a batch": Delivery(
-        (Answer(200, {"content-type": BATCH}, "[]"),), RETRY, attempts=2, dead_letters=1
+        (Response(200, "[]", {"content-type": BATCH}),), RETRY, attempts=2, dead_letters=1
     ),
-    "redirection is followed": Delivery((Answer(307, {"location": "{}-elsewhere"}),), RETRY),
+    "redirection is followed": Delivery((Response(307, headers={"location": "{}-elsewhere"}),), RETRY),
     "reply to itself ends": Delivery(
-        (Answer(200, binary("{}", "{}")),), headers={"ce-knativebrokerttl": "4"}, attempts=3, dead_letters=1,
+        (Response(200, headers=binary("{}", "{}")),), headers={"ce-knativebrokerttl": "4"}, attempts=3, dead_letters=1,
         error={"code": "400"},
     ),
     # what arrives
@@ -390,7 +382,7 @@ DELIVERIES: dict[str, Delivery] = {
     ),
     "format json without data": Delivery(spec=JSON, content_type=STRUCTURED, members={}),
     "format json of a dead letter": Delivery(
-        (Answer(400),), JSON, body=b'{"a":1}', headers={"content-type": "application/json"}, content_type=STRUCTURED,
+        (Response(400),), JSON, body=b'{"a":1}', headers={"content-type": "application/json"}, content_type=STRUCTURED,
         members={"datacontenttype": "application/json", "data": {"a": 1}}, dead_letters=1, error=error(400),
     ),
 }  # fmt: skip

@@ -1,11 +1,7 @@
 """The local Broker does what the table says. tests/e2e/test_conformance.py holds Knative's to the same table."""
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -13,9 +9,9 @@ import yaml
 from local.engine import Engine
 from local.manifests import ManifestError, load
 from tests.conformance.play import Object, Played, check_delivery, check_filter, check_ingress, play
-from tests.conformance.recorder import Recorder
-from tests.conformance.requests import Box, as_box
 from tests.conformance.table import DELIVERIES, FILTERS, INGRESS
+from tests.support import client
+from tests.support.recorder import Recorder, Request, Response
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -28,9 +24,8 @@ class LocalEngine:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._engine: Engine | None = None
-        self._recorder = Recorder("127.0.0.1", 0)
-        self.recorder = f"http://127.0.0.1:{self._recorder.server_address[1]}"
-        threading.Thread(target=self._recorder.serve_forever, args=(0.02,), daemon=True).start()
+        self._recorder = Recorder().start()
+        self.recorder = self._recorder.url
 
     def open(self, objects: Sequence[Object]) -> None:
         manifest = self._folder / "objects.yaml"
@@ -40,26 +35,18 @@ class LocalEngine:
 
     def send(self, broker: str, method: str, below: str, headers: Mapping[str, str], body: bytes) -> int:
         assert self._engine is not None
-        address = urlsplit(self._engine.broker_url(NAMESPACE, broker))
-        connection = HTTPConnection(address.hostname or "", address.port, timeout=10)
-        try:
-            connection.request(method, address.path + below, body, dict(headers))
-            return connection.getresponse().status
-        finally:
-            connection.close()
+        return client.send(method, self._engine.broker_url(NAMESPACE, broker) + below, headers, body)[0]
 
-    def answer(self, box: str, answers: list[dict[str, Any]]) -> None:
-        self._recorder.answers[box] = answers
+    def script(self, box: str, responses: Sequence[Response]) -> None:
+        self._recorder.script(box, responses)
 
-    def boxes(self, names: Sequence[str]) -> dict[str, Box]:
-        with self._recorder.lock:
-            return {name: as_box(self._recorder.boxes[name]) for name in names}
+    def boxes(self, names: Sequence[str]) -> dict[str, list[Request]]:
+        return {name: self._recorder.box(name) for name in names}
 
     def close(self) -> None:
         if self._engine is not None:
             self._engine.stop()
-        self._recorder.shutdown()
-        self._recorder.server_close()
+        self._recorder.stop()
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,11 @@ import pytest
 
 from demo.vcsim import VCSim
 from local.services import free_port
+from tests.support.processes import descendants
 
 ROOT = Path(__file__).parent.parent.parent
 
-pytestmark = pytest.mark.usefixtures("_vcsim_binary")
+pytestmark = pytest.mark.usefixtures("vcsim_program")
 
 
 @contextlib.contextmanager
@@ -49,18 +50,6 @@ def read_until(process: subprocess.Popen[str], pattern: str) -> str:
         if re.search(pattern, line):
             return said
     raise AssertionError(f"it ended without {pattern!r}:\n{said}")
-
-
-def descendants(pid: int) -> set[int]:
-    """The ids of all processes below *pid*."""
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {pid}
 
 
 def open_page(address: str) -> http.client.HTTPResponse:

@@ -1,4 +1,3 @@
-import os
 import signal
 import subprocess
 import sys
@@ -7,9 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from demo.vcsim import VCSim, VCSimStuck, answers
-from tests.local.conftest import wait_until
+from tests.support.processes import is_running
+from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.usefixtures("_vcsim_binary")
+pytestmark = pytest.mark.usefixtures("vcsim_program")
 
 HOLD_A_VCSIM = """
 import time
@@ -20,24 +20,16 @@ with VCSim() as vcsim:
 """
 
 
-def runs(pid: int | None) -> bool:
-    try:
-        os.kill(pid or 0, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 @pytest.mark.parametrize("end", [VCSim.stop, VCSim.kill])
 def test_nothing_is_left_of_it(end: Callable[[VCSim], None]) -> None:
     vcsim = VCSim()
     vcsim.start()
     pid = vcsim.pid
-    assert runs(pid)
+    assert is_running(pid or 0)
 
     end(vcsim)
 
-    assert not runs(pid)
+    assert not is_running(pid or 0)
     assert vcsim.pid is None
     assert not answers(vcsim.url)
 
@@ -56,11 +48,11 @@ def test_it_never_outlives_its_parent() -> None:
     with subprocess.Popen([sys.executable, "-c", HOLD_A_VCSIM], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
-        assert runs(pid)
+        assert is_running(pid or 0)
 
         parent.send_signal(signal.SIGKILL)
 
-    wait_until(lambda: not runs(pid))
+    wait_until(lambda: not is_running(pid or 0))
 
 
 def test_a_port_in_use_is_said_and_leaves_no_process(vcsim: VCSim, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ STEADY_SECONDS = 2.0
 PROXY_SECONDS = 60
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What a request through the API server came back with."""
 
     status: int
@@ -217,10 +217,10 @@ class Cluster:
 
     def request(
         self, method: str, target: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
-    ) -> Answer:
+    ) -> Response:
         """A request to *target* (`NAMESPACE/services/NAME:PORT` or `NAMESPACE/pods/NAME:PORT`), any status."""
         with self._proxied(method, target, path, headers, body) as response:
-            return Answer(response.status, response.read())
+            return Response(response.status, response.read())
 
     @contextlib.contextmanager
     def _proxied(

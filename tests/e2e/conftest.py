@@ -1,32 +1,21 @@
 """What tests on a cluster share: one installation of overlays/demo in a namespace of the run, and a recorder in it."""
 
 import contextlib
-import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.administrator import Administrator
-from tests.browser import browser, resolver_rules, visit  # noqa: F401 - fixtures
-from tests.conformance import recorder as recorder_module
-from tests.conformance.requests import Box, as_box
-from tests.e2e.cluster import BROKER, DEPLOYMENT, PINGSOURCE, SERVICE, SINKBINDING, TRIGGER, Cluster, moved, rendered
-
-ROOT = Path(__file__).parent.parent.parent
-RESTRICTED = {
-    "runAsNonRoot": True,
-    "runAsUser": 65532,
-    "readOnlyRootFilesystem": True,
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
+from tests.e2e.cluster import DEPLOYMENT, Cluster, moved, rendered
+from tests.e2e.installation import CORE, RESTRICTED, ROOT, ClusterRecorder, kustomize_image
+from tests.support import recorder as recorder_module
+from tests.support.administrator import Administrator
+from tests.support.browser import browser, resolver_rules, visit  # noqa: F401 - fixtures
 
 _in_use: list[tuple[Cluster, str]] = []
 """The cluster of the run, and how the names of its namespaces begin: for the report of a failure."""
@@ -91,31 +80,8 @@ def namespace(cluster: Cluster) -> Iterator[str]:
         cluster.delete_namespace(name)
 
 
-class Recorders:
-    """The recorder in the cluster, through the API server."""
-
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
-        self._cluster = cluster
-        self._target = f"{namespace}/services/recorder:80"
-        self.address = f"http://recorder.{namespace}.svc.cluster.local"
-        """Where pods reach it; a box is a path below."""
-
-    def answer(self, box: str, answers: list[dict[str, Any]]) -> None:
-        """Have *box* answer so, in order; the last repeats."""
-        assert self._cluster.request("PUT", self._target, box, body=json.dumps(answers).encode()).status == 204
-
-    def box(self, name: str) -> Box:
-        """What came."""
-        return as_box(json.loads(self._cluster.request("GET", self._target, name).body))
-
-    def boxes(self, names: Sequence[str]) -> dict[str, Box]:
-        """What came to each of *names*."""
-        every = json.loads(self._cluster.request("GET", self._target, "").body)
-        return {name: as_box(every.get(name, [])) for name in names}
-
-
 @pytest.fixture(scope="session")
-def recorder(cluster: Cluster, namespace: str, image: str) -> Recorders:
+def recorder(cluster: Cluster, namespace: str, image: str) -> ClusterRecorder:
     """A subscriber in the cluster that answers as told; for the local Broker the same file runs on this machine."""
     labels = {"app.kubernetes.io/name": "recorder"}
     metadata = {"name": "recorder", "namespace": namespace, "labels": labels}
@@ -154,12 +120,12 @@ def recorder(cluster: Cluster, namespace: str, image: str) -> Recorders:
         },
     )
     cluster.wait_ready(DEPLOYMENT, "recorder", namespace)
-    return Recorders(cluster, namespace)
+    return ClusterRecorder(cluster, namespace)
 
 
 @pytest.fixture(scope="session")
 def installed(
-    cluster: Cluster, namespace: str, image: str, recorder: Recorders, tmp_path_factory: pytest.TempPathFactory
+    cluster: Cluster, namespace: str, image: str, recorder: ClusterRecorder, tmp_path_factory: pytest.TempPathFactory
 ) -> str:
     """overlays/demo, as somebody installs it: a kustomization that sets images and credentials. The namespace."""
     folder = tmp_path_factory.mktemp("install")
@@ -182,29 +148,6 @@ def installed(
         cluster.wait_ready(kind, name, namespace, 300)
     cluster.wait_subscribed(namespace)
     return namespace
-
-
-CORE = (
-    (DEPLOYMENT, "vcsim"),
-    (BROKER, "default"),
-    (SERVICE, "vcenter-poller"),
-    (SERVICE, "display"),
-    (SERVICE, "notify"),
-    (TRIGGER, "display"),
-    (TRIGGER, "notify"),
-    (SINKBINDING, "vcenter-poller"),
-    (PINGSOURCE, "vcenter-poller"),
-)
-"""What events need to get to the display and to a reaction."""
-
-
-def kustomize_image(name: str, image: str) -> dict[str, str]:
-    """The entry of a kustomization that replaces the image *name* by *image*, which has a tag or a digest."""
-    repository, at, digest = image.partition("@")
-    if at:
-        return {"name": name, "newName": repository, "digest": digest}
-    repository, _, tag = image.rpartition(":")
-    return {"name": name, "newName": repository, "newTag": tag}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.e2e.conftest import ROOT, kustomize_image
+from tests.e2e.installation import ROOT, kustomize_image
 
 PAGE = (ROOT / "docs/deploy.md").read_text()
 NAMESPACE = "vcenter-events"

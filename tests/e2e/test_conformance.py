@@ -1,15 +1,14 @@
 """Knative's Broker does what the table says; tests/conformance/test_local.py holds the local one to it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pytest
 
 from tests.conformance.play import Object, Played, check_delivery, check_filter, check_ingress, play
-from tests.conformance.requests import Box
 from tests.conformance.table import DELIVERIES, FILTERS, INGRESS
 from tests.e2e.cluster import BROKER, TRIGGER, Cluster
-from tests.e2e.conftest import Recorders
+from tests.e2e.installation import ClusterRecorder
+from tests.support.recorder import Request, Response
 
 pytestmark = pytest.mark.cluster
 
@@ -19,7 +18,7 @@ INGRESS_SERVICE = "knative-eventing/services/broker-ingress:80"
 class ClusterEngine:
     """Knative's Brokers, and the recorder in the cluster."""
 
-    def __init__(self, cluster: Cluster, namespace: str, recorder: Recorders) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, recorder: ClusterRecorder) -> None:
         self._cluster = cluster
         self._namespace = namespace
         self._recorder = recorder
@@ -38,15 +37,15 @@ class ClusterEngine:
         path = f"{self._namespace}/{broker}{below}"
         return self._cluster.request(method, INGRESS_SERVICE, path, headers, body or None).status
 
-    def answer(self, box: str, answers: list[dict[str, Any]]) -> None:
-        self._recorder.answer(box, answers)
+    def script(self, box: str, responses: Sequence[Response]) -> None:
+        self._recorder.script(box, responses)
 
-    def boxes(self, names: Sequence[str]) -> dict[str, Box]:
+    def boxes(self, names: Sequence[str]) -> dict[str, list[Request]]:
         return self._recorder.boxes(names)
 
 
 @pytest.fixture(scope="module")
-def played(cluster: Cluster, namespace: str, recorder: Recorders) -> Played:
+def played(cluster: Cluster, namespace: str, recorder: ClusterRecorder) -> Played:
     return play(ClusterEngine(cluster, namespace, recorder), everything=True)
 
 

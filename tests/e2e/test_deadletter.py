@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.cluster import SERVICE, SINKBINDING, TRIGGER, Answer, Cluster
-from tests.e2e.conftest import Recorders
+from tests.e2e.cluster import SERVICE, SINKBINDING, TRIGGER, Cluster
+from tests.e2e.cluster import Response as ProxyResponse
+from tests.e2e.installation import ClusterRecorder
+from tests.support.recorder import Response
 
 pytestmark = pytest.mark.cluster
 
@@ -36,7 +38,7 @@ def one_revision(cluster: Cluster, installed: str) -> None:
     cluster.until(lambda: asked(cluster, installed, "display", "/api/letters").status == 200, "deadletter routed to")
 
 
-def asked(cluster: Cluster, namespace: str, function: str, path: str, body: Any = None) -> Answer:
+def asked(cluster: Cluster, namespace: str, function: str, path: str, body: Any = None) -> ProxyResponse:
     """What the *function*'s pod answers to a GET, or to a POST of *body*."""
     [pod] = cluster.ready_pods(namespace, f"serving.knative.dev/service={function}")
     method, sent = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
@@ -65,7 +67,7 @@ def letters(cluster: Cluster, namespace: str, query: str = "") -> dict[str, Any]
 
 
 def test_event_that_a_reaction_refuses_comes_back_when_it_is_mended(
-    cluster: Cluster, installed: str, one_revision: None, recorder: Recorders, tell: Callable[[str], None]
+    cluster: Cluster, installed: str, one_revision: None, recorder: ClusterRecorder, tell: Callable[[str], None]
 ) -> None:
     # As the Broker's own delivery, with fewer retries: ten of them take 3.4 minutes.
     delivery = {
@@ -84,7 +86,7 @@ def test_event_that_a_reaction_refuses_comes_back_when_it_is_mended(
     cluster.apply({"apiVersion": TRIGGER[0], "kind": TRIGGER[1], "metadata": metadata, "spec": spec})
     cluster.wait_ready(TRIGGER, "refusing", installed)
     cluster.wait_subscribed(installed)
-    recorder.answer("refusing", [{"status": 500, "body": "the tag is missing"}] * (1 + RETRIES) + [{"status": 202}])
+    recorder.script("refusing", [Response(500, "the tag is missing")] * (1 + RETRIES) + [Response(202)])
     headers = {
         "content-type": "application/json",
         "ce-specversion": "1.0",

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from pyVmomi import vim
 
-from tests.administrator import Administrator
-from tests.conformance.requests import Box, Received
 from tests.e2e.cluster import TRIGGER, Cluster
-from tests.e2e.conftest import Recorders
-from tests.e2e.test_installation import rows
+from tests.e2e.installation import ClusterRecorder, rows
+from tests.support.administrator import Administrator
+from tests.support.recorder import Request
 
 pytestmark = pytest.mark.cluster
 
@@ -27,7 +26,7 @@ MACHINES = 100
 
 
 @pytest.fixture(scope="module")
-def box(cluster: Cluster, installed: str, recorder: Recorders) -> Callable[[], Box]:
+def box(cluster: Cluster, installed: str, recorder: ClusterRecorder) -> Callable[[], list[Request]]:
     """What a Trigger without a filter delivers, beside the display's."""
     cluster.apply(
         {
@@ -57,7 +56,9 @@ def posted(
         time.sleep(pause_seconds)
 
 
-def arrived(cluster: Cluster, box: Callable[[], Box], first: int, last: int, seconds: float = 180) -> list[Received]:
+def arrived(
+    cluster: Cluster, box: Callable[[], list[Request]], first: int, last: int, seconds: float = 180
+) -> list[Request]:
     """Every arrival of the events with keys from *first* to *last*, once each has come. Fails with those missing."""
     wanted = set(range(first, last + 1))
 
@@ -71,7 +72,7 @@ def arrived(cluster: Cluster, box: Callable[[], Box], first: int, last: int, sec
     return [each for each in box() if each.id.isdecimal() and int(each.id) in wanted]
 
 
-def latencies(received: list[Received]) -> list[float]:
+def latencies(received: list[Request]) -> list[float]:
     """Seconds from vCenter's time stamp to the subscriber, sorted."""
     return sorted(each.at - datetime.fromisoformat(each.attributes["time"]).timestamp() for each in received)
 
@@ -80,7 +81,7 @@ def test_a_thousand_events_arrive_with_their_latency(
     cluster: Cluster,
     installed: str,
     administrator: Administrator,
-    box: Callable[[], Box],
+    box: Callable[[], list[Request]],
     tell: Callable[[str], None],
 ) -> None:
     administrator.post("before the thousand")
@@ -100,7 +101,11 @@ def test_a_thousand_events_arrive_with_their_latency(
 
 @pytest.mark.parametrize("number", [1, MACHINES])
 def test_a_burst_arrives(
-    cluster: Cluster, administrator: Administrator, box: Callable[[], Box], tell: Callable[[str], None], number: int
+    cluster: Cluster,
+    administrator: Administrator,
+    box: Callable[[], list[Request]],
+    tell: Callable[[str], None],
+    number: int,
 ) -> None:
     administrator.post("before the burst")
     before = administrator.newest_key
@@ -120,7 +125,11 @@ def test_a_burst_arrives(
 
 
 def test_a_subscriber_that_is_down_holds_up_nobody(
-    cluster: Cluster, installed: str, administrator: Administrator, box: Callable[[], Box], tell: Callable[[str], None]
+    cluster: Cluster,
+    installed: str,
+    administrator: Administrator,
+    box: Callable[[], list[Request]],
+    tell: Callable[[str], None],
 ) -> None:
     events = 20
     cluster.apply(
@@ -173,7 +182,7 @@ def test_no_event_is_lost_when_a_pod_is_killed(
     cluster: Cluster,
     installed: str,
     administrator: Administrator,
-    box: Callable[[], Box],
+    box: Callable[[], list[Request]],
     tell: Callable[[str], None],
     what: str,
 ) -> None:

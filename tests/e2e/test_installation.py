@@ -9,31 +9,14 @@ import kubernetes
 import pytest
 import yaml
 
-from tests.administrator import Administrator
-from tests.conformance.requests import Received
 from tests.e2e.cluster import SERVICE, Cluster, moved, rendered
-from tests.e2e.conftest import CORE, ROOT, Recorders
+from tests.e2e.installation import CORE, ROOT, ClusterRecorder, rows
+from tests.support.administrator import Administrator
+from tests.support.recorder import Request
 
 pytestmark = pytest.mark.cluster
 
 SECONDS = 60
-
-
-def rows(
-    cluster: Cluster, namespace: str, until: Callable[[list[dict[str, str]]], bool] = lambda found: False
-) -> list[dict[str, str]]:
-    """The display's rows, read from its stream until they are as wanted or the stream says that nothing is new."""
-    [pod] = cluster.ready_pods(namespace, "serving.knative.dev/service=display")
-    columns: list[str] = []
-    found: list[dict[str, str]] = []
-    for line in cluster.lines(f"{namespace}/pods/{pod}:8080", "/api/events"):
-        if line.startswith('data: {"capacity"'):
-            columns = json.loads(line.removeprefix("data: "))["columns"]
-        if line.startswith("data: ["):
-            found += [dict(zip(columns, row, strict=True)) for row in json.loads(line.removeprefix("data: "))]
-        if until(found) or line.startswith(": nothing new"):
-            break
-    return found
 
 
 def test_everything_is_ready(cluster: Cluster, installed: str) -> None:
@@ -66,7 +49,11 @@ def test_checkpoint_is_in_the_configmap(cluster: Cluster, installed: str, admini
 
 
 def test_reaction_at_zero_is_woken_by_an_event(
-    cluster: Cluster, installed: str, administrator: Administrator, recorder: Recorders, tell: Callable[[str], None]
+    cluster: Cluster,
+    installed: str,
+    administrator: Administrator,
+    recorder: ClusterRecorder,
+    tell: Callable[[str], None],
 ) -> None:
     pods = "serving.knative.dev/service=notify"
     cluster.until(lambda: not cluster.pods(installed, pods), "notify at zero", 180)
@@ -81,7 +68,7 @@ def test_reaction_at_zero_is_woken_by_an_event(
     administrator.power_on(machine)
 
 
-def seconds_since_vcenter(notification: Received) -> float:
+def seconds_since_vcenter(notification: Request) -> float:
     """From the event in vCenter to the notification about it, whose text has its time."""
     text = json.loads(notification.body)["message"]
     [time] = [line.removeprefix("Time: ") for line in text.splitlines() if line.startswith("Time: ")]

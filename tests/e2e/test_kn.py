@@ -8,12 +8,11 @@ import pytest
 import yaml
 
 from demo import golang
-from tests.administrator import Administrator
 from tests.e2e import programs
 from tests.e2e.cluster import BROKER, PINGSOURCE, SERVICE, SINKBINDING, TRIGGER, Cluster, Object, rendered
-from tests.e2e.conftest import ROOT, Recorders
+from tests.e2e.installation import ROOT, ClusterRecorder, rows
 from tests.e2e.shell import Shell, commands, one_by_one
-from tests.e2e.test_installation import rows
+from tests.support.administrator import Administrator
 
 pytestmark = pytest.mark.cluster
 
@@ -52,7 +51,7 @@ def made(
     cluster: Cluster,
     installed: str,
     image: str,
-    recorder: Recorders,
+    recorder: ClusterRecorder,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Made]:
     """The page's commands, in its order, with the simulated vCenter of the other namespace."""
@@ -161,7 +160,9 @@ def test_func_reads_func_yaml_as_it_is(made: Made) -> None:
     assert "deprecated" not in made.said
 
 
-def test_events_go_all_the_way(made: Made, administrator: Administrator, recorder: Recorders, cluster: Cluster) -> None:
+def test_events_go_all_the_way(
+    made: Made, administrator: Administrator, recorder: ClusterRecorder, cluster: Cluster
+) -> None:
     machine = administrator.machines[0]
 
     administrator.power_off(machine)
@@ -189,7 +190,7 @@ def first_words(table: str) -> list[str]:
 
 
 def test_a_new_version_gets_half_and_nothing_again(
-    made: Made, administrator: Administrator, recorder: Recorders, cluster: Cluster
+    made: Made, administrator: Administrator, recorder: ClusterRecorder, cluster: Cluster
 ) -> None:
     """With kn, and with kubectl; the first revision is the one that `kn service create` made."""
     with_kn, with_kubectl = [

@@ -21,9 +21,9 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.administrator import Administrator
-from tests.browser import Visit
 from tests.e2e.cluster import SERVICE, TRIGGER, Cluster
+from tests.support.administrator import Administrator
+from tests.support.browser import Visit
 
 pytestmark = [pytest.mark.cluster, pytest.mark.browser]
 

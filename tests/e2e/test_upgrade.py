@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.administrator import Administrator
-from tests.conformance import recorder as recorder_module
-from tests.conformance.requests import Box, as_box
 from tests.e2e.cluster import BROKER, SERVICE, SUBSCRIPTION, TRIGGER, Cluster, NotInTime, Object
-from tests.e2e.conftest import RESTRICTED
+from tests.e2e.installation import RESTRICTED
 from tests.e2e.shell import Shell, commands
+from tests.support import recorder as recorder_module
+from tests.support.administrator import Administrator
+from tests.support.recorder import Request, from_json
 
 pytestmark = pytest.mark.cluster
 
@@ -90,11 +90,11 @@ class Predecessor:
         found = {kind[1]: self.cluster.get(kind, FUNCTION, self.namespace) or {} for kind in (SERVICE, TRIGGER)}
         return {name: {"generation": each["metadata"]["generation"], **each["spec"]} for name, each in found.items()}
 
-    def received(self) -> Box:
+    def received(self) -> list[Request]:
         """What its function got."""
         [pod] = self.cluster.ready_pods(self.namespace, f"serving.knative.dev/service={FUNCTION}")
         answer = self.cluster.request("GET", f"{self.namespace}/pods/{pod}:8080", "")
-        return as_box(json.loads(answer.body).get("", []))
+        return from_json(json.loads(answer.body).get("", []))
 
     def _object(self, version: str, kind: str, name: str, **content: object) -> Object:
         metadata = {"name": name, "namespace": self.namespace}
@@ -141,7 +141,7 @@ class Predecessor:
         return self._object(*TRIGGER, FUNCTION, spec={"broker": "default", "filter": wanted, "subscriber": subscriber})
 
 
-def messages(box: Box) -> list[str]:
+def messages(box: list[Request]) -> list[str]:
     """What was said in the posted events, in order."""
     return [str(json.loads(each.body)["Message"]) for each in box]
 
@@ -212,7 +212,7 @@ def upgraded(
         cluster.delete_namespace(namespace)
 
 
-def received(upgraded: Upgraded, wanted: Sequence[str]) -> Box:
+def received(upgraded: Upgraded, wanted: Sequence[str]) -> list[Request]:
     """Everything that the function got, once that has the events with the messages *wanted*. Fails with the missing."""
 
     def missing() -> list[str]:

@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.administrator import Administrator
-from tests.conformance.requests import Box
 from tests.conformance.table import binary
 from tests.e2e.cluster import (
     BROKER,
@@ -27,8 +25,9 @@ from tests.e2e.cluster import (
     moved,
     rendered,
 )
-from tests.e2e.conftest import ROOT, Recorders, kustomize_image
-from tests.e2e.test_installation import rows
+from tests.e2e.installation import ROOT, ClusterRecorder, kustomize_image, rows
+from tests.support.administrator import Administrator
+from tests.support.recorder import Request, Response
 
 pytestmark = pytest.mark.cluster
 
@@ -50,7 +49,7 @@ KINDS = {
 class Wiring:
     """A namespace with everything installed, in which samples are tried."""
 
-    def __init__(self, cluster: Cluster, namespace: str, recorder: Recorders) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, recorder: ClusterRecorder) -> None:
         self.cluster = cluster
         self.namespace = namespace
         self.recorder = recorder
@@ -110,7 +109,7 @@ class Wiring:
 
         self.cluster.until(look, f"{column} {value} on the display", 60)
 
-    def box(self, name: str, count: int = 1) -> Box:
+    def box(self, name: str, count: int = 1) -> list[Request]:
         """What the recorder got, once there are *count*."""
         return self.cluster.until(
             lambda: box if len(box := self.recorder.box(name)) >= count else None, f"{count} events in {name}", 90
@@ -128,7 +127,7 @@ def objects_in(file: Path) -> list[Object]:
 
 
 @pytest.fixture
-def wiring(cluster: Cluster, installed: str, recorder: Recorders) -> Wiring:
+def wiring(cluster: Cluster, installed: str, recorder: ClusterRecorder) -> Wiring:
     return Wiring(cluster, installed, recorder)
 
 
@@ -182,13 +181,9 @@ def test_channel_with_two_subscriptions(wiring: Wiring, administrator: Administr
 
 
 def test_sequence_hands_replies_on(wiring: Wiring) -> None:
-    reply = {
-        "status": 200,
-        "headers": {**binary("s1", "e2e.summary"), "content-type": "application/json"},
-        "body": "{}",
-    }
-    wiring.recorder.answer("failover-sequence", [reply])
-    wiring.recorder.answer("notify-sequence", [{**reply, "headers": binary("s2", "e2e.sequence.end")}])
+    summary = Response(200, "{}", {**binary("s1", "e2e.summary"), "content-type": "application/json"})
+    wiring.recorder.script("failover-sequence", [summary])
+    wiring.recorder.script("notify-sequence", [Response(200, "{}", binary("s2", "e2e.sequence.end"))])
 
     with wiring.applied("sequence", lambda each: wiring.recorded(each, "failover", "notify")):
         wiring.send("s0", "com.vmware.vsphere.com.vmware.vc.ha.VmRestartedByHAEvent.v0")
@@ -198,8 +193,8 @@ def test_sequence_hands_replies_on(wiring: Wiring) -> None:
 
 
 def test_parallel_asks_its_filters(wiring: Wiring) -> None:
-    passing = {"status": 200, "headers": binary("p1", "e2e.passed")}
-    wiring.recorder.answer("capacity-parallel", [passing, {"status": 202}])
+    passing = Response(200, headers=binary("p1", "e2e.passed"))
+    wiring.recorder.script("capacity-parallel", [passing, Response(202)])
 
     with wiring.applied("parallel", lambda each: wiring.recorded(each, "capacity", "notify")):
         for number in range(2):
@@ -211,7 +206,7 @@ def test_parallel_asks_its_filters(wiring: Wiring) -> None:
 
 
 def test_dead_letter_sink_of_a_trigger(wiring: Wiring) -> None:
-    wiring.recorder.answer("notify-trigger", [{"status": 503, "body": "not today"}])
+    wiring.recorder.script("notify-trigger", [Response(503, "not today")])
 
     with wiring.applied("dead-letter", lambda each: wiring.recorded(each, "notify")):
         wiring.send("removed-1", "com.vmware.vsphere.VmRemovedEvent.v0")
@@ -392,7 +387,7 @@ def test_overlay_deployment_polls_by_itself(
     installed: str,
     administrator: Administrator,
     image: str,
-    recorder: Recorders,
+    recorder: ClusterRecorder,
     tmp_path: Path,
 ) -> None:
     """The whole overlay in a namespace of its own, with the vCenter of the other one; SinkBinding on a Deployment."""
@@ -429,7 +424,7 @@ def test_overlay_deployment_polls_by_itself(
 # ── Serving ──
 
 
-def titled(box: Box) -> list[str]:
+def titled(box: list[Request]) -> list[str]:
     """The titles of notifications."""
     return [str(json.loads(each.body)["title"]) for each in box]
 

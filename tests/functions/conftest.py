@@ -6,20 +6,20 @@ from pathlib import Path
 import pytest
 
 from demo.vcsim import VCSim
-from tests.browser import browser, resolver_rules, served, visit
-from tests.receiver import Receiver
+from tests.support.browser import browser, resolver_rules, served, visit
+from tests.support.recorder import Recorder
 
 __all__ = ["browser", "environ", "resolver_rules", "served", "sink", "visit"]
 
 
 @pytest.fixture
-def sink() -> Iterator[Receiver]:
-    with Receiver() as receiver:
+def sink() -> Iterator[Recorder]:
+    with Recorder() as receiver:
         yield receiver
 
 
 @pytest.fixture
-def environ(vcsim: VCSim, sink: Receiver, tmp_path: Path) -> dict[str, str]:
+def environ(vcsim: VCSim, sink: Recorder, tmp_path: Path) -> dict[str, str]:
     return {
         **vcsim.environ,
         "K_SINK": sink.url,

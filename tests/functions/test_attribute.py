@@ -11,8 +11,8 @@ from demo.vcsim import VCSim
 from functions import attribute
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import SettingsError, TemporaryError
-from tests.administrator import Administrator
-from tests.functions.events import about, event_of, vcenter_event
+from tests.support.administrator import Administrator
+from tests.support.events import about, event_of, vcenter_event
 
 Make = Callable[..., attribute.Attribute]
 

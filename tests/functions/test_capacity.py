@@ -11,8 +11,8 @@ from demo.vcsim import VCSim
 from functions import capacity
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import TemporaryError
-from tests.administrator import Administrator
-from tests.functions.events import newest, vcenter_event
+from tests.support.administrator import Administrator
+from tests.support.events import newest, vcenter_event
 
 Turned = Callable[[Any, str], CloudEvent]
 

@@ -12,8 +12,8 @@ from demo.vcsim import VCSim
 from functions import failover
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import TemporaryError
-from tests.administrator import Administrator
-from tests.functions.events import about, vcenter_event
+from tests.support.administrator import Administrator
+from tests.support.events import about, vcenter_event
 
 COMPLETED = "com.vmware.vc.HA.ClusterFailoverActionCompletedEvent"
 

@@ -20,8 +20,8 @@ from pipeline import cloudevents, settings
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import SettingsError, TemporaryError
 from pipeline.settings.notify import quiet_hours
-from tests.local.conftest import wait_until
-from tests.receiver import Receiver
+from tests.support.recorder import Recorder
+from tests.support.waiting import wait_until
 
 # apprise's own import, of a module that it falls back from.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -64,7 +64,7 @@ POWERED_OFF = {
 
 
 def test_vm_event_is_told_by_the_default_templates() -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         made({"NOTIFY_URLS": receiver.json_url}).handle(event(POWERED_OFF))
     assert [body["title"] for body in receiver.bodies] == ["VM powered off: DC0_H0_VM0"]
     assert receiver.bodies[0]["message"] == (
@@ -77,7 +77,7 @@ def test_vm_event_is_told_by_the_default_templates() -> None:
 
 
 def test_own_templates_see_attributes_and_payload() -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         environ = {
             "NOTIFY_URLS": receiver.json_url,
             "NOTIFY_TITLE": "{{ subject }}\n{{ data.Vm.Name | lower }}",
@@ -96,7 +96,7 @@ def test_own_templates_see_attributes_and_payload() -> None:
 def test_template_that_fails_at_run_time_gives_way_to_the_default(
     template: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_TITLE": template}).handle(event(POWERED_OFF))
     assert receiver.bodies[0]["title"] == "VM powered off: DC0_H0_VM0"
     assert "NOTIFY_TITLE" in capsys.readouterr().out
@@ -106,7 +106,7 @@ def test_template_that_fails_at_run_time_gives_way_to_the_default(
 
 
 def test_event_delivered_again_is_not_notified_again() -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         function = made({"NOTIFY_URLS": receiver.json_url})
         for _ in range(3):
             function.handle(event(POWERED_OFF))
@@ -115,13 +115,13 @@ def test_event_delivered_again_is_not_notified_again() -> None:
 
 
 def test_duplicates_at_the_same_time_notify_once() -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         receiver.gate.clear()
         function = made({"NOTIFY_URLS": receiver.json_url})
         posts = [threading.Thread(target=function.handle, args=(event(POWERED_OFF),)) for _ in range(4)]
         for post in posts:
             post.start()
-        assert receiver.wait_for(lambda: bool(receiver.requests))
+        wait_until(lambda: bool(receiver.requests))
         receiver.gate.set()
         for post in posts:
             post.join(10)
@@ -129,7 +129,7 @@ def test_duplicates_at_the_same_time_notify_once() -> None:
 
 
 def test_only_the_service_that_failed_is_notified_when_the_event_comes_again() -> None:
-    with Receiver() as well, Receiver() as ailing:
+    with Recorder() as well, Recorder() as ailing:
         ailing.statuses = [500]
         function = made({"NOTIFY_URLS": f"{well.json_url} {ailing.json_url}"})
         with pytest.raises(TemporaryError, match=r"event 4711: 1 of 2 services .*number 2 \(JSON\)"):
@@ -139,7 +139,7 @@ def test_only_the_service_that_failed_is_notified_when_the_event_comes_again() -
 
 
 def test_no_more_events_are_remembered_than_the_setting_says() -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_DEDUP_SIZE": "2"})
         for number in ("1", "2", "3", "3", "1"):
             function.handle(event(POWERED_OFF, id=number))
@@ -161,7 +161,7 @@ def test_no_more_events_are_remembered_than_the_setting_says() -> None:
     ],
 )
 def test_event_of_unexpected_shape_is_told_all_the_same(data: Any, content_type: str) -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         made({"NOTIFY_URLS": receiver.json_url}).handle(event(data, datacontenttype=content_type, type="odd"))
     assert len(receiver.bodies) == 1
     assert "4711" in receiver.bodies[0]["message"]
@@ -180,7 +180,7 @@ def test_template_with_a_syntax_fault_is_refused_at_start() -> None:
 
 
 def test_address_is_never_logged(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         receiver.statuses = [500]
         function = made({"NOTIFY_URLS": f"{receiver.json_url}?+token=hunter2"})
         with pytest.raises(TemporaryError) as failed:
@@ -192,7 +192,7 @@ def test_address_is_never_logged(capsys: pytest.CaptureFixture[str], caplog: pyt
 
 
 def test_severity_is_told_to_the_service_and_too_little_of_it_notifies_nobody() -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_SEVERITY": "warning"})
         function.handle(event(POWERED_OFF, id="1"))
         function.handle(event({"Severity": "warning"}, id="2", type="com.vmware.vsphere.EventEx.v0"))
@@ -210,7 +210,7 @@ def test_severity_is_told_to_the_service_and_too_little_of_it_notifies_nobody() 
     ],
 )
 def test_only_events_that_meet_the_expression_are_told(condition: str, told: bool) -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_IF": condition}).handle(event(POWERED_OFF))
     assert len(receiver.bodies) == told
 
@@ -223,7 +223,7 @@ def test_expression_with_a_syntax_fault_is_refused_at_start() -> None:
 def test_type_with_templates_of_its_own_is_told_by_them(tmp_path: Path) -> None:
     (tmp_path / "VmPoweredOffEvent.title").write_text("{{ target }} is off ({{ severity }})\n")
     (tmp_path / "..data").mkdir()
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         environ = {"NOTIFY_URLS": receiver.json_url, "NOTIFY_TEMPLATES": str(tmp_path), "NOTIFY_BODY": "{{ message }}"}
         function = made(environ)
         function.handle(event(POWERED_OFF, id="1"))
@@ -236,7 +236,7 @@ def test_template_of_a_type_that_fails_gives_way_to_the_default_and_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "VmPoweredOffEvent.body").write_text("{{ 1 / 0 }}")
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_TEMPLATES": str(tmp_path)}).handle(event(POWERED_OFF))
     assert "is powered off" in receiver.bodies[0]["message"]
     assert "NOTIFY_TEMPLATES VmPoweredOffEvent.body" in capsys.readouterr().out
@@ -250,7 +250,7 @@ def test_template_file_that_cannot_be_used_is_named_at_start(tmp_path: Path, nam
 
 
 def test_link_to_the_event_ends_the_body() -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         link = "https://display.example/?id={{ id | urlencode }}"
         made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_LINK": link}).handle(event(POWERED_OFF, id="47/11"))
     assert receiver.bodies[0]["message"].endswith("\nhttps://display.example/?id=47/11")
@@ -271,7 +271,7 @@ def storm(function: notify.Notify, events: int) -> None:
 
 
 def test_storm_of_200_events_is_one_message_that_says_how_many() -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_LIMIT": "0", "NOTIFY_PERIOD": "1h"})
         storm(function, 200)
         assert receiver.bodies == []
@@ -285,7 +285,7 @@ def test_storm_of_200_events_is_one_message_that_says_how_many() -> None:
 
 
 def test_events_beyond_the_limit_of_a_period_are_told_in_one_message_when_the_process_ends() -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_LIMIT": "5", "NOTIFY_PERIOD": "1h"})
         storm(function, 200)
         storm(function, 200)  # delivered again
@@ -297,7 +297,7 @@ def test_events_beyond_the_limit_of_a_period_are_told_in_one_message_when_the_pr
 
 
 def test_digest_is_sent_when_the_period_ends_and_again_to_a_service_that_did_not_take_it() -> None:
-    with Receiver() as well, Receiver() as ailing:
+    with Recorder() as well, Recorder() as ailing:
         ailing.statuses = [500]
         function = made(
             {"NOTIFY_URLS": f"{well.json_url} {ailing.json_url}", "NOTIFY_LIMIT": "0", "NOTIFY_PERIOD": "100ms"}
@@ -310,7 +310,7 @@ def test_digest_is_sent_when_the_period_ends_and_again_to_a_service_that_did_not
 
 
 def test_event_that_failed_at_one_service_is_not_stopped_by_the_limit_when_it_comes_again() -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         receiver.statuses = [500]
         function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_LIMIT": "1", "NOTIFY_PERIOD": "1h"})
         with pytest.raises(TemporaryError):
@@ -322,7 +322,7 @@ def test_event_that_failed_at_one_service_is_not_stopped_by_the_limit_when_it_co
 def test_quiet_hours_keep_back_all_but_errors_until_they_end() -> None:
     now = datetime.now(UTC)
     hours = f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=2):%H:%M}"
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_QUIET": hours})
         function.handle(event(POWERED_OFF, id="1"))
         function.handle(event(POWERED_OFF, id="2"))
@@ -335,7 +335,7 @@ def test_quiet_hours_keep_back_all_but_errors_until_they_end() -> None:
 
 def test_quiet_hours_that_end_send_what_they_kept() -> None:
     clock = [datetime(2026, 11, 20, 23, tzinfo=UTC)]
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         wanted = settings.read(
             settings.NotifySettings, {"NOTIFY_URLS": receiver.json_url, "NOTIFY_QUIET": "22:00-07:00 Europe/Berlin"}
         )
@@ -348,7 +348,7 @@ def test_quiet_hours_that_end_send_what_they_kept() -> None:
         assert not digest.takes(notify.Message("morning", "b", "info"), "VM powered off")
         with digest._changed:
             digest._changed.notify_all()
-        assert receiver.wait_for(lambda: bool(receiver.requests))
+        wait_until(lambda: bool(receiver.requests))
         digest.close()
     assert [body["title"] for body in receiver.bodies] == ["2 events: 2 VM powered off"]
 

@@ -14,8 +14,8 @@ from pipeline.cloudevents import CloudEvent
 from pipeline.errors import SettingsError, TemporaryError
 from pipeline.payload import Reference
 from pipeline.settings import read
-from tests.administrator import Administrator
-from tests.functions.events import newest, vcenter_event
+from tests.support.administrator import Administrator
+from tests.support.events import newest, vcenter_event
 from vsphere.settings import VCenterSettings
 from vsphere.tagging import Tagging
 

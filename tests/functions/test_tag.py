@@ -12,8 +12,8 @@ from pipeline.cloudevents import CloudEvent
 from pipeline.errors import PermanentError, SettingsError, TemporaryError
 from pipeline.payload import Reference
 from pipeline.settings import read
-from tests.administrator import Administrator
-from tests.functions.events import about, event_of, vcenter_event
+from tests.support.administrator import Administrator
+from tests.support.events import about, event_of, vcenter_event
 from vsphere.settings import VCenterSettings
 from vsphere.tagging import NoSuchTag, Tagging
 

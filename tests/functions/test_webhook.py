@@ -9,8 +9,8 @@ import pytest
 from functions import webhook
 from local.services import free_port
 from pipeline.errors import PermanentError, SettingsError, TemporaryError
-from tests.functions.events import vcenter_event
-from tests.receiver import Answer, Receiver
+from tests.support.events import vcenter_event
+from tests.support.recorder import Recorder, Response
 
 EVENT = vcenter_event(
     "https://vcenter.example/sdk",
@@ -21,7 +21,7 @@ EVENT = vcenter_event(
 
 
 def test_whole_event_is_sent_unless_a_template_says_otherwise() -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         webhook.create({"WEBHOOK_URL": receiver.url}).handle(EVENT)
 
     [request] = receiver.accepted
@@ -32,7 +32,7 @@ def test_whole_event_is_sent_unless_a_template_says_otherwise() -> None:
 
 
 def test_template_headers_and_signature_are_what_the_receiver_wants() -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         function = webhook.create(
             {
                 "WEBHOOK_URL": receiver.url,
@@ -51,7 +51,7 @@ def test_template_headers_and_signature_are_what_the_receiver_wants() -> None:
 
 
 def test_template_that_fails_gives_way_to_the_whole_event_and_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         webhook.create({"WEBHOOK_URL": receiver.url, "WEBHOOK_BODY": "{{ 1 / 0 }}"}).handle(EVENT)
 
     assert json.loads(receiver.accepted[0].body)["id"] == "4711"
@@ -59,14 +59,14 @@ def test_template_that_fails_gives_way_to_the_whole_event_and_is_named(capsys: p
 
 
 def test_event_that_does_not_meet_the_expression_is_not_sent() -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         webhook.create({"WEBHOOK_URL": receiver.url, "WEBHOOK_IF": "data.Vm.Vm.Value == 'vm-13'"}).handle(EVENT)
 
     assert receiver.requests == []
 
 
 def test_same_event_three_times_is_sent_once() -> None:
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         function = webhook.create({"WEBHOOK_URL": receiver.url})
         for _ in range(3):
             function.handle(EVENT)
@@ -76,8 +76,8 @@ def test_same_event_three_times_is_sent_once() -> None:
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503, 0])
 def test_answer_that_may_pass_is_temporary_and_the_event_is_sent_again_under_the_same_key(status: int) -> None:
-    answers = [Answer(status), Answer()]
-    with Receiver(lambda _: answers.pop(0)) as receiver:
+    answers = [Response(status), Response()]
+    with Recorder(lambda _: answers.pop(0)) as receiver:
         function = webhook.create({"WEBHOOK_URL": receiver.url})
         with pytest.raises(TemporaryError, match="send event 4711"):
             function.handle(EVENT)
@@ -90,8 +90,8 @@ def test_answer_that_may_pass_is_temporary_and_the_event_is_sent_again_under_the
 
 @pytest.mark.parametrize("status", [301, 400, 401, 404, 409, 422])
 def test_answer_that_will_not_pass_is_permanent_and_says_what_the_receiver_said(status: int) -> None:
-    answer = Answer(status, headers={"location": "/"}, body="no such channel")
-    with Receiver(lambda _: answer) as receiver, pytest.raises(PermanentError, match=f"{status} no such channel"):
+    answer = Response(status, headers={"location": "/"}, body="no such channel")
+    with Recorder(lambda _: answer) as receiver, pytest.raises(PermanentError, match=f"{status} no such channel"):
         webhook.create({"WEBHOOK_URL": receiver.url}).handle(EVENT)
 
     assert len(receiver.requests) == 1
@@ -102,7 +102,7 @@ def test_receiver_that_is_unreachable_or_too_slow_is_temporary_and_its_address_s
         webhook.create({"WEBHOOK_URL": f"http://127.0.0.1:{free_port()}/hunter2"}).handle(EVENT)
     assert "hunter2" not in str(refused.value)
 
-    with Receiver(lambda _: Answer(200, after_seconds=5)) as receiver, pytest.raises(TemporaryError, match="Timeout"):
+    with Recorder(lambda _: Response(200, after_seconds=5)) as receiver, pytest.raises(TemporaryError, match="Timeout"):
         webhook.create({"WEBHOOK_URL": receiver.url, "WEBHOOK_TIMEOUT": "100ms"}).handle(EVENT)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import contextlib
-import threading
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -13,13 +12,16 @@ from local.broker import Broker, BrokerServer, Limits, Subscription
 from local.delivery import Retries
 from local.objects import Name
 from pipeline.filter import compile_filter
-from tests.local.conftest import Answer, Request, Subscriber, event_headers, post, until
+from tests.support import client
+from tests.support.headers import event_headers
+from tests.support.recorder import Recorder, Response
+from tests.support.waiting import wait_until_async
 
 NAME = Name("default", "main")
 EVERYTHING = compile_filter({})
 ONCE = Retries()
 USUAL = Limits()
-MakeSubscriber = Callable[..., Subscriber]
+MakeSubscriber = Callable[..., Recorder]
 
 
 def to(url: str, *, name: str = "one", retries: Retries = ONCE, dead_letter_url: str = "") -> Subscription:
@@ -37,7 +39,7 @@ async def running(*subscriptions: Subscription, limits: Limits = USUAL) -> Async
 
 
 async def send(url: str, headers: dict[str, str], body: bytes = b"", method: str = "POST") -> tuple[int, str]:
-    return await asyncio.to_thread(post, url, headers, body, method)
+    return await asyncio.to_thread(client.send, method, url, headers, body)
 
 
 def delivered(
@@ -48,7 +50,7 @@ def delivered(
     async def run() -> Broker:
         async with running(subscription) as broker:
             assert (await send(broker.url, headers, body))[0] == 202
-            await until(lambda: done(broker) and broker.counts.pending == 0)
+            await wait_until_async(lambda: done(broker) and broker.counts.pending == 0)
             return broker
 
     return asyncio.run(run())
@@ -87,34 +89,27 @@ def test_ingress_answers_as_knatives_does(
 
 
 def test_full_broker_answers_429_and_takes_events_again_when_it_has_room(subscriber: MakeSubscriber) -> None:
-    release = threading.Event()
-
-    def slow(_: Request) -> Answer:
-        release.wait(10)
-        return Answer()
+    there = subscriber()
+    there.gate.clear()
 
     async def run() -> list[int]:
-        async with running(to(subscriber(slow).url), limits=Limits(events=2)) as broker:
+        async with running(to(there.url), limits=Limits(events=2)) as broker:
             statuses = [(await send(broker.url, event_headers(str(number))))[0] for number in range(3)]
-            release.set()
-            await until(lambda: broker.counts.pending == 0)
+            there.gate.set()
+            await wait_until_async(lambda: broker.counts.pending == 0)
             return [*statuses, (await send(broker.url, event_headers("4")))[0]]
 
     assert asyncio.run(run()) == [202, 202, 429, 202]
 
 
 def test_broker_is_full_by_bytes_too(subscriber: MakeSubscriber) -> None:
-    release = threading.Event()
-
-    def slow(_: Request) -> Answer:
-        release.wait(10)
-        return Answer()
+    there = subscriber()
+    there.gate.clear()
 
     async def run() -> list[int]:
-        async with running(to(subscriber(slow).url), limits=Limits(bytes=20_000)) as broker:
+        async with running(to(there.url), limits=Limits(bytes=20_000)) as broker:
             statuses = [(await send(broker.url, event_headers(), b"x" * 8_000))[0] for _ in range(3)]
             statuses.append((await send(broker.url, event_headers(), b"x" * 30_000))[0])
-            release.set()
             return statuses
 
     assert asyncio.run(run()) == [202, 202, 429, 413]
@@ -168,12 +163,12 @@ def test_only_triggers_that_match_get_the_event(subscriber: MakeSubscriber) -> N
             await send(broker.url, event_headers("1", "a.b"))
             await send(broker.url, event_headers("2", "a.b"))
             await send(broker.url, event_headers("3", "none"))
-            await until(lambda: broker.counts.delivered == 2)
+            await wait_until_async(lambda: broker.counts.delivered == 2)
 
     asyncio.run(run())
     assert {first.next().headers["ce-id"], first.next().headers["ce-id"]} == {"1", "2"}
-    assert first.requests.empty()
-    assert second.requests.empty()
+    assert len(first.requests) == 2
+    assert not second.requests
 
 
 def test_filter_cannot_see_the_brokers_own_mark(subscriber: MakeSubscriber) -> None:
@@ -189,41 +184,32 @@ def test_filter_cannot_see_the_brokers_own_mark(subscriber: MakeSubscriber) -> N
 
 
 def test_waiting_retries_do_not_hold_up_other_events(subscriber: MakeSubscriber) -> None:
-    there = subscriber(lambda request: Answer(503 if request.headers["ce-id"].startswith("bad") else 200))
+    there = subscriber(lambda request: Response(503 if request.headers["ce-id"].startswith("bad") else 200))
     retries = Retries(most=1, policy="exponential", delay_seconds=3600)
 
     async def run() -> None:
         async with running(to(there.url, retries=retries), limits=Limits(requests=2)) as broker:
             for event_id in ("bad1", "bad2", "bad3", "good"):
                 await send(broker.url, event_headers(event_id))
-            await until(lambda: broker.counts.delivered == 1)
+            await wait_until_async(lambda: broker.counts.delivered == 1)
 
     asyncio.run(run())
 
 
 def test_requests_at_once_are_bounded_for_each_trigger(subscriber: MakeSubscriber) -> None:
-    release, lock, most, now = threading.Event(), threading.Lock(), 0, 0
-
-    def counting(_: Request) -> Answer:
-        nonlocal most, now
-        with lock:
-            now += 1
-            most = max(most, now)
-        release.wait(10)
-        with lock:
-            now -= 1
-        return Answer()
+    there = subscriber()
+    there.gate.clear()
 
     async def run() -> None:
-        async with running(to(subscriber(counting).url), limits=Limits(requests=3)) as broker:
+        async with running(to(there.url), limits=Limits(requests=3)) as broker:
             for number in range(8):
                 await send(broker.url, event_headers(str(number)))
-            await until(lambda: now == 3)
-            release.set()
-            await until(lambda: broker.counts.delivered == 8)
+            await wait_until_async(lambda: len(there.requests) == 3)
+            there.gate.set()
+            await wait_until_async(lambda: broker.counts.delivered == 8)
 
     asyncio.run(run())
-    assert most == 3
+    assert there.max_concurrent == 3
 
 
 # ── retries and dead letters ──
@@ -231,18 +217,18 @@ def test_requests_at_once_are_bounded_for_each_trigger(subscriber: MakeSubscribe
 
 def test_failed_delivery_is_repeated_until_it_succeeds(subscriber: MakeSubscriber) -> None:
     statuses = iter([503, 404, 429, 200])
-    there = subscriber(lambda _: Answer(next(statuses)))
+    there = subscriber(lambda _: Response(next(statuses)))
 
     broker = delivered(
         to(there.url, retries=Retries(most=5)), lambda broker: broker.counts.delivered == 1, event_headers()
     )
 
-    assert there.requests.qsize() == 4
+    assert len(there.requests) == 4
     assert broker.counts.failed == 0
 
 
 def test_refusal_for_good_is_not_repeated_and_goes_to_the_dead_letter_sink(subscriber: MakeSubscriber) -> None:
-    there, sink = subscriber(lambda _: Answer(400, b"no such virtual machine")), subscriber()
+    there, sink = subscriber(lambda _: Response(400, b"no such virtual machine")), subscriber()
 
     broker = delivered(
         to(there.url, retries=Retries(most=5), dead_letter_url=sink.url),
@@ -252,7 +238,7 @@ def test_refusal_for_good_is_not_repeated_and_goes_to_the_dead_letter_sink(subsc
     )
 
     letter = sink.next()
-    assert there.requests.qsize() == 1
+    assert len(there.requests) == 1
     assert broker.counts.failed == 1
     assert letter.body == b"data"
     assert letter.headers["ce-knativeerrordest"] == there.url
@@ -262,7 +248,7 @@ def test_refusal_for_good_is_not_repeated_and_goes_to_the_dead_letter_sink(subsc
 
 def test_exhausted_retries_go_to_the_dead_letter_sink_which_is_retried_too(subscriber: MakeSubscriber) -> None:
     sink_statuses = iter([503, 202])
-    there, sink = subscriber(lambda _: Answer(500)), subscriber(lambda _: Answer(next(sink_statuses)))
+    there, sink = subscriber(lambda _: Response(500)), subscriber(lambda _: Response(next(sink_statuses)))
 
     delivered(
         to(there.url, retries=Retries(most=2), dead_letter_url=sink.url),
@@ -270,13 +256,13 @@ def test_exhausted_retries_go_to_the_dead_letter_sink_which_is_retried_too(subsc
         event_headers(),
     )
 
-    assert there.requests.qsize() == 3
-    assert sink.requests.qsize() == 2
+    assert len(there.requests) == 3
+    assert len(sink.requests) == 2
 
 
 def test_unreachable_subscriber_is_a_500_in_the_dead_letter(subscriber: MakeSubscriber) -> None:
     sink, gone = subscriber(), subscriber()
-    gone.close()
+    gone.stop()
 
     delivered(to(gone.url, dead_letter_url=sink.url), lambda broker: broker.counts.dead_lettered == 1, event_headers())
 
@@ -286,37 +272,31 @@ def test_unreachable_subscriber_is_a_500_in_the_dead_letter(subscriber: MakeSubs
 
 
 def test_timeout_ends_a_request_and_leaves_the_dead_letter_without_a_reason(subscriber: MakeSubscriber) -> None:
-    release = threading.Event()
-
-    def slow(_: Request) -> Answer:
-        release.wait(10)
-        return Answer()
-
-    there, sink = subscriber(slow), subscriber()
+    there, sink = subscriber(), subscriber()
+    there.gate.clear()
     delivered(
         to(there.url, retries=Retries(most=1, timeout_seconds=0.1), dead_letter_url=sink.url),
         lambda broker: broker.counts.dead_lettered == 1,
         event_headers(),
     )
-    release.set()
 
-    assert there.requests.qsize() == 2
+    assert len(there.requests) == 2
     assert "ce-knativeerrorcode" not in sink.next().headers
 
 
 def test_success_that_says_something_else_than_an_event_is_a_failure(subscriber: MakeSubscriber) -> None:
-    there = subscriber(lambda _: Answer(200, b"OK"))
+    there = subscriber(lambda _: Response(200, b"OK"))
 
     broker = delivered(
         to(there.url, retries=Retries(most=1)), lambda broker: broker.counts.failed == 1, event_headers()
     )
 
-    assert there.requests.qsize() == 2
+    assert len(there.requests) == 2
     assert broker.counts.delivered == 0
 
 
 def test_event_without_dead_letter_sink_is_counted_as_failed(subscriber: MakeSubscriber) -> None:
-    there = subscriber(lambda _: Answer(403))
+    there = subscriber(lambda _: Response(403))
 
     broker = delivered(to(there.url), lambda broker: broker.counts.failed == 1, event_headers())
 
@@ -324,7 +304,7 @@ def test_event_without_dead_letter_sink_is_counted_as_failed(subscriber: MakeSub
 
 
 def test_answer_that_would_end_knatives_dispatcher_is_reported(subscriber: MakeSubscriber) -> None:
-    there = subscriber(lambda _: Answer(400, b"x" * 769))
+    there = subscriber(lambda _: Response(400, b"x" * 769))
 
     with structlog.testing.capture_logs() as logs:
         delivered(to(there.url), lambda broker: broker.counts.failed == 1, event_headers())
@@ -335,7 +315,7 @@ def test_answer_that_would_end_knatives_dispatcher_is_reported(subscriber: MakeS
 # ── replies ──
 
 
-def with_reply(subscriber: MakeSubscriber, reply: Answer) -> tuple[Subscriber, Subscriber, list[Subscription]]:
+def with_reply(subscriber: MakeSubscriber, reply: Response) -> tuple[Recorder, Recorder, list[Subscription]]:
     """A subscriber of `ask` that answers *reply*, and one of `answer`."""
     asked, answered = subscriber(lambda _: reply), subscriber()
     return (
@@ -356,13 +336,13 @@ def exchanged(subscriptions: list[Subscription], done: Callable[[Broker], bool])
     async def run() -> None:
         async with running(*subscriptions) as broker:
             await send(broker.url, event_headers("1", "ask"))
-            await until(lambda: done(broker))
+            await wait_until_async(lambda: done(broker))
 
     asyncio.run(run())
 
 
 def test_reply_event_goes_back_to_the_broker(subscriber: MakeSubscriber) -> None:
-    reply = Answer(200, b"<b/>", {**event_headers("2", "answer"), "content-type": "text/xml"})
+    reply = Response(200, b"<b/>", {**event_headers("2", "answer"), "content-type": "text/xml"})
     _, answered, subscriptions = with_reply(subscriber, reply)
 
     exchanged(subscriptions, lambda broker: broker.counts.delivered == 2)
@@ -374,7 +354,7 @@ def test_reply_event_goes_back_to_the_broker(subscriber: MakeSubscriber) -> None
 def test_structured_reply_is_understood(subscriber: MakeSubscriber) -> None:
     body = b'{"specversion":"1.0","id":"2","source":"/r","type":"answer","data":{"a": 1}}'
     _, answered, subscriptions = with_reply(
-        subscriber, Answer(200, body, {"content-type": "application/cloudevents+json"})
+        subscriber, Response(200, body, {"content-type": "application/cloudevents+json"})
     )
 
     exchanged(subscriptions, lambda broker: broker.counts.delivered == 2)
@@ -383,30 +363,30 @@ def test_structured_reply_is_understood(subscriber: MakeSubscriber) -> None:
 
 
 def test_invalid_reply_is_a_failure(subscriber: MakeSubscriber) -> None:
-    _, _, subscriptions = with_reply(subscriber, Answer(200, b"", {"ce-specversion": "1.0", "ce-id": "2"}))
+    _, _, subscriptions = with_reply(subscriber, Response(200, b"", {"ce-specversion": "1.0", "ce-id": "2"}))
 
     exchanged(subscriptions, lambda broker: broker.counts.failed == 1)
 
 
 def test_replies_that_go_round_end(subscriber: MakeSubscriber) -> None:
-    asked = subscriber(lambda _: Answer(200, b"", event_headers("again", "ask")))
+    asked = subscriber(lambda _: Response(200, b"", event_headers("again", "ask")))
 
     async def run() -> int:
         async with running(to(asked.url)) as broker:
             await send(broker.url, event_headers("1", "ask", knativebrokerttl="4"))
-            await until(lambda: broker.counts.failed == 1 and broker.counts.pending == 0)
+            await wait_until_async(lambda: broker.counts.failed == 1 and broker.counts.pending == 0)
             return broker.counts.received
 
     assert asyncio.run(run()) == 3
 
 
 def test_stopped_broker_drops_what_waits(subscriber: MakeSubscriber) -> None:
-    there = subscriber(lambda _: Answer(503))
+    there = subscriber(lambda _: Response(503))
 
     async def run() -> None:
         async with running(to(there.url, retries=Retries(1, "exponential", 3600))) as broker:
             await send(broker.url, event_headers())
-            await until(lambda: not there.requests.empty())
+            await wait_until_async(lambda: there.requests)
             assert broker.counts.pending == 1
 
     asyncio.run(asyncio.wait_for(run(), 5))

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +15,10 @@ from local.engine import ROOT, Engine
 from local.manifests import ManifestError
 from local.objects import Name
 from local.services import ServiceNotReady, free_port
-from tests.local.conftest import event_headers, get, is_running, post, wait_until
+from tests.support.client import get_json, post, send
+from tests.support.headers import event_headers
+from tests.support.processes import is_running
+from tests.support.waiting import wait_until
 
 OBJECTS = """
 apiVersion: serving.knative.dev/v1
@@ -110,7 +112,7 @@ def test_run_from_manifests_to_delivered_events(objects: Path, project: Path, tm
     with Engine([objects], tmp_path / "state", {"display": port}, project) as engine:
         engine.start()
         broker = engine.broker_url("default", "default")
-        environ = get(engine.url("poller"))["environ"]
+        environ = get_json(engine.url("poller"))["environ"]
         for event_type in ("wanted", "unwanted", "lost"):
             assert post(broker, event_headers(event_type, event_type))[0] == 202
         logs = tmp_path / "state" / "logs"
@@ -135,7 +137,7 @@ def test_stop_leaves_no_process_within_five_seconds_even_if_one_is_stubborn(
 ) -> None:
     engine = Engine([manifest(OBJECTS % "stubborn")], tmp_path / "state", root=project)
     engine.start()
-    pids = [get(engine.url(name))["pid"] for name in engine.services()]
+    pids = [get_json(engine.url(name))["pid"] for name in engine.services()]
 
     started = time.monotonic()
     engine.stop()
@@ -216,12 +218,10 @@ def test_command_that_is_ended_before_its_services_are_ready_leaves_none(
 
     def is_serving() -> bool:
         try:
-            get(f"http://127.0.0.1:{port}")
-        except urllib.error.HTTPError as unready:
-            with unready:
-                pids.append(json.load(unready)["pid"])
+            _, body = send("GET", f"http://127.0.0.1:{port}")
         except OSError:
             return False
+        pids.append(json.loads(body)["pid"])
         return True
 
     wait_until(is_serving)
@@ -243,7 +243,7 @@ def started(process: subprocess.Popen[str], port: int) -> tuple[list[int], list[
         if name in ("poller", "display"):
             urls[name] = url
     assert urls["display"] == f"http://127.0.0.1:{port}"
-    return [get(url)["pid"] for url in urls.values()], printed
+    return [get_json(url)["pid"] for url in urls.values()], printed
 
 
 def test_command_refuses_faulty_manifests_without_a_traceback(manifest: Callable[..., Path]) -> None:

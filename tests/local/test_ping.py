@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime
-import threading
 from collections.abc import Callable
 
 import aiohttp
@@ -10,7 +9,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from local.objects import Destination, Name, PingSource
 from local.ping import PingScheduler, ping_event
-from tests.local.conftest import Answer, Request, Subscriber, until
+from tests.support.recorder import Recorder, Response
+from tests.support.waiting import wait_until_async
 
 NOW = datetime.datetime(2026, 11, 21, 12, 0, tzinfo=datetime.UTC)
 
@@ -52,28 +52,23 @@ async def ticking(url: str, done: Callable[[], bool]) -> None:
         scheduler.add(source(), url)
         scheduler.start()
         try:
-            await until(done)
+            await wait_until_async(done)
         finally:
             scheduler.close()
 
 
-def test_tick_that_is_still_under_way_does_not_hold_up_the_next(subscriber: Callable[..., Subscriber]) -> None:
-    release = threading.Event()
+def test_tick_that_is_still_under_way_does_not_hold_up_the_next(subscriber: Callable[..., Recorder]) -> None:
+    there = subscriber()
+    there.gate.clear()
 
-    def slow(_: Request) -> Answer:
-        release.wait(10)
-        return Answer()
-
-    there = subscriber(slow)
-    asyncio.run(ticking(there.url, lambda: there.requests.qsize() >= 3))
-    release.set()
+    asyncio.run(ticking(there.url, lambda: len(there.requests) >= 3))
 
     assert len({there.next().headers["ce-id"] for _ in range(3)}) == 3
 
 
-def test_tick_is_repeated_while_its_sink_starts(subscriber: Callable[..., Subscriber]) -> None:
+def test_tick_is_repeated_while_its_sink_starts(subscriber: Callable[..., Recorder]) -> None:
     statuses = iter([503, 404, 200])
-    there = subscriber(lambda _: Answer(next(statuses)))
+    there = subscriber(lambda _: Response(next(statuses)))
 
     async def run() -> None:
         async with aiohttp.ClientSession() as session:
@@ -83,12 +78,12 @@ def test_tick_is_repeated_while_its_sink_starts(subscriber: Callable[..., Subscr
     assert len({there.next().headers["ce-id"] for _ in range(3)}) == 1
 
 
-def test_tick_that_its_sink_refuses_is_not_repeated(subscriber: Callable[..., Subscriber]) -> None:
-    there = subscriber(lambda _: Answer(400))
+def test_tick_that_its_sink_refuses_is_not_repeated(subscriber: Callable[..., Recorder]) -> None:
+    there = subscriber(lambda _: Response(400))
 
     async def run() -> None:
         async with aiohttp.ClientSession() as session:
             await PingScheduler(session).tick(source(), there.url)
 
     asyncio.run(run())
-    assert there.requests.qsize() == 1
+    assert len(there.requests) == 1

@@ -2,7 +2,6 @@
 
 import sys
 import time
-import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +9,9 @@ import pytest
 
 from local.services import ServiceNotReady, ServiceProcess, free_port, web_command
 from pipeline.errors import PermanentError
-from tests.local.conftest import get, is_running, wait_until
+from tests.support.client import get_json
+from tests.support.processes import is_running
+from tests.support.waiting import wait_until
 
 Run = Callable[..., ServiceProcess]
 
@@ -47,7 +48,7 @@ def test_process_gets_its_port_and_only_the_given_environment(run: Run) -> None:
     service = run(COLOUR="green")
     wait_until(service.is_ready)
 
-    environ = get(service.url)["environ"]
+    environ = get_json(service.url)["environ"]
 
     assert environ["PORT"] == str(service.port)
     assert environ["HOST"] == "127.0.0.1"
@@ -67,7 +68,7 @@ def test_output_goes_to_the_log_file_and_to_the_echo(run: Run) -> None:
 def test_sigterm_ends_the_process_and_its_children(run: Run) -> None:
     service = run(MODE="child")
     wait_until(service.is_ready)
-    told = get(service.url)
+    told = get_json(service.url)
 
     assert end(service)
     assert not service.is_alive()
@@ -78,7 +79,7 @@ def test_sigterm_ends_the_process_and_its_children(run: Run) -> None:
 def test_stubborn_process_is_killed(run: Run) -> None:
     service = run(MODE="stubborn")
     wait_until(service.is_ready)
-    pid = get(service.url)["pid"]
+    pid = get_json(service.url)["pid"]
 
     assert not end(service, seconds=0.2)
     service.kill()
@@ -90,12 +91,12 @@ def test_stubborn_process_is_killed(run: Run) -> None:
 def test_process_that_dies_is_started_again_on_the_same_port_and_its_children_do_not_stay(run: Run) -> None:
     service = run(MODE="child")
     wait_until(service.is_ready)
-    first = get(service.url + "/die")
+    first = get_json(service.url + "/die")
 
     def is_another() -> bool:
         try:
-            return bool(get(service.url)["pid"] != first["pid"])
-        except (urllib.error.URLError, OSError):
+            return bool(get_json(service.url)["pid"] != first["pid"])
+        except OSError:
             return False
 
     wait_until(is_another)

@@ -13,8 +13,8 @@ import pytest
 
 from demo.vcsim import VCSim
 from pipeline.settings import read
-from tests.administrator import Administrator
 from tests.golden import records
+from tests.support.administrator import Administrator
 from vsphere.errors import VCenterRejected, VCenterUnavailable
 from vsphere.event import JSON, XML, Position, VCenterEvent, to_cloudevent
 from vsphere.history import _NS, PAGE_SIZE, EventHistory, Gap

@@ -21,11 +21,12 @@ from local.engine import Engine
 from pipeline import cloudevents
 from pipeline.cloudevents import CloudEvent, to_binary
 from pipeline.errors import SettingsError, TemporaryError
-from tests.local.conftest import BROKER_WITH_DEAD_LETTERS, Answer, Request, event_headers, get, post, wait_until
-from tests.local.conftest import subscriber as subscriber  # noqa: PLC0414 - a fixture, which importing makes known here
-from tests.receiver import Answer as BrokerAnswer
-from tests.receiver import Receiver
-from tests.serving import Served
+from tests.support.client import get_json, post
+from tests.support.headers import event_headers
+from tests.support.manifests import BROKER_WITH_DEAD_LETTERS
+from tests.support.recorder import Recorder, Request, Response
+from tests.support.serving import Served
+from tests.support.waiting import wait_until
 
 SERVICE = Path(__file__).parents[3] / "config" / "130-deadletter.yaml"
 VCENTER = "https://vcenter.example/sdk"
@@ -217,7 +218,7 @@ def test_letters_older_than_the_setting_go() -> None:
 
 
 def test_redriven_event_is_what_first_came_and_is_sent_once_for_two_failed_subscribers() -> None:
-    with Receiver() as broker:
+    with Recorder() as broker:
         function = create({"K_SINK": broker.url})
         function.handle(letter(knativebrokerttl="3"))
         function.handle(letter(knativeerrordest="http://notify.vcenter-events.svc"))
@@ -231,7 +232,7 @@ def test_redriven_event_is_what_first_came_and_is_sent_once_for_two_failed_subsc
 
 
 def test_redriven_event_that_fails_again_returns_to_its_letter() -> None:
-    with Receiver() as broker:
+    with Recorder() as broker:
         function = create({"K_SINK": broker.url})
         function.handle(letter())
         open_api(function).post("/api/letters/redrive", json={"letters": [1]})
@@ -247,11 +248,11 @@ def test_redriven_event_that_fails_again_returns_to_its_letter() -> None:
 def test_event_that_fails_again_before_the_broker_has_answered_keeps_waiting() -> None:
     function: Deadletter
 
-    def fails_at_once(_: dict[str, str]) -> BrokerAnswer:
+    def fails_at_once(_: Request) -> Response:
         function.handle(letter(arrival="2026-11-20T11:00:00Z"))
-        return BrokerAnswer()
+        return Response()
 
-    with Receiver(fails_at_once) as broker:
+    with Recorder(fails_at_once) as broker:
         function = create({"K_SINK": broker.url})
         function.handle(letter())
         open_api(function).post("/api/letters/redrive", json={"all": True})
@@ -261,7 +262,7 @@ def test_event_that_fails_again_before_the_broker_has_answered_keeps_waiting() -
 
 
 def test_selection_by_destination_and_type_redrives_only_what_waits_there() -> None:
-    with Receiver() as broker:
+    with Recorder() as broker:
         function = create({"K_SINK": broker.url})
         for number, destination in (("1", "http://tag"), ("2", "http://notify"), ("3", "http://tag")):
             function.handle(letter(number, knativeerrordest=destination))
@@ -276,7 +277,7 @@ def test_selection_by_destination_and_type_redrives_only_what_waits_there() -> N
 
 @pytest.mark.parametrize("status", [400, 429, 503, 0])
 def test_letter_that_the_broker_does_not_take_keeps_waiting_and_says_why(status: int) -> None:
-    with Receiver(lambda _: BrokerAnswer(status)) as broker:
+    with Recorder(lambda _: Response(status)) as broker:
         function = create({"K_SINK": broker.url})
         function.handle(letter())
 
@@ -365,7 +366,7 @@ def described(letters: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_pod_that_ends_hands_its_letters_to_the_next_one_as_they_are() -> None:
-    with Receiver() as broker, Served("deadletter", K_SINK=broker.url) as second:
+    with Recorder() as broker, Served("deadletter", K_SINK=broker.url) as second:
         with Served("deadletter", K_SINK=broker.url, DEADLETTER_HANDOVER=second.address) as first:
             for number in range(1, 6):
                 headers, body = to_binary(letter(str(number)))
@@ -405,7 +406,7 @@ def test_letter_that_failed_at_the_next_pod_meanwhile_stays_as_it_is_there() -> 
 
 
 def test_handing_over_waits_for_a_pod_that_is_not_ready_and_sends_as_much_as_a_request_may_hold() -> None:
-    with Receiver(lambda _: BrokerAnswer(200)) as following:
+    with Recorder(lambda _: Response(200)) as following:
         following.statuses = [503, 503]
         function = create({"DEADLETTER_HANDOVER": following.url})
         for number in range(8):
@@ -420,7 +421,7 @@ def test_handing_over_waits_for_a_pod_that_is_not_ready_and_sends_as_much_as_a_r
 
 @pytest.mark.parametrize("status", [0, 400, 409])
 def test_letters_that_nobody_takes_are_told_of_at_once(status: int, capsys: pytest.CaptureFixture[str]) -> None:
-    with Receiver(lambda _: BrokerAnswer(status)) as following:
+    with Recorder(lambda _: Response(status)) as following:
         function = create({"DEADLETTER_HANDOVER": following.url})
         function.handle(letter())
         function.close()
@@ -437,7 +438,7 @@ def test_letters_that_there_is_no_time_for_are_told_of(capsys: pytest.CaptureFix
     for number in range(8):
         function.handle(letter(str(number), subject="größer" * 30_000))
 
-    with Receiver() as following:
+    with Recorder() as following:
         following.gate.clear()
         hand_over(letters, following.url, function.name, seconds=0.5)
 
@@ -479,7 +480,7 @@ def test_nothing_is_kept_by_a_pod_that_has_handed_its_letters_over() -> None:
 def test_handed_over_letter_that_is_none_is_refused_with_all_that_came_along(
     change: dict[str, Any], reason: str
 ) -> None:
-    with Receiver(lambda _: BrokerAnswer(200)) as following:
+    with Recorder(lambda _: Response(200)) as following:
         first = create({"DEADLETTER_HANDOVER": following.url})
         first.handle(letter())
         first.close()
@@ -512,8 +513,8 @@ def test_event_that_a_reaction_refuses_is_retried_kept_redriven_and_handled_once
 ) -> None:
     mended = queue.SimpleQueue[bool]()
 
-    def answer(_: Request) -> Answer:
-        return Answer(500, b"the tag is missing") if mended.empty() else Answer()
+    def answer(_: Request) -> Response:
+        return Response(500, b"the tag is missing") if mended.empty() else Response()
 
     reaction = subscriber(answer)
     objects = tmp_path / "objects.yaml"
@@ -525,8 +526,8 @@ def test_event_that_a_reaction_refuses_is_retried_kept_redriven_and_handled_once
         status, _ = post(engine.broker_url("vcenter-events", "default"), event_headers("4711"), b'{"a": 1}')
         assert status == 202
         attempts = [reaction.next() for _ in range(2)]
-        wait_until(lambda: get(letters)["counts"]["waiting"] == 1)
-        [kept] = get(letters)["letters"]
+        wait_until(lambda: get_json(letters)["counts"]["waiting"] == 1)
+        [kept] = get_json(letters)["letters"]
         assert (kept["code"], kept["answer"], kept["failures"]) == (500, "the tag is missing", 1)
         assert kept["destination"].rstrip("/") == reaction.url
 
@@ -534,16 +535,16 @@ def test_event_that_a_reaction_refuses_is_retried_kept_redriven_and_handled_once
         everything = {"content-type": "application/json"}, b'{"all": true}'
         assert post(f"{letters}/redrive", *everything) == (200, '{"redriven": [1], "failed": []}')
         attempts += [reaction.next() for _ in range(2)]
-        wait_until(lambda: get(letters)["counts"]["waiting"] == 1)
-        [again] = get(letters)["letters"]
+        wait_until(lambda: get_json(letters)["counts"]["waiting"] == 1)
+        [again] = get_json(letters)["letters"]
         assert (again["letter"], again["failures"], again["redrives"]) == (1, 2, 1)
 
         mended.put(True)
         assert post(f"{letters}/redrive", *everything) == (200, '{"redriven": [1], "failed": []}')
         attempts.append(reaction.next())
         wait_until(lambda: engine.status().brokers[next(iter(engine.status().brokers))].pending == 0)
-        assert get(letters)["counts"] == {"waiting": 0, "redriven": 1, "dropped": 0, "unstored": 0}
+        assert get_json(letters)["counts"] == {"waiting": 0, "redriven": 1, "dropped": 0, "unstored": 0}
 
     assert len(attempts) == 5
-    assert reaction.requests.empty()
+    assert len(reaction.requests) == 5
     assert {(each.headers["ce-id"], each.body) for each in attempts} == {("4711", b'{"a": 1}')}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.browser import held
-from tests.serving import Served
+from tests.support.browser import held
+from tests.support.serving import Served
 
 pytestmark = pytest.mark.browser
 

@@ -20,7 +20,7 @@ from functions import display
 from functions.display import document
 from pipeline.errors import SettingsError
 from tests.golden import Record, records
-from tests.serving import headers
+from tests.support.headers import headers
 
 STRUCTURED = {"content-type": "application/cloudevents+json"}
 BATCH = {"content-type": "application/cloudevents-batch+json"}

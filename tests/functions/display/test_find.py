@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Download, Page, expect
 
-from tests.browser import Visit, held
-from tests.serving import Served
+from tests.support.browser import Visit, held
+from tests.support.serving import Served
 
 pytestmark = pytest.mark.browser
 

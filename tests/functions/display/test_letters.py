@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import Visit, held
-from tests.receiver import Receiver
-from tests.serving import Served
+from tests.support.browser import Visit, held
+from tests.support.recorder import Recorder
+from tests.support.serving import Served
 
 pytestmark = pytest.mark.browser
 
@@ -20,14 +20,14 @@ TAG = "http://tag.vcenter-events.svc.cluster.local/"
 
 
 @pytest.fixture
-def broker() -> Iterator[Receiver]:
+def broker() -> Iterator[Recorder]:
     """What takes redriven events."""
-    with Receiver() as receiver:
+    with Recorder() as receiver:
         yield receiver
 
 
 @pytest.fixture
-def deadletter(broker: Receiver) -> Iterator[Served]:
+def deadletter(broker: Recorder) -> Iterator[Served]:
     with Served("deadletter", K_SINK=broker.url) as served:
         yield served
 
@@ -151,7 +151,7 @@ def test_deadletter_function_that_is_away_is_said(visit: Visit) -> None:
 
 
 def test_chosen_letters_are_redriven_by_keyboard_alone(
-    deadletter: Served, sending: Served, broker: Receiver, visit: Visit
+    deadletter: Served, sending: Served, broker: Recorder, visit: Visit
 ) -> None:
     for name in "abc":
         fail(deadletter, name)
@@ -174,7 +174,7 @@ def test_chosen_letters_are_redriven_by_keyboard_alone(
 
 
 def test_one_letter_is_redriven_from_where_it_is_open(
-    deadletter: Served, sending: Served, broker: Receiver, visit: Visit
+    deadletter: Served, sending: Served, broker: Recorder, visit: Visit
 ) -> None:
     fail(deadletter, "a")
     fail(deadletter, "b")
@@ -187,7 +187,7 @@ def test_one_letter_is_redriven_from_where_it_is_open(
 
 
 def test_all_are_redriven_once_it_was_confirmed_and_what_is_refused_is_said(
-    deadletter: Served, sending: Served, broker: Receiver, visit: Visit
+    deadletter: Served, sending: Served, broker: Recorder, visit: Visit
 ) -> None:
     for name in "abcdefg":
         fail(deadletter, name)
@@ -210,7 +210,7 @@ def test_all_are_redriven_once_it_was_confirmed_and_what_is_refused_is_said(
 
 
 def test_all_of_one_subscriber_are_redriven(
-    deadletter: Served, sending: Served, broker: Receiver, visit: Visit
+    deadletter: Served, sending: Served, broker: Recorder, visit: Visit
 ) -> None:
     fail(deadletter, "a")
     fail(deadletter, "b", at="http://notify.example/")
@@ -225,7 +225,7 @@ def test_all_of_one_subscriber_are_redriven(
 
 
 def test_progress_is_said_and_can_be_stopped(
-    deadletter: Served, sending: Served, broker: Receiver, visit: Visit
+    deadletter: Served, sending: Served, broker: Recorder, visit: Visit
 ) -> None:
     for number in range(12):
         fail(deadletter, str(number))
@@ -272,7 +272,7 @@ def test_deadletter_function_that_goes_away_is_said(deadletter: Served, sending:
 
 
 def test_letters_are_dropped_with_a_reason_and_can_still_be_redriven(
-    deadletter: Served, sending: Served, broker: Receiver, visit: Visit
+    deadletter: Served, sending: Served, broker: Recorder, visit: Visit
 ) -> None:
     for name in "abc":
         fail(deadletter, name)
@@ -305,7 +305,7 @@ def act(served: Served, verb: str = "redrive", body: str = '{"all": true}', **he
 
 @pytest.mark.parametrize("verb", ["redrive", "drop"])
 def test_only_the_displays_own_page_may_redrive_and_drop(
-    verb: str, deadletter: Served, sending: Served, broker: Receiver
+    verb: str, deadletter: Served, sending: Served, broker: Recorder
 ) -> None:
     fail(deadletter, "a")
     token = json.loads(sending.request("GET", "/api/about")[1])["send"]["token"]
@@ -323,7 +323,7 @@ def test_only_the_displays_own_page_may_redrive_and_drop(
     assert act(sending, verb, body, **{"X-Send-Token": token, "Origin": own})[0] == 200
 
 
-def test_nothing_is_redriven_unless_it_is_allowed(deadletter: Served, broker: Receiver) -> None:
+def test_nothing_is_redriven_unless_it_is_allowed(deadletter: Served, broker: Recorder) -> None:
     fail(deadletter, "a")
     with Served("display", DISPLAY_DEAD_LETTERS=deadletter.address) as served:
         refused = (403, "sending is off; DISPLAY_ALLOW_SEND=true allows it\n")

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import Visit, held
-from tests.serving import Served
-from tests.wire import Wire
+from tests.support.browser import Visit, held
+from tests.support.serving import Served
+from tests.support.wire import Wire
 
 pytestmark = pytest.mark.browser
 

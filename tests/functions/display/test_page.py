@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import Visit, held
 from tests.golden import records
-from tests.serving import Served, headers
+from tests.support.browser import Visit, held
+from tests.support.headers import headers
+from tests.support.serving import Served
 
 pytestmark = pytest.mark.browser
 

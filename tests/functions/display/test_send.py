@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import Visit, held
-from tests.receiver import Receiver
-from tests.serving import Served
+from tests.support.browser import Visit, held
+from tests.support.recorder import Recorder
+from tests.support.serving import Served
 
 pytestmark = pytest.mark.browser
 
@@ -17,7 +17,7 @@ EVENT = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
 
 
 @pytest.fixture
-def sending(sink: Receiver) -> Iterator[Served]:
+def sending(sink: Recorder) -> Iterator[Served]:
     """A display that may send, to `sink` or itself."""
     with Served("display", DISPLAY_ALLOW_SEND="true", K_SINK=sink.url) as served:
         yield served
@@ -71,7 +71,7 @@ def test_template_is_sent_answered_and_received(sending: Served, visit: Visit) -
     expect(page.locator("#rows .error .message")).to_have_text("Host esx-01 in Berlin is not responding")
 
 
-def test_held_event_is_replayed_to_the_sink(sending: Served, sink: Receiver, visit: Visit) -> None:
+def test_held_event_is_replayed_to_the_sink(sending: Served, sink: Recorder, visit: Visit) -> None:
     sending.post({"n": 1}, id="again")
     page = visit(sending.address)
     held(page, 1)

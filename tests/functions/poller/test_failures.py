@@ -23,10 +23,10 @@ from functions.poller.sink import Counts, Sink
 from pipeline import status_events
 from pipeline.cloudevents import CloudEvent
 from pipeline.settings import read
-from tests.administrator import Administrator
-from tests.local.conftest import wait_until
-from tests.receiver import OK, Answer, Received, Receiver
-from tests.serving import Served
+from tests.support.administrator import Administrator
+from tests.support.recorder import OK, Recorder, Request, Response
+from tests.support.serving import Served
+from tests.support.waiting import is_true_within, wait_until
 from vsphere.event import Position
 from vsphere.session import Session
 
@@ -42,20 +42,20 @@ def polling(environ: dict[str, str], **more: str) -> Iterator[Served]:
             served.signal(signal.SIGKILL)
 
 
-def from_vcenter(requests: list[Received]) -> list[Received]:
+def from_vcenter(requests: list[Request]) -> list[Request]:
     """Those that are vCenter's events, not the poller's notices."""
     return [request for request in requests if request.headers["ce-type"].startswith("com.vmware.vsphere.")]
 
 
-def notices(sink: Receiver, kind: str) -> list[dict[str, Any]]:
+def notices(sink: Recorder, kind: str) -> list[dict[str, Any]]:
     return [json.loads(request.body) for request in sink.accepted if request.headers["ce-type"] == kind]
 
 
-def arrived(sink: Receiver) -> list[int]:
+def arrived(sink: Recorder) -> list[int]:
     return [int(request.id) for request in from_vcenter(sink.accepted)]
 
 
-def assert_order_per_entity(sink: Receiver) -> None:
+def assert_order_per_entity(sink: Recorder) -> None:
     by_entity: dict[str, list[int]] = defaultdict(list)
     for request in from_vcenter(sink.accepted):
         keys = by_entity[request.headers.get("ce-subject", "")]
@@ -71,18 +71,18 @@ def post(administrator: Administrator, count: int, pause_seconds: float = 0) -> 
         time.sleep(pause_seconds)
 
 
-def all_arrive(sink: Receiver, administrator: Administrator, seconds: float = 20) -> bool:
+def wait_for_all(sink: Recorder, administrator: Administrator, seconds: float = 20) -> None:
     expected = set(administrator.event_keys())
-    return sink.wait_for(lambda: expected <= set(arrived(sink)), seconds)
+    wait_until(lambda: expected <= set(arrived(sink)), seconds)
 
 
 def test_event_refused_for_ever_goes_to_the_dead_letter_sink_and_the_rest_goes_on(
-    environ: dict[str, str], sink: Receiver, administrator: Administrator
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     post(administrator, 50)
     poison = str(administrator.event_keys()[-44])
-    sink.answer = lambda headers: Answer(503) if headers["ce-id"] == poison else OK
-    with Receiver() as dead_letters:
+    sink.respond = lambda request: Response(503) if request.id == poison else OK
+    with Recorder() as dead_letters:
         poller = create({**environ, "DEAD_LETTER_SINK": dead_letters.url, "SINK_MAX_ATTEMPTS": "5"})
         poller.handle(TICK)
         poller.close()
@@ -94,21 +94,21 @@ def test_event_refused_for_ever_goes_to_the_dead_letter_sink_and_the_rest_goes_o
 
 
 def test_event_refused_for_ever_without_a_dead_letter_sink_holds_the_checkpoint_and_nothing_else(
-    environ: dict[str, str], sink: Receiver, administrator: Administrator
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     post(administrator, 50)
     keys = administrator.event_keys()
     poison = keys[-44]
-    sink.answer = lambda headers: Answer(503) if headers["ce-id"] == str(poison) else OK
+    sink.respond = lambda request: Response(503) if request.id == str(poison) else OK
     with polling(environ):
         behind_it = {key for key in keys if key > poison and (key - poison) % 4 == 0}  # four machines, in turn
         others = set(keys) - {poison} - behind_it
-        assert sink.wait_for(lambda: others <= set(arrived(sink)))
-        assert sink.wait_for(lambda: sum(request.id == str(poison) for request in sink.requests) > 20)
+        wait_until(lambda: others <= set(arrived(sink)))
+        wait_until(lambda: sum(request.id == str(poison) for request in sink.requests) > 20)
         record = json.loads(Path(environ["CHECKPOINT"].removeprefix("file:")).read_text())
         assert record["lastEventKey"] == poison - 1
-        sink.answer = lambda headers: OK
-        assert sink.wait_for(lambda: set(keys) <= set(arrived(sink)))
+        sink.respond = lambda request: OK
+        wait_until(lambda: set(keys) <= set(arrived(sink)))
     assert len(arrived(sink)) == len(set(arrived(sink)))
     assert_order_per_entity(sink)
 
@@ -116,41 +116,41 @@ def test_event_refused_for_ever_without_a_dead_letter_sink_holds_the_checkpoint_
 def test_sink_that_is_down_for_a_while_loses_nothing(
     environ: dict[str, str], administrator: Administrator, vcsim: VCSim
 ) -> None:
-    with Receiver() as first:
+    with Recorder() as first:
         port = first.port
         with polling({**environ, "K_SINK": first.url}):
-            assert all_arrive(first, administrator)
+            wait_for_all(first, administrator)
             before = arrived(first)
             first.stop()
             post(administrator, 50, pause_seconds=0.03)
-            with Receiver(port=port) as second:
+            with Recorder(port=port) as second:
                 expected = set(administrator.event_keys()) - set(before)
-                assert second.wait_for(lambda: expected <= set(arrived(second)))
+                wait_until(lambda: expected <= set(arrived(second)))
                 assert len(arrived(second)) == len(set(arrived(second)))
                 assert_order_per_entity(second)
 
 
-def test_slow_sink_loses_nothing(environ: dict[str, str], sink: Receiver, administrator: Administrator) -> None:
-    sink.answer = lambda headers: Answer(202, after_seconds=0.5)
+def test_slow_sink_loses_nothing(environ: dict[str, str], sink: Recorder, administrator: Administrator) -> None:
+    sink.respond = lambda request: Response(202, after_seconds=0.5)
     with polling(environ, SINK_CONCURRENCY="32"):
         post(administrator, 20)
-        assert all_arrive(sink, administrator, 30)
+        wait_for_all(sink, administrator, 30)
     assert len(arrived(sink)) == len(set(arrived(sink)))
 
 
 def test_sink_that_closes_connections_half_way_loses_nothing(
-    environ: dict[str, str], sink: Receiver, administrator: Administrator
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     chance = random.Random(7)
-    sink.answer = lambda headers: Answer(0) if chance.random() < 0.3 else OK
+    sink.respond = lambda request: Response(0) if chance.random() < 0.3 else OK
     with polling(environ):
         post(administrator, 100)
-        assert all_arrive(sink, administrator)
+        wait_for_all(sink, administrator)
     assert_order_per_entity(sink)
 
 
 def test_killed_again_and_again_loses_nothing_and_repeats_only_what_was_in_flight(
-    environ: dict[str, str], sink: Receiver, administrator: Administrator
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     chance = random.Random(11)
     posting = threading.Thread(target=post, args=(administrator, 400, 0.01))
@@ -159,22 +159,22 @@ def test_killed_again_and_again_loses_nothing_and_repeats_only_what_was_in_fligh
     while posting.is_alive() or kills < 6:
         with polling(environ) as served:
             count = len(sink.requests)
-            sink.wait_for(lambda: len(sink.requests) > count, 5)  # noqa: B023 - called at once
+            is_true_within(5, lambda: len(sink.requests) > count)  # noqa: B023 - called at once
             time.sleep(chance.uniform(0, 0.4))
             served.signal(signal.SIGKILL)
         kills += 1
     posting.join()
     with polling(environ):
-        assert all_arrive(sink, administrator)
+        wait_for_all(sink, administrator)
     repeats = len(arrived(sink)) - len(set(arrived(sink)))
     assert repeats <= kills * 100
     assert_order_per_entity(sink)
 
 
 def test_sigterm_in_a_burst_delivers_what_was_read_and_the_restart_repeats_nothing(
-    environ: dict[str, str], sink: Receiver, administrator: Administrator
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
-    sink.answer = lambda headers: Answer(202, after_seconds=0.01)
+    sink.respond = lambda request: Response(202, after_seconds=0.01)
     with polling(environ) as served:
         post(administrator, 600)
         started = time.monotonic()
@@ -182,39 +182,39 @@ def test_sigterm_in_a_burst_delivers_what_was_read_and_the_restart_repeats_nothi
         assert served.wait() == 0
         assert time.monotonic() - started < 10
     with polling(environ):
-        assert all_arrive(sink, administrator)
+        wait_for_all(sink, administrator)
     assert len(arrived(sink)) == len(set(arrived(sink)))
 
 
 def test_vcenter_that_restarts_is_found_again_and_told_of(
-    environ: dict[str, str], sink: Receiver, administrator: Administrator, vcsim: VCSim
+    environ: dict[str, str], sink: Recorder, administrator: Administrator, vcsim: VCSim
 ) -> None:
     with polling(environ):
-        assert all_arrive(sink, administrator)
+        wait_for_all(sink, administrator)
         vcsim.kill()
-        assert sink.wait_for(lambda: bool(notices(sink, status_events.UNREACHABLE)))
+        wait_until(lambda: bool(notices(sink, status_events.UNREACHABLE)))
         vcsim.start()
         with Administrator(vcsim.port) as person:
             person.post("after the restart")
-            assert sink.wait_for(lambda: any(b"after the restart" in request.body for request in sink.accepted))
-        assert sink.wait_for(lambda: bool(notices(sink, status_events.RECOVERED)))
+            wait_until(lambda: any(b"after the restart" in request.body for request in sink.accepted))
+        wait_until(lambda: bool(notices(sink, status_events.RECOVERED)))
     assert len(notices(sink, status_events.UNREACHABLE)) == len(notices(sink, status_events.RECOVERED)) == 1
 
 
 def test_session_that_an_administrator_ends_is_made_anew_unnoticed(
-    environ: dict[str, str], sink: Receiver, administrator: Administrator
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     with polling(environ):
-        assert all_arrive(sink, administrator)
+        wait_for_all(sink, administrator)
         administrator.end_other_sessions()
         post(administrator, 5)
-        assert all_arrive(sink, administrator)
+        wait_for_all(sink, administrator)
     assert notices(sink, status_events.UNREACHABLE) == []
     assert len(arrived(sink)) == len(set(arrived(sink)))
 
 
 def test_changed_password_is_read_from_the_mounted_files(
-    environ: dict[str, str], sink: Receiver, administrator: Administrator, vcsim: VCSim, tmp_path: Path
+    environ: dict[str, str], sink: Recorder, administrator: Administrator, vcsim: VCSim, tmp_path: Path
 ) -> None:
     (tmp_path / "username").write_text(vcsim.username)
     (tmp_path / "password").write_text("not yet known")
@@ -224,31 +224,31 @@ def test_changed_password_is_read_from_the_mounted_files(
         refused = (400, "vCenter refuses user name and password")
         wait_until(lambda: (answer := served.post({}, **tick))[0] == refused[0] and refused[1] in answer[1])
         (tmp_path / "password").write_text(vcsim.password)
-        assert all_arrive(sink, administrator)
+        wait_for_all(sink, administrator)
 
 
 def test_burst_while_the_reader_is_held_up_is_told_as_a_gap_with_the_exact_range(
-    environ: dict[str, str], sink: Receiver, administrator: Administrator
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     gate = threading.Event()
-    sink.answer = lambda headers: OK if gate.is_set() else Answer(503)
+    sink.respond = lambda request: OK if gate.is_set() else Response(503)
     with polling(environ, SINK_MAX_IN_FLIGHT="20"):
-        assert sink.wait_for(lambda: len(sink.requests) > 3)
+        wait_until(lambda: len(sink.requests) > 3)
         post(administrator, 5000)
         held = administrator.event_keys()
         gate.set()
-        assert sink.wait_for(lambda: set(held) <= set(arrived(sink)), 30)
-        assert sink.wait_for(lambda: bool(notices(sink, status_events.GAP)))
+        wait_until(lambda: set(held) <= set(arrived(sink)), 30)
+        wait_until(lambda: bool(notices(sink, status_events.GAP)))
         [told] = notices(sink, status_events.GAP)
         missing = set(range(1, held[-1] + 1)) - set(arrived(sink))
         assert missing == set(range(told["first"], told["last"] + 1))
         administrator.post("and on it goes")
-        assert all_arrive(sink, administrator)
+        wait_for_all(sink, administrator)
     assert len(arrived(sink)) == len(set(arrived(sink)))
 
 
 def test_predecessors_checkpoint_is_continued(
-    environ: dict[str, str], sink: Receiver, administrator: Administrator
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     post(administrator, 10)
     middle = administrator.events()[-6]
@@ -264,11 +264,11 @@ def test_predecessors_checkpoint_is_continued(
 
 
 def test_at_most_once_starts_now_and_never_repeats(
-    environ: dict[str, str], sink: Receiver, administrator: Administrator
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     post(administrator, 10)
     time.sleep(1.1)  # the simulator's clock answers in whole seconds
-    sink.answer = lambda headers: Answer(503)
+    sink.respond = lambda request: Response(503)
     poller = create({**environ, "CHECKPOINT_MAX_AGE": "0"})
     poller.handle(TICK)
     assert b"event" not in b"".join(request.body for request in sink.requests)
@@ -280,7 +280,7 @@ def test_at_most_once_starts_now_and_never_repeats(
 
 
 def test_selected_types_and_entities_only(
-    environ: dict[str, str], sink: Receiver, administrator: Administrator
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     machine = administrator.machines[0]
     administrator.power_off(machine)
@@ -295,9 +295,9 @@ def test_selected_types_and_entities_only(
     assert {request.headers["ce-subject"] for request in sink.accepted} == {f"VirtualMachine/{machine._moId}"}
 
 
-def test_metrics_say_what_happened(environ: dict[str, str], sink: Receiver, administrator: Administrator) -> None:
+def test_metrics_say_what_happened(environ: dict[str, str], sink: Recorder, administrator: Administrator) -> None:
     with polling(environ) as served:
-        assert all_arrive(sink, administrator)
+        wait_for_all(sink, administrator)
 
         def values() -> dict[str, float]:
             _, text = served.request("GET", "/metrics")
@@ -312,7 +312,7 @@ def test_metrics_say_what_happened(environ: dict[str, str], sink: Receiver, admi
 
 
 def test_many_ticks_leave_sessions_threads_and_sockets_level(
-    environ: dict[str, str], sink: Receiver, administrator: Administrator
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     poller = create(environ)
     for _ in range(5):
@@ -335,7 +335,7 @@ def resources(administrator: Administrator) -> dict[str, int]:
 
 @pytest.mark.cluster
 def test_two_pollers_on_one_configmap_deliver_each_event_once(
-    environ: dict[str, str], sink: Receiver, administrator: Administrator, config_map: tuple[Any, str, str]
+    environ: dict[str, str], sink: Recorder, administrator: Administrator, config_map: tuple[Any, str, str]
 ) -> None:
     api, namespace, name = config_map
 

@@ -15,14 +15,15 @@ from demo.vcsim import VCSim
 from functions.poller import Poller, create
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import PermanentError, SettingsError, TemporaryError
-from tests.administrator import Administrator
-from tests.receiver import OK, Answer, Receiver
+from tests.support.administrator import Administrator
+from tests.support.recorder import OK, Recorder, Request, Response
+from tests.support.waiting import wait_until
 
 TICK = CloudEvent({"id": "tick", "type": "dev.knative.sources.ping", "source": "/test"})
 
 
 @pytest.fixture
-def pollers(vcsim: VCSim, sink: Receiver) -> Iterator[Any]:
+def pollers(vcsim: VCSim, sink: Recorder) -> Iterator[Any]:
     """Makes pollers, and closes them before what they work with."""
     made: list[Poller] = []
 
@@ -41,7 +42,7 @@ def saved_key(environ: dict[str, str]) -> int:
 
 
 def test_tick_delivers_all_that_vcenter_has_and_saves_the_position(
-    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+    pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     pollers(environ).handle(TICK)
     keys = administrator.event_keys()
@@ -54,7 +55,7 @@ def test_tick_delivers_all_that_vcenter_has_and_saves_the_position(
 
 
 def test_second_tick_delivers_only_what_is_new(
-    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+    pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     poller = pollers(environ)
     poller.handle(TICK)
@@ -66,7 +67,7 @@ def test_second_tick_delivers_only_what_is_new(
 
 
 def test_restart_neither_loses_nor_repeats_events_posted_while_it_was_down(
-    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+    pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     first = pollers(environ)
     first.handle(TICK)
@@ -81,7 +82,7 @@ def test_restart_neither_loses_nor_repeats_events_posted_while_it_was_down(
 
 
 def test_backlog_arrives_in_order_for_every_entity(
-    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+    pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     machines = administrator.machines
     for number in range(900):
@@ -96,36 +97,36 @@ def test_backlog_arrives_in_order_for_every_entity(
 
 
 def test_poller_that_follows_starts_by_itself_and_needs_no_tick_for_what_is_new(
-    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+    pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     pollers(environ, FOLLOW_SECONDS="30")
-    assert sink.wait_for(lambda: len(sink.ids) == len(administrator.event_keys()))
+    wait_until(lambda: len(sink.ids) == len(administrator.event_keys()))
     administrator.post("followed")
     newest = administrator.newest_key
-    assert sink.wait_for(lambda: newest in sink.ids, 5)
+    wait_until(lambda: newest in sink.ids, 5)
 
 
 def test_one_refused_answer_loses_nothing_and_repeats_nothing(
-    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+    pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     for number in range(50):
         administrator.post(f"event {number}")
     refused: list[str] = []
 
-    def seventh_fails_once(headers: dict[str, str]) -> Answer:
+    def seventh_fails_once(request: Request) -> Response:
         if len(sink.requests) == 6 and not refused:
-            refused.append(headers["ce-id"])
-            return Answer(503)
+            refused.append(request.id)
+            return Response(503)
         return OK
 
-    sink.answer = seventh_fails_once
+    sink.respond = seventh_fails_once
     pollers(environ).handle(TICK)
     assert refused
     assert sorted(sink.ids) == [key for key in administrator.event_keys() if key <= max(sink.ids)]
 
 
 def test_checkpoint_stays_before_an_event_that_the_sink_does_not_take(
-    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+    pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     poller = pollers(environ)
     poller.handle(TICK)
@@ -133,24 +134,24 @@ def test_checkpoint_stays_before_an_event_that_the_sink_does_not_take(
     administrator.post("refused for now")
     blocked = administrator.newest_key
     administrator.post("behind it", administrator.machines[0])
-    sink.answer = lambda headers: Answer(503) if headers["ce-id"] == str(blocked) else OK
+    sink.respond = lambda request: Response(503) if request.id == str(blocked) else OK
     tick = threading.Thread(target=poller.handle, args=(TICK,))
     tick.start()
-    assert sink.wait_for(lambda: sum(request.id == str(blocked) for request in sink.requests) >= 3)
+    wait_until(lambda: sum(request.id == str(blocked) for request in sink.requests) >= 3)
     assert before <= saved_key(environ) < blocked
-    sink.answer = lambda headers: OK
+    sink.respond = lambda request: OK
     tick.join()
     assert saved_key(environ) >= blocked
     assert sink.ids.count(blocked) == 1
 
 
 def test_event_that_the_sink_refuses_for_good_goes_to_the_dead_letter_sink(
-    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+    pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     administrator.post("unwanted")
     refused = administrator.newest_key
-    sink.answer = lambda headers: Answer(400, body="no such thing\n here") if headers["ce-id"] == str(refused) else OK
-    with Receiver() as dead_letters:
+    sink.respond = lambda request: Response(400, body="no such thing\n here") if request.id == str(refused) else OK
+    with Recorder() as dead_letters:
         pollers(environ, DEAD_LETTER_SINK=dead_letters.url).handle(TICK)
         [letter] = dead_letters.accepted
     assert letter.id == str(refused)
@@ -161,13 +162,13 @@ def test_event_that_the_sink_refuses_for_good_goes_to_the_dead_letter_sink(
     assert saved_key(environ) >= refused
 
 
-def test_overlapping_tick_is_answered_at_once(pollers: Any, environ: dict[str, str], sink: Receiver) -> None:
+def test_overlapping_tick_is_answered_at_once(pollers: Any, environ: dict[str, str], sink: Recorder) -> None:
     held = threading.Event()
-    sink.answer = lambda headers: OK if held.is_set() else Answer(503)
+    sink.respond = lambda request: OK if held.is_set() else Response(503)
     poller = pollers(environ)
     tick = threading.Thread(target=poller.handle, args=(TICK,))
     tick.start()
-    assert sink.wait_for(lambda: len(sink.requests) > 3)
+    wait_until(lambda: len(sink.requests) > 3)
     started = time.monotonic()
     poller.handle(TICK)
     assert time.monotonic() - started < 1
@@ -176,7 +177,7 @@ def test_overlapping_tick_is_answered_at_once(pollers: Any, environ: dict[str, s
 
 
 def test_wrong_password_is_said_and_not_tried_again_at_once(
-    pollers: Any, environ: dict[str, str], sink: Receiver
+    pollers: Any, environ: dict[str, str], sink: Recorder
 ) -> None:
     poller = pollers(environ, VC_PASSWORD="wrong")
     with pytest.raises(PermanentError, match="refuses user name and password") as raised:
@@ -189,7 +190,7 @@ def test_wrong_password_is_said_and_not_tried_again_at_once(
 
 
 def test_unreachable_vcenter_is_said_and_found_again(
-    pollers: Any, environ: dict[str, str], sink: Receiver, vcsim: VCSim
+    pollers: Any, environ: dict[str, str], sink: Recorder, vcsim: VCSim
 ) -> None:
     vcsim.kill()
     poller = pollers(environ)
@@ -200,14 +201,14 @@ def test_unreachable_vcenter_is_said_and_found_again(
     assert sink.ids
 
 
-def test_certificate_is_verified_by_default(pollers: Any, environ: dict[str, str], sink: Receiver) -> None:
+def test_certificate_is_verified_by_default(pollers: Any, environ: dict[str, str], sink: Recorder) -> None:
     with pytest.raises(PermanentError, match="VC_CA_BUNDLE"):
         pollers(environ, VC_INSECURE="false").handle(TICK)
     assert sink.requests == []
 
 
 def test_unreadable_checkpoint_is_kept_aside_and_the_window_replayed(
-    pollers: Any, environ: dict[str, str], sink: Receiver
+    pollers: Any, environ: dict[str, str], sink: Recorder
 ) -> None:
     path = Path(environ["CHECKPOINT"].removeprefix("file:"))
     path.write_text('{"lastEventKey": "soon"}')
@@ -217,13 +218,13 @@ def test_unreadable_checkpoint_is_kept_aside_and_the_window_replayed(
     assert saved_key(environ) == max(sink.ids)
 
 
-def test_xml_is_sent_when_asked_for(pollers: Any, environ: dict[str, str], sink: Receiver) -> None:
+def test_xml_is_sent_when_asked_for(pollers: Any, environ: dict[str, str], sink: Recorder) -> None:
     pollers(environ, PAYLOAD_ENCODING="application/xml").handle(TICK)
     assert {request.headers["content-type"] for request in sink.accepted} == {"application/xml"}
     assert sink.accepted[0].body.startswith(b"<")
 
 
-def test_overrides_are_added_to_every_event(pollers: Any, environ: dict[str, str], sink: Receiver) -> None:
+def test_overrides_are_added_to_every_event(pollers: Any, environ: dict[str, str], sink: Recorder) -> None:
     pollers(environ, K_CE_OVERRIDES='{"extensions":{"site":"berlin"}}').handle(TICK)
     assert {request.headers["ce-site"] for request in sink.accepted} == {"berlin"}
 
@@ -236,11 +237,11 @@ def test_settings_faults_are_all_said_at_once() -> None:
 
 
 def test_close_delivers_what_was_read_and_leaves_no_thread(
-    pollers: Any, environ: dict[str, str], sink: Receiver, administrator: Administrator
+    pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     before = set(threading.enumerate())
     poller = pollers(environ, FOLLOW_SECONDS="always")
-    assert sink.wait_for(lambda: bool(sink.ids))
+    wait_until(lambda: bool(sink.ids))
     for number in range(200):
         administrator.post(f"event {number}")
     poller.close()

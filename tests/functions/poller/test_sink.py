@@ -13,13 +13,13 @@ from functions.poller.settings import SinkSettings
 from functions.poller.sink import Delivery, Sink, SinkClosed, binary_headers, header_value
 from pipeline.cloudevents import create
 from pipeline.settings import read
-from tests.local.conftest import wait_until
-from tests.receiver import OK, Answer, Receiver
+from tests.support.recorder import OK, Recorder, Response
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
+def receiver() -> Iterator[Recorder]:
+    with Recorder() as running:
         yield running
 
 
@@ -48,7 +48,7 @@ def deliveries(count: int, entities: int = 7, start: int = 0) -> list[Delivery[i
     ]
 
 
-def test_everything_arrives_once_and_in_order_for_every_entity(sinks: Any, receiver: Receiver) -> None:
+def test_everything_arrives_once_and_in_order_for_every_entity(sinks: Any, receiver: Recorder) -> None:
     sink = sinks(receiver.url)
     sink.send(deliveries(500))
     assert sink.wait_idle(10)
@@ -62,8 +62,8 @@ def test_everything_arrives_once_and_in_order_for_every_entity(sinks: Any, recei
 
 
 @pytest.mark.parametrize("status", [401, 404, 408, 429, 500, 503, 0])
-def test_what_the_sink_cannot_take_now_is_tried_again(sinks: Any, receiver: Receiver, status: int) -> None:
-    receiver.answer = lambda headers: Answer(status) if len(receiver.requests) < 3 else OK
+def test_what_the_sink_cannot_take_now_is_tried_again(sinks: Any, receiver: Recorder, status: int) -> None:
+    receiver.respond = lambda request: Response(status) if len(receiver.requests) < 3 else OK
     sink = sinks(receiver.url, SINK_CONCURRENCY="1")
     sink.send(deliveries(1))
     assert sink.wait_idle(10)
@@ -73,9 +73,9 @@ def test_what_the_sink_cannot_take_now_is_tried_again(sinks: Any, receiver: Rece
 
 @pytest.mark.parametrize("status", [301, 400, 405, 413, 415, 422])
 def test_what_the_sink_refuses_for_good_does_not_block_the_rest(
-    sinks: Any, receiver: Receiver, status: int, capsys: pytest.CaptureFixture[str]
+    sinks: Any, receiver: Recorder, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    receiver.answer = lambda headers: Answer(status) if headers["ce-id"] == "1" else OK
+    receiver.respond = lambda request: Response(status) if request.id == "1" else OK
     sink = sinks(receiver.url, SINK_CONCURRENCY="1")
     sink.send(deliveries(3))
     assert sink.wait_idle(10)
@@ -85,9 +85,9 @@ def test_what_the_sink_refuses_for_good_does_not_block_the_rest(
     assert "'id': '1'" in capsys.readouterr().out  # logged whole
 
 
-def test_poison_event_goes_to_the_dead_letter_sink_after_its_tries(sinks: Any, receiver: Receiver) -> None:
-    receiver.answer = lambda headers: Answer(500) if headers["ce-id"] == "1" else OK
-    with Receiver() as dead_letters:
+def test_poison_event_goes_to_the_dead_letter_sink_after_its_tries(sinks: Any, receiver: Recorder) -> None:
+    receiver.respond = lambda request: Response(500) if request.id == "1" else OK
+    with Recorder() as dead_letters:
         sink = sinks(receiver.url, DEAD_LETTER_SINK=dead_letters.url, SINK_MAX_ATTEMPTS="4")
         sink.send(deliveries(3))
         assert sink.wait_idle(10)
@@ -98,22 +98,22 @@ def test_poison_event_goes_to_the_dead_letter_sink_after_its_tries(sinks: Any, r
 
 
 def test_sink_that_is_down_is_waited_for_even_with_a_dead_letter_sink(sinks: Any) -> None:
-    with Receiver() as gone:
+    with Recorder() as gone:
         port = gone.port
-    with Receiver() as dead_letters:
+    with Recorder() as dead_letters:
         sink = sinks(f"http://127.0.0.1:{port}/", DEAD_LETTER_SINK=dead_letters.url, SINK_MAX_ATTEMPTS="2")
         sink.send(deliveries(20))
         assert not sink.wait_idle(0.5)
         assert "refused" in sink.failing or "Connect" in sink.failing
-        with Receiver(port=port) as back:
+        with Recorder(port=port) as back:
             assert sink.wait_idle(10)
             assert sorted(back.ids) == list(range(20))
         assert dead_letters.requests == []
     assert sink.failing == ""
 
 
-def test_retry_after_is_honoured(sinks: Any, receiver: Receiver) -> None:
-    receiver.answer = lambda headers: OK if receiver.requests else Answer(429, headers={"Retry-After": "1"})
+def test_retry_after_is_honoured(sinks: Any, receiver: Recorder) -> None:
+    receiver.respond = lambda request: OK if receiver.requests else Response(429, headers={"Retry-After": "1"})
     sink = sinks(receiver.url)
     sink.send(deliveries(1))
     assert sink.wait_idle(10)
@@ -121,8 +121,8 @@ def test_retry_after_is_honoured(sinks: Any, receiver: Receiver) -> None:
     assert second.at - first.at >= 1
 
 
-def test_answer_that_does_not_come_is_given_up_and_tried_again(sinks: Any, receiver: Receiver) -> None:
-    receiver.answer = lambda headers: OK if receiver.requests else Answer(202, after_seconds=5)
+def test_answer_that_does_not_come_is_given_up_and_tried_again(sinks: Any, receiver: Recorder) -> None:
+    receiver.respond = lambda request: OK if receiver.requests else Response(202, after_seconds=5)
     sink = sinks(receiver.url, SINK_TIMEOUT="200ms")
     started = time.monotonic()
     sink.send(deliveries(1))
@@ -134,18 +134,18 @@ def test_answer_that_does_not_come_is_given_up_and_tried_again(sinks: Any, recei
 # ── a sink that breaks with acknowledged events in its memory ──
 
 
-def break_after(receiver: Receiver, sink: Sink[int], answer: Answer, count: int = 10) -> None:
+def break_after(receiver: Recorder, sink: Sink[int], answer: Response, count: int = 10) -> None:
     """Have *count* events taken, then *answer* once to the next one, and that one taken too."""
     sink.send(deliveries(count))
     assert sink.wait_idle(10)
-    receiver.answer = lambda headers: OK if len(receiver.requests) > count else answer
+    receiver.respond = lambda request: OK if len(receiver.requests) > count else answer
     sink.send(deliveries(1, start=count))
     assert sink.wait_idle(10)
     assert sink.acknowledged == count
 
 
-@pytest.mark.parametrize("answer", [Answer(500), Answer(502), Answer(503), Answer(202, after_seconds=2)])
-def test_what_the_sink_took_before_it_broke_is_sent_again(sinks: Any, receiver: Receiver, answer: Answer) -> None:
+@pytest.mark.parametrize("answer", [Response(500), Response(502), Response(503), Response(202, after_seconds=2)])
+def test_what_the_sink_took_before_it_broke_is_sent_again(sinks: Any, receiver: Recorder, answer: Response) -> None:
     sink = sinks(receiver.url, SINK_RESEND="5s", SINK_TIMEOUT="1s")
     break_after(receiver, sink, answer)
     came = Counter(int(request.id) for request in receiver.requests)
@@ -153,8 +153,8 @@ def test_what_the_sink_took_before_it_broke_is_sent_again(sinks: Any, receiver: 
     assert sink.counts.resent == 10
 
 
-@pytest.mark.parametrize("answer", [Answer(404), Answer(429), Answer(0)])
-def test_sink_whose_front_only_is_closed_has_lost_nothing(sinks: Any, receiver: Receiver, answer: Answer) -> None:
+@pytest.mark.parametrize("answer", [Response(404), Response(429), Response(0)])
+def test_sink_whose_front_only_is_closed_has_lost_nothing(sinks: Any, receiver: Recorder, answer: Response) -> None:
     sink = sinks(receiver.url, SINK_RESEND="5s")
     break_after(receiver, sink, answer)
     assert sorted(receiver.ids) == list(range(11))
@@ -162,26 +162,26 @@ def test_sink_whose_front_only_is_closed_has_lost_nothing(sinks: Any, receiver: 
 
 @pytest.mark.parametrize(("at_most_once", "settings"), [(False, {}), (True, {"SINK_RESEND": "5s"})])
 def test_nothing_is_sent_again_unless_asked_for_or_where_once_is_all(
-    sinks: Any, receiver: Receiver, at_most_once: bool, settings: dict[str, str]
+    sinks: Any, receiver: Recorder, at_most_once: bool, settings: dict[str, str]
 ) -> None:
     sink = sinks(receiver.url, at_most_once=at_most_once, **settings)
-    break_after(receiver, sink, Answer(503))
+    break_after(receiver, sink, Response(503))
     assert Counter(receiver.ids).most_common(1)[0][1] == 1
 
 
-def test_what_the_sink_took_long_before_it_broke_is_not_sent_again(sinks: Any, receiver: Receiver) -> None:
+def test_what_the_sink_took_long_before_it_broke_is_not_sent_again(sinks: Any, receiver: Recorder) -> None:
     sink = sinks(receiver.url, SINK_RESEND="200ms")
     sink.send(deliveries(10, start=100))
     assert sink.wait_idle(10)
     time.sleep(0.3)
     receiver.requests.clear()
-    break_after(receiver, sink, Answer(503))
+    break_after(receiver, sink, Response(503))
     assert set(receiver.ids) == set(range(11))
 
 
-def test_sink_that_fails_now_and_then_gets_no_flood(sinks: Any, receiver: Receiver) -> None:
+def test_sink_that_fails_now_and_then_gets_no_flood(sinks: Any, receiver: Recorder) -> None:
     chance = random.Random(3)
-    receiver.answer = lambda headers: Answer(503) if chance.random() < 0.3 else OK
+    receiver.respond = lambda request: Response(503) if chance.random() < 0.3 else OK
     sink = sinks(receiver.url, SINK_RESEND="60s")
     sink.send(deliveries(500))
     assert sink.wait_idle(20)
@@ -191,28 +191,28 @@ def test_sink_that_fails_now_and_then_gets_no_flood(sinks: Any, receiver: Receiv
     assert sum(came.values()) == 500 + sink.counts.resent
 
 
-def test_what_is_sent_again_holds_the_acknowledged_position(sinks: Any, receiver: Receiver) -> None:
+def test_what_is_sent_again_holds_the_acknowledged_position(sinks: Any, receiver: Recorder) -> None:
     sink = sinks(receiver.url, SINK_RESEND="5s", SINK_CONCURRENCY="1")
     sink.send(deliveries(3, entities=1))
     assert sink.wait_idle(10)
-    receiver.answer = lambda headers: Answer(503) if headers["ce-id"] in "13" else OK
+    receiver.respond = lambda request: Response(503) if request.id in "13" else OK
     sink.send(deliveries(1, entities=1, start=3))
     wait_until(lambda: sink.pending == 5)  # the break itself, and 0 to 2 again
     assert sink.acknowledged == 2
-    receiver.answer = lambda headers: Answer(503) if headers["ce-id"] == "1" else OK
+    receiver.respond = lambda request: Response(503) if request.id == "1" else OK
     wait_until(lambda: (sink.acknowledged, sink.pending) == (3, 4))  # 1 and 2 again, the break by 1, 3 again
-    receiver.answer = lambda headers: OK
+    receiver.respond = lambda request: OK
     assert sink.wait_idle(10)
     assert receiver.ids == [0, 1, 2, 3, 0, 1, 2, 3]
 
 
-def test_full_window_holds_the_reader_back(sinks: Any, receiver: Receiver) -> None:
+def test_full_window_holds_the_reader_back(sinks: Any, receiver: Recorder) -> None:
     gate = threading.Event()
-    receiver.answer = lambda headers: OK if gate.is_set() else Answer(503)
+    receiver.respond = lambda request: OK if gate.is_set() else Response(503)
     sink = sinks(receiver.url, SINK_MAX_IN_FLIGHT="50")
     reader = threading.Thread(target=sink.send, args=(deliveries(200),))
     reader.start()
-    assert receiver.wait_for(lambda: len(receiver.requests) > 30)
+    wait_until(lambda: len(receiver.requests) > 30)
     assert reader.is_alive()
     assert sink.pending <= 50
     gate.set()
@@ -221,20 +221,20 @@ def test_full_window_holds_the_reader_back(sinks: Any, receiver: Receiver) -> No
     assert sorted(receiver.ids) == list(range(200))
 
 
-def test_acknowledged_position_stays_before_the_open_event(sinks: Any, receiver: Receiver) -> None:
-    receiver.answer = lambda headers: Answer(503) if headers["ce-id"] == "3" else OK
+def test_acknowledged_position_stays_before_the_open_event(sinks: Any, receiver: Recorder) -> None:
+    receiver.respond = lambda request: Response(503) if request.id == "3" else OK
     sink = sinks(receiver.url)
     sink.send(deliveries(10, entities=10))
-    assert receiver.wait_for(lambda: len(receiver.accepted) == 9)
+    wait_until(lambda: len(receiver.accepted) == 9)
     assert sink.wait_beyond(None, 5) is not None
     while sink.acknowledged != 2:  # its three acknowledgements come one by one
         sink.wait_beyond(sink.acknowledged, 5)
-    assert receiver.wait_for(lambda: sum(request.id == "3" for request in receiver.requests) > 5)
+    wait_until(lambda: sum(request.id == "3" for request in receiver.requests) > 5)
     assert (sink.acknowledged, sink.pending) == (2, 7)
 
 
-def test_close_lets_what_is_under_way_arrive(sinks: Any, receiver: Receiver) -> None:
-    receiver.answer = lambda headers: Answer(202, after_seconds=0.3)
+def test_close_lets_what_is_under_way_arrive(sinks: Any, receiver: Recorder) -> None:
+    receiver.respond = lambda request: Response(202, after_seconds=0.3)
     sink = sinks(receiver.url)
     sink.send(deliveries(10))
     sink.close(10)
@@ -243,8 +243,8 @@ def test_close_lets_what_is_under_way_arrive(sinks: Any, receiver: Receiver) -> 
         sink.send(deliveries(1))
 
 
-def test_close_in_time_when_the_sink_takes_nothing(sinks: Any, receiver: Receiver) -> None:
-    receiver.answer = lambda headers: Answer(503)
+def test_close_in_time_when_the_sink_takes_nothing(sinks: Any, receiver: Recorder) -> None:
+    receiver.respond = lambda request: Response(503)
     sink = sinks(receiver.url, SINK_BACKOFF="30s", SINK_BACKOFF_MAX="30s")
     sink.send(deliveries(10))
     started = time.monotonic()
@@ -253,8 +253,8 @@ def test_close_in_time_when_the_sink_takes_nothing(sinks: Any, receiver: Receive
     assert sink.acknowledged is None
 
 
-def test_at_most_once_tries_once(sinks: Any, receiver: Receiver) -> None:
-    receiver.answer = lambda headers: Answer(503)
+def test_at_most_once_tries_once(sinks: Any, receiver: Recorder) -> None:
+    receiver.respond = lambda request: Response(503)
     sink = sinks(receiver.url, at_most_once=True)
     sink.send(deliveries(3))
     assert sink.wait_idle(5)

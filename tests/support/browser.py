@@ -1,14 +1,13 @@
 """The display's page in a real Chromium, served by the real launcher."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
 
-from tests.serving import Served
+from tests.support.requirements import require
+from tests.support.serving import Served
 
-CHROMIUM = Path("/usr/bin/chromium")
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 expect.set_options(timeout=10_000)  # the machine may be busy
@@ -25,11 +24,10 @@ def resolver_rules() -> str:
 @pytest.fixture(scope="module")
 def browser(resolver_rules: str) -> Iterator[Browser]:
     """One Chromium for the tests of a module: playwright leaves an event loop running in this thread until it ends."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"needs Chromium at {CHROMIUM} (apt-get install chromium)")
+    chromium = require("chromium")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(
-            executable_path=str(CHROMIUM),
+            executable_path=chromium,
             args=["--no-sandbox", "--disable-gpu", f"--host-resolver-rules={resolver_rules}", *QUIET],
         )
         yield running

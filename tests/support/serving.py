@@ -13,7 +13,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-ROOT = Path(__file__).parent.parent
+from tests.support.headers import headers
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def launch(function: str, **environ: str) -> "subprocess.Popen[str]":
@@ -98,18 +100,3 @@ class Served:
         for pipe in (self.process.stdout, self.process.stderr):
             assert pipe is not None
             pipe.close()
-
-
-def headers(**attributes: str) -> dict[str, str]:
-    """The headers of a binary-mode event: *attributes* over those of a VM that was powered off."""
-    event = {
-        "specversion": "1.0",
-        "id": "4711",
-        "source": "https://vcenter.example/sdk",
-        "type": "com.vmware.vsphere.VmPoweredOffEvent.v0",
-        "time": "2026-11-20T15:45:13.931122Z",
-        "datacontenttype": "application/json",
-        **attributes,
-    }
-    content_type = event.pop("datacontenttype")
-    return {"content-type": content_type} | {f"ce-{name}": value for name, value in event.items()}

@@ -1,0 +1,82 @@
+"""The installation that tests on a cluster share: its objects, its images, and the recorder beside it."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.e2e.cluster import BROKER, DEPLOYMENT, PINGSOURCE, SERVICE, SINKBINDING, TRIGGER, Cluster
+from tests.support.recorder import Request, Response, from_json
+
+ROOT = Path(__file__).parent.parent.parent
+RESTRICTED = {
+    "runAsNonRoot": True,
+    "runAsUser": 65532,
+    "readOnlyRootFilesystem": True,
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+CORE = (
+    (DEPLOYMENT, "vcsim"),
+    (BROKER, "default"),
+    (SERVICE, "vcenter-poller"),
+    (SERVICE, "display"),
+    (SERVICE, "notify"),
+    (TRIGGER, "display"),
+    (TRIGGER, "notify"),
+    (SINKBINDING, "vcenter-poller"),
+    (PINGSOURCE, "vcenter-poller"),
+)
+"""What events need to get to the display and to a reaction."""
+
+
+def kustomize_image(name: str, image: str) -> dict[str, str]:
+    """The entry of a kustomization that replaces the image *name* by *image*, which has a tag or a digest."""
+    repository, at, digest = image.partition("@")
+    if at:
+        return {"name": name, "newName": repository, "digest": digest}
+    repository, _, tag = image.rpartition(":")
+    return {"name": name, "newName": repository, "newTag": tag}
+
+
+class ClusterRecorder:
+    """The recorder (`tests.support.recorder`) in the cluster, through the API server."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self._cluster = cluster
+        self._target = f"{namespace}/services/recorder:80"
+        self.address = f"http://recorder.{namespace}.svc.cluster.local"
+        """Where pods reach it; a box is a path below."""
+
+    def script(self, box: str, responses: Sequence[Response]) -> None:
+        """Respond to requests to *box* with *responses*, in order. The last one repeats."""
+        body = json.dumps([asdict(response) for response in responses]).encode()
+        assert self._cluster.request("PUT", self._target, box, body=body).status == 204
+
+    def box(self, name: str) -> list[Request]:
+        """The requests to *name*, in order of arrival."""
+        return from_json(json.loads(self._cluster.request("GET", self._target, name).body))
+
+    def boxes(self, names: Sequence[str]) -> dict[str, list[Request]]:
+        """The requests to each of *names*."""
+        every = json.loads(self._cluster.request("GET", self._target, "").body)
+        return {name: from_json(every.get(name, [])) for name in names}
+
+
+def rows(
+    cluster: Cluster, namespace: str, until: Callable[[list[dict[str, str]]], bool] = lambda found: False
+) -> list[dict[str, str]]:
+    """The display's rows, read from its stream until they are as wanted or the stream says that nothing is new."""
+    [pod] = cluster.ready_pods(namespace, "serving.knative.dev/service=display")
+    columns: list[str] = []
+    found: list[dict[str, str]] = []
+    for line in cluster.lines(f"{namespace}/pods/{pod}:8080", "/api/events"):
+        if line.startswith('data: {"capacity"'):
+            columns = json.loads(line.removeprefix("data: "))["columns"]
+        if line.startswith("data: ["):
+            found += [dict(zip(columns, row, strict=True)) for row in json.loads(line.removeprefix("data: "))]
+        if until(found) or line.startswith(": nothing new"):
+            break
+    return found
