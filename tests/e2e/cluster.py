@@ -8,12 +8,10 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import kubernetes
 import urllib3
-import yaml
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError
@@ -302,13 +300,6 @@ def unready(found: Object) -> str:
 def indented(text: str) -> str:
     """*text*, moved to the right."""
     return "\n".join(f"    {line}" for line in text.splitlines())
-
-
-def rendered(folder: Path) -> list[Object]:
-    """What `kubectl apply -k` would apply."""
-    done = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
 
 
 def moved(objects: Sequence[Object], to_namespace: str, from_namespace: str = "vcenter-events") -> list[Object]:

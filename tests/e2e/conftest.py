@@ -3,7 +3,6 @@
 import contextlib
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.cluster import DEPLOYMENT, Cluster, moved, rendered
+from tests.e2e.cluster import DEPLOYMENT, Cluster, moved
 from tests.e2e.installation import CORE, RESTRICTED, ROOT, ClusterRecorder, kustomize_image
 from tests.support import recorder as recorder_module
 from tests.support.administrator import Administrator
 from tests.support.browser import browser, resolver_rules, visit  # noqa: F401 - fixtures
+from tests.support.manifests import rendered
+from tests.support.requirements import require
 
 _in_use: list[tuple[Cluster, str]] = []
 """The cluster of the run, and how the names of its namespaces begin: for the report of a failure."""
@@ -62,8 +63,7 @@ def image() -> str:
 def cluster() -> Iterator[Cluster]:
     """The cluster that KUBECONFIG names."""
     wanted("KUBECONFIG", "~/.kube/config")
-    if shutil.which("kubectl") is None:
-        pytest.exit("tests on a cluster need kubectl on PATH", returncode=2)
+    require("kubectl")
     cluster = Cluster()
     yield cluster
     cluster.close()

@@ -9,9 +9,10 @@ import kubernetes
 import pytest
 import yaml
 
-from tests.e2e.cluster import SERVICE, Cluster, moved, rendered
+from tests.e2e.cluster import SERVICE, Cluster, moved
 from tests.e2e.installation import CORE, ROOT, ClusterRecorder, rows
 from tests.support.administrator import Administrator
+from tests.support.manifests import rendered
 from tests.support.recorder import Request
 
 pytestmark = pytest.mark.cluster

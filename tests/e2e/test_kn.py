@@ -9,10 +9,12 @@ import yaml
 
 from demo import golang
 from tests.e2e import programs
-from tests.e2e.cluster import BROKER, PINGSOURCE, SERVICE, SINKBINDING, TRIGGER, Cluster, Object, rendered
+from tests.e2e.cluster import BROKER, PINGSOURCE, SERVICE, SINKBINDING, TRIGGER, Cluster, Object
 from tests.e2e.installation import ROOT, ClusterRecorder, rows
 from tests.e2e.shell import Shell, commands, one_by_one
 from tests.support.administrator import Administrator
+from tests.support.manifests import rendered
+from tests.support.requirements import give_up
 
 pytestmark = pytest.mark.cluster
 
@@ -58,7 +60,7 @@ def made(
     try:
         kn, func = programs.kn(), programs.func()
     except golang.NotBuilt as error:
-        pytest.skip(f"neither on PATH nor built: {error}")
+        give_up(f"neither on PATH nor built: {error}")
     values = {
         "https://vcenter.example/sdk": f"https://vcsim.{installed}.svc/sdk",
         "events-reader@vsphere.local": "user",

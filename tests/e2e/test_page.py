@@ -24,6 +24,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.cluster import SERVICE, TRIGGER, Cluster
 from tests.support.administrator import Administrator
 from tests.support.browser import Visit
+from tests.support.requirements import give_up
 
 pytestmark = [pytest.mark.cluster, pytest.mark.browser]
 
@@ -151,7 +152,7 @@ def address_of(cluster: Cluster, name: str, namespace: str) -> str:
         except urllib.error.HTTPError:  # an ingress may lag behind the Service's status
             return False
         except OSError as error:
-            pytest.skip(f"{address} cannot be reached from where the tests run: {error}")
+            give_up(f"{address} cannot be reached from where the tests run: {error}")
 
     cluster.until(leads_there, address, SECONDS)
     return address

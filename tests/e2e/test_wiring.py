@@ -23,10 +23,10 @@ from tests.e2e.cluster import (
     Cluster,
     Object,
     moved,
-    rendered,
 )
 from tests.e2e.installation import ROOT, ClusterRecorder, kustomize_image, rows
 from tests.support.administrator import Administrator
+from tests.support.manifests import rendered
 from tests.support.recorder import Request, Response
 
 pytestmark = pytest.mark.cluster

@@ -1,1 +1,1 @@
-"""What the tests of several packages share. Nothing here is a test, and nothing imports a `conftest.py`."""
+"""What the tests of several packages share, and the tests of it. Nothing here imports a `conftest.py`."""

@@ -31,7 +31,7 @@ def run(project: Path, *command: str) -> str:
 def test_made_reaction_passes_its_test_the_linters_and_what_holds_for_every_manifest(project: Path) -> None:
     assert main(["greet"], project) == 0
 
-    tests = ["tests/functions/test_greet.py", "tests/test_reactions.py", "-k", "not through and not reaches"]
+    tests = ["tests/functions/test_greet.py", "tests/config/test_reactions.py", "-k", "not through and not reaches"]
     assert "failed" not in run(project, "pytest", "-q", "-p", "no:cacheprovider", *tests)
     run(project, "ruff", "check", "functions/greet.py", "tests/functions/test_greet.py")
     assert '"greet": "functions.greet",' in (project / "func.py").read_text()

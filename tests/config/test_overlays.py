@@ -1,29 +1,20 @@
 """What overlays/ and samples add to config/: rendered as `kubectl apply -k` does it, and held to the same rules."""
 
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parent.parent
+from tests.support.manifests import ROOT, Object, rendered
+
 OVERLAYS = sorted(folder.name for folder in (ROOT / "overlays").iterdir())
 SAMPLES = sorted(file.name for file in (ROOT / "config/samples").glob("*.yaml"))
 LABELS = {"app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/component"}
 
-Object = dict[str, Any]
 
-pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH")
-
-
-def rendered(folder: str) -> dict[tuple[str, str], Object]:
-    """The objects by kind and name."""
-    done = subprocess.run(["kubectl", "kustomize", folder], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(done.stdout)}
+def objects_of(folder: str) -> dict[tuple[str, str], Object]:
+    """Return the objects that `kubectl apply -k` applies, by kind and name."""
+    return {(content["kind"], content["metadata"]["name"]): content for content in rendered(ROOT / folder)}
 
 
 def containers(objects: dict[tuple[str, str], Object]) -> Iterator[Object]:
@@ -34,7 +25,7 @@ def containers(objects: dict[tuple[str, str], Object]) -> Iterator[Object]:
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_object_is_labelled_and_in_the_namespace(overlay: str) -> None:
-    for (kind, _), each in rendered(f"overlays/{overlay}").items():
+    for (kind, _), each in objects_of(f"overlays/{overlay}").items():
         assert set(each["metadata"]["labels"]) >= LABELS
         assert kind == "Namespace" or each["metadata"]["namespace"] == "vcenter-events"
 
@@ -51,7 +42,7 @@ def test_every_sample_is_labelled_and_explained(sample: str) -> None:
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_container_is_restricted_probed_and_limited(overlay: str) -> None:
-    for container in containers(rendered(f"overlays/{overlay}")):
+    for container in containers(objects_of(f"overlays/{overlay}")):
         security = {name: each for name, each in container["securityContext"].items() if name != "runAsUser"}
         assert security == {
             "runAsNonRoot": True,
@@ -68,14 +59,14 @@ def test_every_container_is_restricted_probed_and_limited(overlay: str) -> None:
 def test_the_image_is_set_in_one_place(overlay: str) -> None:
     [base] = yaml.safe_load((ROOT / "config/kustomization.yaml").read_text())["images"]
 
-    images = {container["image"] for container in containers(rendered(f"overlays/{overlay}"))}
+    images = {container["image"] for container in containers(objects_of(f"overlays/{overlay}"))}
 
     assert {image for image in images if "vcsim" not in image} == {f"{base['newName']}:{base['newTag']}"}
 
 
 def test_the_deployment_is_the_poller_without_end() -> None:
-    service = rendered("config")["Service", "vcenter-poller"]["spec"]["template"]["spec"]
-    objects = rendered("overlays/deployment")
+    service = objects_of("config")["Service", "vcenter-poller"]["spec"]["template"]["spec"]
+    objects = objects_of("overlays/deployment")
     deployment = objects["Deployment", "vcenter-poller"]["spec"]["template"]["spec"]
 
     [expected], [container] = service.pop("containers"), deployment.pop("containers")
@@ -92,7 +83,7 @@ def test_the_deployment_is_the_poller_without_end() -> None:
 
 
 def test_kafka_changes_the_broker_and_that_nothing_is_sent_again() -> None:
-    base, kafka = rendered("config"), rendered("overlays/kafka")
+    base, kafka = objects_of("config"), objects_of("overlays/kafka")
 
     changed = {name for name in kafka if kafka[name] != base[name]}
     assert changed == {("Broker", "default"), ("Service", "vcenter-poller")}

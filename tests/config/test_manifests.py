@@ -1,34 +1,16 @@
 """What installs (config/, triggers/, func.yaml) agrees with itself, with `kn func`, and with the encoder."""
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from pyVmomi import VmomiSupport, vim
 
 from functions.display.settings import DisplaySettings
 from pipeline import settings
-
-ROOT = Path(__file__).parent.parent
-
-Object = dict[str, Any]
-
-
-def objects_in(*folders: str) -> list[Object]:
-    """The objects of the folders' files, in order of their names."""
-    files = [file for folder in folders for file in sorted((ROOT / folder).glob("*.yaml"))]
-    found = [each for file in files for each in yaml.safe_load_all(file.read_text())]
-    return [each for each in found if each["kind"] != "Kustomization"]
-
-
-def identity(found: Object) -> str:
-    return f"{found['kind']} {found['metadata']['name']}"
-
+from tests.support.manifests import ROOT, Object, container, environment, event_types, identity, objects_in, rendered
+from tests.support.producible import can_be_produced
 
 EVERYTHING = objects_in("config", "triggers")
 SERVICES = [each for each in EVERYTHING if each["kind"] == "Service"]
@@ -42,35 +24,19 @@ def only(kind: str, name: str) -> Object:
     return found
 
 
-def container(service: Object) -> Object:
-    """The Service's only container."""
-    (found,) = service["spec"]["template"]["spec"]["containers"]
-    return dict(found)
-
-
-def environment(variables: list[Object]) -> dict[str, str]:
-    """Name → value of those that have both."""
-    return {each["name"]: each["value"] for each in variables if "name" in each}
-
-
 # ── all of it ──
 
 
 def test_kustomize_renders_the_objects_of_the_files_and_sets_the_image() -> None:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not on PATH")
-    done = subprocess.run([kubectl, "kustomize", "config"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
     (image,) = yaml.safe_load((ROOT / "config/kustomization.yaml").read_text())["images"]
 
-    rendered = {identity(each): each for each in yaml.safe_load_all(done.stdout)}
-    for service in (each for each in rendered.values() if each["kind"] == "Service"):
+    objects = {identity(content): content for content in rendered(ROOT / "config")}
+    for service in (content for content in objects.values() if content["kind"] == "Service"):
         (its,) = service["spec"]["template"]["spec"]["containers"]
         assert its["image"] == f"{image['newName']}:{image['newTag']}"
         its["image"] = image["name"]
 
-    assert rendered == {identity(each): each for each in EVERYTHING}
+    assert objects == {identity(each): each for each in EVERYTHING}
 
 
 @pytest.mark.parametrize("folder", ["config", "triggers"])
@@ -168,31 +134,6 @@ def test_every_trigger_has_a_file_named_after_its_subscriber() -> None:
         assert trigger["spec"]["subscriber"]["ref"]["name"] == name
         assert only("Service", name)
         assert only("Broker", trigger["spec"]["broker"])
-
-
-def event_types(filter_: object) -> Iterator[str]:
-    """Every exact `type` anywhere in a Trigger's filter or filters."""
-    if isinstance(filter_, dict):
-        for key, value in filter_.items():
-            if key == "type" and isinstance(value, str):
-                yield value
-            else:
-                yield from event_types(value)
-    elif isinstance(filter_, list):
-        for each in filter_:
-            yield from event_types(each)
-
-
-def can_be_produced(event_type: str) -> bool:
-    """Whether the encoder has such a type: the class of an event that pyVmomi knows, in the contract's spelling."""
-    spelled = re.fullmatch(r"com\.vmware\.vsphere\.(\w+)\.v0", event_type)
-    if spelled is None:
-        return False
-    try:
-        known = VmomiSupport.GetVmodlType(f"vim.event.{spelled[1]}")
-    except KeyError:
-        return False
-    return issubclass(known, vim.event.Event)
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS, ids=identity)

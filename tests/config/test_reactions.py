@@ -16,13 +16,21 @@ from pipeline import settings
 from pipeline.settings import read
 from tests.support.administrator import Administrator
 from tests.support.client import get_json, post
-from tests.support.manifests import BROKER_WITH_DEAD_LETTERS
+from tests.support.manifests import (
+    BROKER_WITH_DEAD_LETTERS,
+    ROOT,
+    Object,
+    container,
+    environment,
+    event_types,
+    identity,
+    objects_in,
+)
+from tests.support.producible import can_be_produced
 from tests.support.waiting import wait_until
-from tests.test_manifests import Object, can_be_produced, container, environment, event_types, identity, objects_in
 from vsphere.settings import VCenterSettings
 from vsphere.tagging import NoSuchTag, Tagging
 
-ROOT = Path(__file__).parent.parent
 CONFIG, TRIGGERS = ROOT / "config" / "reactions", ROOT / "triggers" / "reactions"
 
 OBJECTS = objects_in("config/reactions", "triggers/reactions")
