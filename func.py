@@ -121,8 +121,8 @@ class Door:
             **(told or ({name: event.get(name) for name in ("id", "type", "source")} if event is not None else {})),
         )
         if reply is not None:
-            headers, body = to_binary(reply)
-            return Response(body, status, headers)
+            headers, body = to_binary(reply, percent_encoded=False)
+            return Response(body, status, dict(headers))
         return _text(reason, status) if reason else Response(status=status)
 
 

@@ -23,7 +23,7 @@ from functions.deadletter.handover import hand_over
 from functions.deadletter.letters import Failure, Letter, Letters
 from functions.deadletter.settings import DeadletterSettings
 from pipeline import settings
-from pipeline.cloudevents import CloudEvent, from_json, to_binary
+from pipeline.cloudevents import LENIENT, CloudEvent, from_json, to_binary
 from pipeline.errors import SettingsError, TemporaryError, cut
 
 ADDED_BY_BROKER = ("knativeerrordest", "knativeerrorcode", "knativeerrordata", "knativearrivaltime", "knativebrokerttl")
@@ -126,7 +126,7 @@ class Deadletter:
         document = self._letters.document(number)
         if document is None:
             return "the letter is gone"
-        headers, body = to_binary(from_json(document))
+        headers, body = to_binary(from_json(document, LENIENT), percent_encoded=False)
         try:
             answer = session.post(self._broker_url or "", data=body, headers=headers, timeout=REDRIVE_SECONDS)
         except requests.RequestException as error:

@@ -15,7 +15,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 from functions.deadletter.handover import NotALetter, described, read
 from functions.deadletter.letters import Letter, Letters, State
 from pipeline import payload
-from pipeline.cloudevents import from_json
+from pipeline.cloudevents import LENIENT, from_json
 from pipeline.errors import TemporaryError
 
 PAGE = 100
@@ -66,7 +66,7 @@ def blueprint(function: Redrives, letters: Letters) -> Blueprint:
         found, document = letters.numbered([number]), letters.document(number)
         if not found or document is None:
             return _json({"error": f"there is no letter {number}"}, 404)
-        event = from_json(document)
+        event = from_json(document, LENIENT)
         its = {"attributes": dict(event.attributes), "payload": payload.pretty(event)}
         return _json({**described(found[0]), "event": its})
 

@@ -16,7 +16,7 @@ import requests
 import structlog
 
 from functions.deadletter.letters import Letter, Letters, State
-from pipeline.cloudevents import from_json
+from pipeline.cloudevents import LENIENT, from_json
 from pipeline.errors import cut
 
 BATCH_BYTES = 1_000_000
@@ -58,7 +58,7 @@ def read(record: Any) -> tuple[Letter, str]:
     try:
         for name in _TIMES:
             datetime.fromisoformat(values[name])
-        event = from_json(document)
+        event = from_json(document, LENIENT)
     except Exception as error:  # the SDK's errors have no common base
         raise NotALetter(f"letter {letter.number} cannot be read: {cut(str(error))}") from error
     if (event["source"], event["id"]) != (letter.source, letter.id):
@@ -99,11 +99,12 @@ def _batches(letters: Letters, state: State) -> Iterator[list[dict[str, Any]]]:
         document = letters.document(letter.number)
         if document is None:
             continue
-        if batch and size + len(document) > BATCH_BYTES:
+        document_bytes = len(document.encode())
+        if batch and size + document_bytes > BATCH_BYTES:
             yield batch
             batch, size = [], 0
         batch.append({**described(letter), "event": json.loads(document)})
-        size += len(document)
+        size += document_bytes
     if batch:
         yield batch
 

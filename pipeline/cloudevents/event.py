@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 _NOT_PARSED: Any = object()
 
@@ -24,11 +24,11 @@ class CloudEvent:
         """Return the attribute *name*, or *default* if the event has no such attribute."""
         return self.attributes.get(name, default)
 
-    def with_attributes(self, **changes: str | None) -> "CloudEvent":
+    def with_attributes(self, **changes: str | None) -> Self:
         """Return the same event with the attributes in *changes*, and without those that are `None` there."""
         kept = {name: value for name, value in self.attributes.items() if name not in changes}
         added = {name: value for name, value in changes.items() if value is not None}
-        return CloudEvent({**kept, **added}, self.data)
+        return dataclasses.replace(self, attributes={**kept, **added})
 
     @property
     def payload(self) -> Any:
@@ -43,8 +43,7 @@ class CloudEvent:
     def _parse(self) -> Any:
         if not self.data:
             return None
-        content_type = self.attributes.get("datacontenttype", "")
-        if not content_type or is_json(content_type):
+        if is_json(self.attributes.get("datacontenttype")):
             try:
                 return json.loads(self.data)
             except (ValueError, RecursionError):
@@ -58,15 +57,15 @@ def create(attributes: Mapping[str, str], payload: Any = None) -> CloudEvent:
     Bytes stay as they are, `None` is no data, text stays text unless the content type is JSON; anything else is written
     as JSON. Raises `TypeError` or `ValueError` if that is impossible.
     """
-    return CloudEvent({"specversion": "1.0", **attributes}, _data(attributes.get("datacontenttype", ""), payload))
+    return CloudEvent({"specversion": "1.0", **attributes}, _data(attributes.get("datacontenttype"), payload))
 
 
-def _data(content_type: str, payload: Any) -> bytes:
+def _data(content_type: str | None, payload: Any) -> bytes:
     if payload is None:
         return b""
     if isinstance(payload, bytes):
         return payload
-    if isinstance(payload, str) and content_type and not is_json(content_type):
+    if isinstance(payload, str) and not is_json(content_type):
         return payload.encode()
     return json.dumps(payload, ensure_ascii=False).encode()
 
@@ -76,7 +75,6 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def is_json(content_type: str) -> bool:
-    """Return True if *content_type* stands for JSON."""
-    name = media_type(content_type)
-    return name.endswith(("/json", "+json"))
+def is_json(content_type: str | None) -> bool:
+    """Return True if data of *content_type* are JSON, which they also are without one (`None` or "")."""
+    return not content_type or media_type(content_type).endswith(("/json", "+json"))

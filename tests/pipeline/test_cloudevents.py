@@ -1,0 +1,218 @@
+"""CloudEvents over HTTP: what is written is read again, and what is read stays as it came."""
+
+import base64
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import cloudevents
+from pipeline.cloudevents import BATCH, LENIENT, STRICT, STRUCTURED, CloudEvent, HTTPMessage, NotACloudEvent, Rules
+from tests.support.malformed_requests import MALFORMED, MalformedRequest
+
+# ── what is written is read again ──
+
+REQUIRED = {"specversion": "1.0", "id": "1", "source": "/here", "type": "a.b"}
+DEFINED = {*REQUIRED, "subject", "time", "dataschema", "datacontenttype", "data"}
+CONTENT_TYPES = (None, "application/json", "application/xml; charset=utf-8", "image/png")
+
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
+names = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1).filter(lambda name: name not in DEFINED)
+times = st.datetimes().map(lambda time: re.sub(r"(\.\d*?)0+$", r"\1", time.isoformat()) + "Z")
+json_values = st.recursive(st.none() | st.booleans() | st.integers() | texts, lambda of: st.lists(of, max_size=3))
+json_data = json_values.map(lambda value: json.dumps(value, ensure_ascii=False).encode())
+
+
+@st.composite
+def events(draw: st.DrawFn, values: st.SearchStrategy[str]) -> CloudEvent:
+    """Valid events, whose attributes other than the times are of *values*."""
+    filled = values.filter(lambda value: bool(value.strip()))
+    attributes = {**REQUIRED, **{name: draw(filled) for name in ("id", "source", "type")}}
+    attributes |= draw(st.dictionaries(names, values, max_size=3))
+    if draw(st.booleans()):
+        attributes["subject"] = draw(filled)
+    if draw(st.booleans()):
+        attributes["time"] = draw(times)
+    content_type = draw(st.sampled_from(CONTENT_TYPES))
+    if content_type is not None:
+        attributes["datacontenttype"] = content_type
+    data = draw(json_data if cloudevents.is_json(content_type) else st.binary(max_size=50))
+    return CloudEvent(attributes, data)
+
+
+@given(events(texts.map(str.strip)))
+def test_binary_event_of_knative_is_read_as_it_was_written(event: CloudEvent) -> None:
+    assert cloudevents.from_http(cloudevents.to_binary(event, percent_encoded=False), STRICT) == event
+
+
+@given(events(texts))
+def test_binary_event_is_read_as_it_was_written(event: CloudEvent) -> None:
+    message = cloudevents.to_binary(event)
+    assert all(value.isascii() and value.isprintable() for value in message.headers.values())
+    assert cloudevents.from_http(message, LENIENT) == event
+
+
+@pytest.mark.parametrize(("rules", "space"), [(STRICT, b" "), (LENIENT, b"")], ids=["strict", "lenient"])
+@given(events(texts))
+def test_structured_event_is_read_as_it_was_written(rules: Rules, space: bytes, event: CloudEvent) -> None:
+    read = cloudevents.from_http(cloudevents.to_structured(event), rules)
+    assert read.attributes == event.attributes
+    written_as_json = event.data not in (b"", b"null") and cloudevents.is_json(event.get("datacontenttype"))
+    assert read.data == (space + event.data if written_as_json else event.data)
+
+
+@given(st.lists(events(texts), max_size=4))
+def test_batch_is_read_as_it_was_written(batch: list[CloudEvent]) -> None:
+    assert cloudevents.events_from_http(cloudevents.to_batch(batch), LENIENT) == batch
+
+
+# ── the strict rules accept nothing that the lenient ones reject ──
+
+odd_values = st.sampled_from(["", " ", "%20", "%", "1.0", "0.3", "yesterday", "2026-01-01T00:00:00Z"]) | texts
+odd_members = odd_values | st.none() | st.booleans() | st.integers() | st.floats() | st.lists(st.none(), max_size=1)
+odd_names = st.sampled_from([*DEFINED, "data_base64"]) | texts
+content_types = st.sampled_from([STRUCTURED, BATCH, "application/json", "text/plain", "", f"{STRUCTURED}; charset=x"])
+
+
+def nearly_events(values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.dictionaries(odd_names, values, max_size=3).map(lambda odd: REQUIRED | odd)
+
+
+odd_headers = st.builds(
+    lambda attributes, other: {**{f"ce-{name}": value for name, value in attributes.items()}, **other},
+    nearly_events(odd_values) | st.just({}),
+    st.just({}) | content_types.map(lambda content_type: {"content-type": content_type}),
+)
+odd_bodies = nearly_events(odd_members).map(lambda members: json.dumps(members).encode()) | st.binary(max_size=20)
+
+
+@given(odd_headers, odd_bodies)
+def test_event_that_knative_accepts_is_accepted_everywhere(headers: dict[str, str], body: bytes) -> None:
+    message = HTTPMessage(headers, body)
+    try:
+        cloudevents.from_http(message, STRICT)
+    except NotACloudEvent:
+        return
+    cloudevents.from_http(message, LENIENT)
+
+
+@pytest.mark.parametrize("request_", MALFORMED, ids=lambda request: request.name)
+@pytest.mark.parametrize("rules", [STRICT, LENIENT], ids=["strict", "lenient"])
+def test_malformed_request_is_rejected_with_every_problem(request_: MalformedRequest, rules: Rules) -> None:
+    problem = request_.strict if rules is STRICT else request_.lenient
+    message = HTTPMessage(request_.headers, request_.body)
+    if problem is None:
+        cloudevents.events_from_http(message, rules)
+        return
+    with pytest.raises(NotACloudEvent) as raised:
+        (cloudevents.from_http if rules is STRICT else cloudevents.events_from_http)(message, rules)
+    assert str(raised.value).startswith(f"not a CloudEvent: {problem}")
+
+
+# ── what is read stays as it came ──
+
+BINARY = {f"ce-{name}": value for name, value in REQUIRED.items()}
+
+
+def structured(**members: Any) -> HTTPMessage:
+    return HTTPMessage({"Content-Type": f"{STRUCTURED}; charset=utf-8"}, json.dumps({**REQUIRED, **members}).encode())
+
+
+def test_structured_data_keep_their_bytes() -> None:
+    body = b'{"specversion":"1.0","id":"1","source":"/","type":"t","data" : {"n": 1.10,  "big": 12345678901234567.5} }'
+    message = HTTPMessage({"content-type": STRUCTURED}, body)
+
+    assert cloudevents.from_http(message, STRICT).data == b' {"n": 1.10,  "big": 12345678901234567.5}'
+    assert cloudevents.from_http(message, LENIENT).data == b'{"n": 1.10,  "big": 12345678901234567.5}'
+
+
+@pytest.mark.parametrize(
+    ("members", "data"),
+    [
+        ({}, b""),
+        ({"data": None}, b""),
+        ({"data": "text", "datacontenttype": "text/plain"}, b"text"),
+        ({"data": "text"}, b'"text"'),
+        ({"data_base64": base64.b64encode(b"\x00\xff").decode(), "datacontenttype": "image/png"}, b"\x00\xff"),
+    ],
+)
+def test_structured_data_in_each_form(members: dict[str, object], data: bytes) -> None:
+    assert cloudevents.from_http(structured(**members), LENIENT).data == data
+
+
+@pytest.mark.parametrize("rules", [STRICT, LENIENT], ids=["strict", "lenient"])
+def test_extensions_become_texts(rules: Rules) -> None:
+    attributes = cloudevents.from_http(structured(count=3, flag=True, none=None), rules).attributes
+
+    assert (attributes["count"], attributes["flag"], "none" in attributes) == ("3", "true", False)
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [
+        ("2026-11-21T00:03:18.120000Z", "2026-11-21T00:03:18.12Z"),
+        ("2026-11-21T00:03:18+02:00", "2026-11-20T22:03:18Z"),
+        ("2026-11-21T00:03:18.123456789Z", "2026-11-21T00:03:18.123456789Z"),
+    ],
+)
+def test_strict_rules_write_a_time_as_go_does(written: str, normal: str) -> None:
+    message = HTTPMessage({**BINARY, "ce-time": written}, b"")
+
+    assert cloudevents.from_http(message, STRICT)["time"] == normal
+    assert cloudevents.from_http(message, LENIENT)["time"] == written
+
+
+def test_only_lenient_rules_decode_header_values() -> None:
+    message = HTTPMessage({**BINARY, "CE-Note": "100%25%20%E2%82%AC"}, b"")
+
+    assert cloudevents.from_http(message, STRICT)["note"] == "100%25%20%E2%82%AC"
+    assert cloudevents.from_http(message, LENIENT)["note"] == "100% €"
+
+
+# ── the event ──
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "payload"),
+    [
+        (b'{"a": 1}', "application/json; charset=utf-8", {"a": 1}),
+        (b"[1]", None, [1]),
+        (b"<a/>", None, b"<a/>"),
+        (b"{", "application/json", b"{"),
+        (b"[" * 100_000, "application/json", b"[" * 100_000),
+        (b"1", "text/plain", b"1"),
+        (b"", "application/json", None),
+    ],
+    ids=str,
+)
+def test_payload_is_parsed_if_it_is_json(data: bytes, content_type: str | None, payload: object) -> None:
+    event = CloudEvent({} if content_type is None else {"datacontenttype": content_type}, data)
+
+    assert event.payload == payload
+    assert event.payload is event.payload
+
+
+@pytest.mark.parametrize(
+    ("payload", "content_type", "data"),
+    [
+        (None, "application/json", b""),
+        ({"a": "é"}, "application/json", '{"a": "é"}'.encode()),
+        ("é", "application/json", '"é"'.encode()),
+        ("é", "text/plain", "é".encode()),
+        (b"\xff", "application/json", b"\xff"),
+    ],
+)
+def test_created_event_holds_its_payload_as_data(payload: object, content_type: str, data: bytes) -> None:
+    event = cloudevents.create({"id": "1", "datacontenttype": content_type}, payload)
+
+    assert event == CloudEvent({"specversion": "1.0", "id": "1", "datacontenttype": content_type}, data)
+
+
+def test_attributes_are_changed_in_a_copy() -> None:
+    event = CloudEvent({"id": "1", "subject": "vm-1"}, b"x")
+
+    assert event.with_attributes(id="2", subject=None) == CloudEvent({"id": "2"}, b"x")
+    assert event == CloudEvent({"id": "1", "subject": "vm-1"}, b"x")
