@@ -92,8 +92,16 @@ export class Detail {
           "dd",
           {},
           make("span", {}, ...written(field, row)),
-          button("only", () => this.on.filter(field, row[field], false), { class: "small", title: meaning, ariaLabel: `only ${meaning}` }),
-          button("not", () => this.on.filter(field, row[field], true), { class: "small", title: `none of the ${meaning}`, ariaLabel: `none of the ${meaning}` }),
+          button("only", () => this.on.filter(field, row[field], false), {
+            class: "small",
+            title: meaning,
+            ariaLabel: `only ${meaning}`,
+          }),
+          button("not", () => this.on.filter(field, row[field], true), {
+            class: "small",
+            title: `none of the ${meaning}`,
+            ariaLabel: `none of the ${meaning}`,
+          }),
         ),
       ),
     );
@@ -107,7 +115,9 @@ export class Detail {
     showPayload($("panel-payload"), whole);
     const headers = Object.entries(whole.headers);
     $("panel-headers").replaceChildren(
-      headers.length ? make("dl", {}, ...pairs(headers)) : make("p", { class: "faint" }, "The request had no other headers."),
+      headers.length
+        ? make("dl", {}, ...pairs(headers))
+        : make("p", { class: "faint" }, "The request had no other headers."),
     );
     if (this.tab === "trigger") showTrigger($("panel-trigger"), whole.attributes);
   }

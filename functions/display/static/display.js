@@ -181,7 +181,11 @@ follow(absolute("api/events"), {
     dividers = [];
     cutAt = null;
     paused &&= { seq: 0 };
-    if (lost) divide(0, `the display was started anew: ${number(lost)} ${lost === 1 ? "event" : "events"} shown before ${lost === 1 ? "is" : "are"} no longer held`);
+    if (lost)
+      divide(
+        0,
+        `the display was started anew: ${number(lost)} ${lost === 1 ? "event" : "events"} shown before ${lost === 1 ? "is" : "are"} no longer held`,
+      );
   },
   missed(changes) {
     rows.clear();
@@ -189,7 +193,10 @@ follow(absolute("api/events"), {
     waiting = [];
     dividers = [];
     cutAt = null;
-    divide(rows.last, `${number(changes)} ${changes === 1 ? "event" : "events"} came in between and ${changes === 1 ? "is" : "are"} no longer held`);
+    divide(
+      rows.last,
+      `${number(changes)} ${changes === 1 ? "event" : "events"} came in between and ${changes === 1 ? "is" : "are"} no longer held`,
+    );
   },
   resumed(since) {
     cutAt = { seq: rows.last, since };
@@ -199,7 +206,10 @@ follow(absolute("api/events"), {
     const fresh = rows.take(lists);
     for (const row of repeated) table.refresh(row);
     if (cutAt && fresh.length) {
-      divide(cutAt.seq, `not connected from ${timeOfDay(cutAt.since, query.utc)} to ${timeOfDay(Date.now(), query.utc)}; what came in between is above`);
+      divide(
+        cutAt.seq,
+        `not connected from ${timeOfDay(cutAt.since, query.utc)} to ${timeOfDay(Date.now(), query.utc)}; what came in between is above`,
+      );
       cutAt = null;
     }
     arrived(fresh);
@@ -271,10 +281,15 @@ for (const kind of ["jsonl", "csv"]) {
     const chosen = visible.filter((entry) => !entry.divider).map((row) => row.seq);
     try {
       const answer = await api(`api/export.${kind}`, {
-        method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(chosen),
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(chosen),
       });
       const [, name] = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition")) ?? [, `events.${kind}`];
-      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await answer.blob()), download: name });
+      const link = Object.assign(document.createElement("a"), {
+        href: URL.createObjectURL(await answer.blob()),
+        download: name,
+      });
       link.click();
       URL.revokeObjectURL(link.href);
     } catch (error) {
@@ -317,7 +332,9 @@ async function introduce() {
   for (const name of document.querySelectorAll(".service")) name.textContent = about.service;
   if (about.deadLetters) letters = new Letters(about.deadLetters, about.send);
   if (!about.send) return;
-  send = new Send(about.send, (source, id) => [...rows.values()].findLast((row) => row.id === id && row.source === source));
+  send = new Send(about.send, (source, id) =>
+    [...rows.values()].findLast((row) => row.id === id && row.source === source),
+  );
   $("copies").append(
     button("Replay", async () => {
       send.fill(await detail.copied(structured));

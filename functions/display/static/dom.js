@@ -28,7 +28,8 @@ export function openable(cells, inside) {
 }
 
 /** The lines of a `dl`, of [name, value] each. */
-export const pairs = (lines) => lines.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, String(value))));
+export const pairs = (lines) =>
+  lines.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, String(value))));
 
 /** Calls *act* once in a frame, or in *ms*, however often it is asked. */
 export function soon(act, ms = 0) {

@@ -31,8 +31,14 @@ export class Find {
       query.clear();
       changed();
     });
-    for (const [popover, opener] of [["types", "types-button"], ["exports", "export-button"]]) {
-      $(popover).addEventListener("beforetoggle", ({ newState }) => newState === "open" && below($(opener), $(popover)));
+    for (const [popover, opener] of [
+      ["types", "types-button"],
+      ["exports", "export-button"],
+    ]) {
+      $(popover).addEventListener(
+        "beforetoggle",
+        ({ newState }) => newState === "open" && below($(opener), $(popover)),
+      );
     }
     $("types").addEventListener("beforetoggle", ({ newState }) => {
       this.typesAreSeen = newState === "open";
@@ -68,7 +74,10 @@ export class Find {
     $("utc").ariaPressed = String(query.utc);
     $("clear").hidden = query.isEmpty;
     const chips = [];
-    for (const [chosen, not] of [[query.only, false], [query.not, true]]) {
+    for (const [chosen, not] of [
+      [query.only, false],
+      [query.not, true],
+    ]) {
       for (const [field, values] of chosen) for (const value of values) chips.push(this.chip(field, value, not));
     }
     if (query.from || query.to) chips.push(this.spanChip());
@@ -96,7 +105,9 @@ export class Find {
     $("count-types").textContent = number(byType.size);
     this.countTypes();
     for (const severity of SEVERITIES) $(`count-${severity}`).textContent = number(bySeverity[severity]);
-    const words = this.query.isEmpty ? `${number(held)} ${held === 1 ? "event" : "events"}` : `${number(shown)} of ${number(held)} shown`;
+    const words = this.query.isEmpty
+      ? `${number(held)} ${held === 1 ? "event" : "events"}`
+      : `${number(shown)} of ${number(held)} shown`;
     if ($("count").textContent !== words) $("count").textContent = words;
   }
 
@@ -106,7 +117,9 @@ export class Find {
     $("type-list").replaceChildren();
     const chosen = [...this.query.only.get("type"), ...this.query.not.get("type")];
     const all = new Map([...chosen.map((type) => [type, 0]), ...this.byType]);
-    const sorted = [...all].sort(([one, times], [other, others]) => others - times || shortType(one).localeCompare(shortType(other)));
+    const sorted = [...all].sort(
+      ([one, times], [other, others]) => others - times || shortType(one).localeCompare(shortType(other)),
+    );
     for (const [type] of sorted) this.listType(type);
     this.countTypes();
   }
@@ -114,8 +127,14 @@ export class Find {
   listType(type) {
     if (this.types.size >= TYPES_LISTED) return;
     const count = make("span", { class: "amount" });
-    const only = button(shortType(type), (click) => this.toggle("type", type, click.shiftKey || click.altKey), { class: "plain", title: `only ${type}` });
-    const not = button("not", () => this.toggle("type", type, true), { class: "small", ariaLabel: `not ${shortType(type)}` });
+    const only = button(shortType(type), (click) => this.toggle("type", type, click.shiftKey || click.altKey), {
+      class: "plain",
+      title: `only ${type}`,
+    });
+    const not = button("not", () => this.toggle("type", type, true), {
+      class: "small",
+      ariaLabel: `not ${shortType(type)}`,
+    });
     this.types.set(type, { count, only, not });
     $("type-list").append(make("li", {}, count, only, not));
   }
@@ -141,5 +160,13 @@ function below(opener, popover) {
 }
 
 function removable(words, remove, not = false) {
-  return make("li", {}, button(words, remove, { class: not ? "chip not" : "chip", title: "remove this filter", ariaLabel: `${words}: remove this filter` }));
+  return make(
+    "li",
+    {},
+    button(words, remove, {
+      class: not ? "chip not" : "chip",
+      title: "remove this filter",
+      ariaLabel: `${words}: remove this filter`,
+    }),
+  );
 }

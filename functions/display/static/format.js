@@ -1,7 +1,8 @@
 // How values are written for people.
 
 /** "VmPoweredOffEvent" of "com.vmware.vsphere.VmPoweredOffEvent.v0"; other types are shown whole. */
-export const shortType = (type) => type.replace(/^(com\.vmware\.vsphere|dev\.vcenter-events)\./, "").replace(/\.v\d+$/, "");
+export const shortType = (type) =>
+  type.replace(/^(com\.vmware\.vsphere|dev\.vcenter-events)\./, "").replace(/\.v\d+$/, "");
 
 export const number = (value) => value.toLocaleString("en");
 
@@ -50,4 +51,5 @@ export const SEVERITIES = ["error", "warning", "info"];
 export const SIGNS = { error: "✖", warning: "▲", info: "●" };
 
 /** "error", or "error, inferred from the name of the type" */
-export const severityInWords = (row) => (row.inferred ? `${row.severity}, inferred from the type's name` : row.severity);
+export const severityInWords = (row) =>
+  row.inferred ? `${row.severity}, inferred from the type's name` : row.severity;

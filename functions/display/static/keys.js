@@ -13,7 +13,8 @@ export function listen(actions) {
       return;
     }
     if (writing || document.querySelector("dialog[open]")) return;
-    const pressing = key.target.matches("button, summary, a, [tabindex='0'] pre") && (key.key === " " || key.key === "Enter");
+    const pressing =
+      key.target.matches("button, summary, a, [tabindex='0'] pre") && (key.key === " " || key.key === "Enter");
     const action = actions[key.key];
     if (pressing || !action) return;
     key.preventDefault();

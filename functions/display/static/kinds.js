@@ -19,14 +19,21 @@ const SVG = "http://www.w3.org/2000/svg";
 export const kindInWords = (kind) => (kind === "vm" ? "VM" : kind);
 
 /** "VM web-01"; a name that says its kind already stays as it is. */
-export const targetInWords = ({ kind, target }) => (!kind || target.startsWith(`${kind}/`) ? target : `${kindInWords(kind)} ${target}`);
+export const targetInWords = ({ kind, target }) =>
+  !kind || target.startsWith(`${kind}/`) ? target : `${kindInWords(kind)} ${target}`;
 
 /** The sign of a *kind*, which says it as a word to whoever does not see it; nothing for one without a sign. */
 export function glyph(kind) {
   if (!Object.hasOwn(GLYPHS, kind)) return "";
   const sign = document.createElementNS(SVG, "svg");
   const path = document.createElementNS(SVG, "path");
-  for (const [name, value] of [["class", "kind"], ["viewBox", "0 0 14 14"], ["role", "img"], ["aria-label", kindInWords(kind)]]) sign.setAttribute(name, value);
+  for (const [name, value] of [
+    ["class", "kind"],
+    ["viewBox", "0 0 14 14"],
+    ["role", "img"],
+    ["aria-label", kindInWords(kind)],
+  ])
+    sign.setAttribute(name, value);
   path.setAttribute("d", GLYPHS[kind]);
   sign.append(path);
   return sign;

@@ -41,7 +41,12 @@ export class Letters {
       this.chosen = new Set($("letters-all").checked ? this.letters.map((each) => each.letter) : []);
       this.count();
     });
-    $("redrive").addEventListener("click", () => this.act("redrive", this.letters.filter((each) => this.chosen.has(each.letter))));
+    $("redrive").addEventListener("click", () =>
+      this.act(
+        "redrive",
+        this.letters.filter((each) => this.chosen.has(each.letter)),
+      ),
+    );
     $("drop").addEventListener("click", () => this.drop(this.letters.filter((each) => this.chosen.has(each.letter))));
     $("redrive-all").addEventListener("click", () => this.redriveAll());
     $("letters-stop").addEventListener("click", () => (this.running.stopped = true));
@@ -52,7 +57,11 @@ export class Letters {
   look() {
     if (document.hidden || this.running) return;
     if (!$("letters").hidden) this.load();
-    else if (this.looks++ % COUNT_EVERY === 0) this.ask({ state: "waiting", limit: 1 }).then(({ counts }) => this.counted(counts), () => {});
+    else if (this.looks++ % COUNT_EVERY === 0)
+      this.ask({ state: "waiting", limit: 1 }).then(
+        ({ counts }) => this.counted(counts),
+        () => {},
+      );
   }
 
   show(utc) {
@@ -103,7 +112,8 @@ export class Letters {
     for (const gone of [...$("letter-list").children].filter((each) => !elements.includes(each))) gone.remove();
     elements.forEach((each, index) => {
       // What is in its place stays there: moved, it would lose the focus.
-      if ($("letter-list").children[index] !== each) $("letter-list").insertBefore(each, $("letter-list").children[index] ?? null);
+      if ($("letter-list").children[index] !== each)
+        $("letter-list").insertBefore(each, $("letter-list").children[index] ?? null);
     });
     $("letters-head").hidden = !letters.length;
     $("letters-how").hidden = Boolean(this.allowed) || !letters.length;
@@ -123,7 +133,8 @@ export class Letters {
     }
     $("letters-count").textContent = counts.waiting ? number(counts.waiting) : "";
     $("letters-unstored").hidden = !counts.unstored;
-    $("letters-unstored").textContent = `${number(counts.unstored)} could not be stored, and stand whole in the deadletter function's log.`;
+    $("letters-unstored").textContent =
+      `${number(counts.unstored)} could not be stored, and stand whole in the deadletter function's log.`;
   }
 
   /** Say what is chosen, and what can be done with it. */
@@ -158,13 +169,23 @@ export class Letters {
     const words = `${shortType(each.type)} ${each.subject}`;
     const cells = [
       make("span", { class: "time" }, this.moment(each.time) || "it does not say"),
-      make("span", { class: "what", title: words }, shortType(each.type), " ", make("span", { class: "faint" }, each.subject)),
+      make(
+        "span",
+        { class: "what", title: words },
+        shortType(each.type),
+        " ",
+        make("span", { class: "faint" }, each.subject),
+      ),
       make("span", { class: "reason", title: each.answer }, reason(each)),
       make("span", { class: "often" }, times(each.failures)),
       make("span", { class: "since" }, this.moment(each.firstFailed)),
       age,
     ];
-    const element = make("li", {}, openable(cells, () => this.opened(each)));
+    const element = make(
+      "li",
+      {},
+      openable(cells, () => this.opened(each)),
+    );
     let box = null;
     if (this.allowed) {
       const toggle = () => {
@@ -185,7 +206,9 @@ export class Letters {
   /** What is shown of a letter when it is opened: why it failed, and the event. */
   opened(each) {
     const facts = {
-      Subscriber: each.destination || "the Broker does not say", Answered: each.code ?? "not at all", "In its words": each.answer,
+      Subscriber: each.destination || "the Broker does not say",
+      Answered: each.code ?? "not at all",
+      "In its words": each.answer,
       Failed: `${times(each.failures)}${each.failures > 1 ? `, last ${this.moment(each.lastFailed)}` : ""}`,
       Redriven: each.redrives ? times(each.redrives) : "",
       [each.state === "dropped" ? "Dropped because" : "Last redrive"]: each.note,
@@ -212,7 +235,12 @@ export class Letters {
       const { attributes, payload } = (await (await api(`api/letters/${letter}`)).json()).event;
       const shown = make("div", {});
       showPayload(shown, { attributes, text: payload, size: payload.length, laidOut: true });
-      place.replaceChildren(make("h3", {}, "Attributes"), make("dl", { class: "attributes" }, ...pairs(Object.entries(attributes))), make("h3", {}, "Payload"), shown);
+      place.replaceChildren(
+        make("h3", {}, "Attributes"),
+        make("dl", { class: "attributes" }, ...pairs(Object.entries(attributes))),
+        make("h3", {}, "Payload"),
+        shown,
+      );
     } catch (error) {
       place.replaceChildren(make("p", { class: "bad" }, `Not shown in full: ${error.message}`));
     }
@@ -280,7 +308,11 @@ export class Letters {
       tried += part.length;
       if (fault || running.stopped) break;
     }
-    const words = [succeeded === letters.length ? `${number(succeeded)} ${done}` : `${number(succeeded)} of ${number(letters.length)} ${done}`];
+    const words = [
+      succeeded === letters.length
+        ? `${number(succeeded)} ${done}`
+        : `${number(succeeded)} of ${number(letters.length)} ${done}`,
+    ];
     for (const [why_, many] of failures) words.push(`${number(many)} refused: ${why_}`);
     if (fault) words.push(`then it stopped: ${fault}`);
     if (tried < letters.length) words.push(`${number(letters.length - tried)} not tried`);
@@ -325,7 +357,11 @@ function confirmed(title, words, act, needsReason = false) {
   dialog.showModal();
   (needsReason ? $("confirm-reason") : $("confirm-act")).focus();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes" && (needsReason ? $("confirm-reason").value.trim() : true)), { once: true });
+    dialog.addEventListener(
+      "close",
+      () => resolve(dialog.returnValue === "yes" && (needsReason ? $("confirm-reason").value.trim() : true)),
+      { once: true },
+    );
   });
 }
 

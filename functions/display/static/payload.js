@@ -19,7 +19,8 @@ export function bytesOf({ text, base64 }) {
  */
 export function showPayload(place, whole) {
   const type = whole.attributes.datacontenttype ?? "";
-  const xml = whole.text !== undefined && (type.includes("xml") || /^\s*</.test(whole.text)) ? parseXml(whole.text) : null;
+  const xml =
+    whole.text !== undefined && (type.includes("xml") || /^\s*</.test(whole.text)) ? parseXml(whole.text) : null;
   const json = xml ? undefined : parseJson(whole.text);
   const ways = [];
   if (xml) ways.push(["Tree", () => tree(fromXml(xml.documentElement))]);
@@ -29,19 +30,28 @@ export function showPayload(place, whole) {
   if (!whole.laidOut) ways.push(["Hex", () => pre(hex(bytesOf(whole)))]);
 
   const shown = make("div", { class: "payload" });
-  const buttons = ways.map(([name, show]) => button(name, () => choose(name, show), { class: "small", ariaPressed: "false" }));
+  const buttons = ways.map(([name, show]) =>
+    button(name, () => choose(name, show), { class: "small", ariaPressed: "false" }),
+  );
   function choose(name, show) {
     for (const each of buttons) each.ariaPressed = String(each.textContent === name);
     shown.replaceChildren(show());
   }
-  if (whole.size === 0) return place.replaceChildren(make("p", { class: "payload faint" }, "This event has no payload."));
-  place.replaceChildren(make("div", { class: "bar", role: "group", ariaLabel: "Show the payload as" }, ...buttons), shown);
+  if (whole.size === 0)
+    return place.replaceChildren(make("p", { class: "payload faint" }, "This event has no payload."));
+  place.replaceChildren(
+    make("div", { class: "bar", role: "group", ariaLabel: "Show the payload as" }, ...buttons),
+    shown,
+  );
   choose(...ways[0]);
 }
 
 const pre = (text) => make("pre", { tabIndex: 0 }, text);
 
-const cut = (text) => (text.length > RAW_CHARACTERS ? `${text.slice(0, RAW_CHARACTERS)}\n… ${text.length - RAW_CHARACTERS} characters more; copy takes all` : text);
+const cut = (text) =>
+  text.length > RAW_CHARACTERS
+    ? `${text.slice(0, RAW_CHARACTERS)}\n… ${text.length - RAW_CHARACTERS} characters more; copy takes all`
+    : text;
 
 export function parseJson(text) {
   if (text === undefined) return undefined;
@@ -81,15 +91,22 @@ function tree(value, level = 0) {
   const list = make("ul", { class: level ? "" : "tree" });
   const entries = entriesOf(value);
   if (!entries.length) list.append(make("li", { class: "faint" }, "empty"));
-  for (const [name, held] of entries.slice(0, BRANCHES)) list.append(branch(name, held instanceof Element ? fromXml(held) : held, level));
-  if (entries.length > BRANCHES) list.append(make("li", { class: "faint" }, `… ${entries.length - BRANCHES} more; Raw has all`));
+  for (const [name, held] of entries.slice(0, BRANCHES))
+    list.append(branch(name, held instanceof Element ? fromXml(held) : held, level));
+  if (entries.length > BRANCHES)
+    list.append(make("li", { class: "faint" }, `… ${entries.length - BRANCHES} more; Raw has all`));
   return list;
 }
 
 function branch(name, value, level) {
   const label = make("span", { class: "name" }, name);
   if (value === null || typeof value !== "object") {
-    return make("li", {}, label, make("span", { class: `leaf ${value === null ? "null" : typeof value}` }, String(value)));
+    return make(
+      "li",
+      {},
+      label,
+      make("span", { class: `leaf ${value === null ? "null" : typeof value}` }, String(value)),
+    );
   }
   const size = entriesOf(value).length;
   const words = Array.isArray(value) ? `${size} in a list` : `${size} inside`;
@@ -104,17 +121,22 @@ function branch(name, value, level) {
 
 function indented(element, level) {
   const pad = "  ".repeat(Math.min(level, 40));
-  const attributes = [...element.attributes].map((attribute) => ` ${attribute.name}="${escaped(attribute.value)}"`).join("");
+  const attributes = [...element.attributes]
+    .map((attribute) => ` ${attribute.name}="${escaped(attribute.value)}"`)
+    .join("");
   if (level > 400) return `${pad}…`;
   if (!element.children.length) {
     const text = escaped(element.textContent);
-    return text ? `${pad}<${element.tagName}${attributes}>${text}</${element.tagName}>` : `${pad}<${element.tagName}${attributes}/>`;
+    return text
+      ? `${pad}<${element.tagName}${attributes}>${text}</${element.tagName}>`
+      : `${pad}<${element.tagName}${attributes}/>`;
   }
   const inside = [...element.children].map((child) => indented(child, level + 1)).join("\n");
   return `${pad}<${element.tagName}${attributes}>\n${inside}\n${pad}</${element.tagName}>`;
 }
 
-const escaped = (text) => text.replace(/[&<>"]/g, (character) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[character]);
+const escaped = (text) =>
+  text.replace(/[&<>"]/g, (character) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[character]);
 
 function hex(bytes) {
   const lines = [];

@@ -53,7 +53,9 @@ export class Query {
 
   /** Show only *value* of *field*, or none of it; asked again, no longer. */
   toggle(field, value, exclude = false) {
-    const [chosen, other] = exclude ? [this.not.get(field), this.only.get(field)] : [this.only.get(field), this.not.get(field)];
+    const [chosen, other] = exclude
+      ? [this.not.get(field), this.only.get(field)]
+      : [this.only.get(field), this.not.get(field)];
     other.delete(value);
     if (!chosen.delete(value)) chosen.add(value);
   }
@@ -61,8 +63,10 @@ export class Query {
   /** Functions that say of a row whether it is looked for: by values and words, type, time, severity, and by `all`. */
   tests() {
     const [values, types] = [[], []];
-    for (const [field, chosen] of this.only) if (chosen.size) (field === "type" ? types : values).push((row) => chosen.has(row[field]));
-    for (const [field, chosen] of this.not) if (chosen.size) (field === "type" ? types : values).push((row) => !chosen.has(row[field]));
+    for (const [field, chosen] of this.only)
+      if (chosen.size) (field === "type" ? types : values).push((row) => chosen.has(row[field]));
+    for (const [field, chosen] of this.not)
+      if (chosen.size) (field === "type" ? types : values).push((row) => !chosen.has(row[field]));
     for (const { pattern, exclude } of words(this.text)) {
       values.push((row) => TEXT_FIELDS.some((field) => pattern.test(row[field])) !== exclude);
     }

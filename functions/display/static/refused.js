@@ -38,7 +38,11 @@ export class Refused {
       make("span", { class: "time" }, dateAndTime(refused.received, this.utc)),
       make("span", { class: "reason" }, refused.reason),
     ];
-    return make("li", {}, openable(cells, () => inside(refused)));
+    return make(
+      "li",
+      {},
+      openable(cells, () => inside(refused)),
+    );
   }
 }
 

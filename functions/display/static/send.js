@@ -47,7 +47,11 @@ export class Send {
         body: JSON.stringify({ target: $("send-target").value, event }),
       });
       const { status, answer: words, ms } = await answer.json();
-      say(`Sent ${event.type}, id ${event.id}`, `Answered ${status} after ${ms} ms${words ? `: ${words}` : ""}`, "Not received here yet");
+      say(
+        `Sent ${event.type}, id ${event.id}`,
+        `Answered ${status} after ${ms} ms${words ? `: ${words}` : ""}`,
+        "Not received here yet",
+      );
       this.awaited = event;
       this.arrived();
     } catch (error) {
@@ -60,7 +64,9 @@ export class Send {
     const row = this.awaited && this.received(this.awaited.source, this.awaited.id);
     if (!row) return;
     this.awaited = null;
-    $("send-result").lastElementChild.textContent = row.repeats ? `Received, for the ${row.repeats + 1}th time` : "Received";
+    $("send-result").lastElementChild.textContent = row.repeats
+      ? `Received, for the ${row.repeats + 1}th time`
+      : "Received";
   }
 }
 
@@ -75,7 +81,9 @@ function template(kind) {
     Host: { Name: "esx-01", Host: { Type: "HostSystem", Value: "host-21" } },
     Vm: kind.includes("Vm") ? { Name: "web-01", Vm: { Type: "VirtualMachine", Value: "vm-40" } } : null,
     FullFormattedMessage: EVENTS[kind],
-    ...(isAlarm ? { Alarm: { Name: "Host memory usage", Alarm: { Type: "Alarm", Value: "alarm-4" } }, From: "green", To: "red" } : {}),
+    ...(isAlarm
+      ? { Alarm: { Name: "Host memory usage", Alarm: { Type: "Alarm", Value: "alarm-4" } }, From: "green", To: "red" }
+      : {}),
   };
   const event = {
     specversion: "1.0",

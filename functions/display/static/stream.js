@@ -23,7 +23,10 @@ export function follow(address, on) {
     if (Date.now() - lostAt < OFFLINE_AFTER_MS && navigator.onLine) {
       on.connection("reconnecting", seconds ? `reconnecting in ${seconds} s` : "reconnecting");
     } else {
-      on.connection("offline", `offline since ${timeOfDay(lostAt)}, ${seconds ? `next try in ${seconds} s` : "trying"}`);
+      on.connection(
+        "offline",
+        `offline since ${timeOfDay(lostAt)}, ${seconds ? `next try in ${seconds} s` : "trying"}`,
+      );
     }
   }
 

@@ -72,7 +72,10 @@ export class Strip {
     this.utc = utc;
     const total = (severity) => this.counts.reduce((sum, bucket) => sum + bucket[severity], 0);
     const [errors, warnings, infos] = SEVERITIES.map(total);
-    const parts = [`${number(errors)} ${errors === 1 ? "error" : "errors"}`, `${number(warnings)} ${warnings === 1 ? "warning" : "warnings"}`];
+    const parts = [
+      `${number(errors)} ${errors === 1 ? "error" : "errors"}`,
+      `${number(warnings)} ${warnings === 1 ? "warning" : "warnings"}`,
+    ];
     const words = `${number(errors + warnings + infos)} in ${MINUTES} min: ${parts.join(", ")}`;
     if (this.caption.textContent !== words) this.caption.textContent = words;
     this.canvas.ariaLabel = `Events of the last ${MINUTES} minutes: ${words}`;
@@ -83,7 +86,13 @@ export class Strip {
     const style = getComputedStyle(this.canvas);
     const colour = (name) => style.getPropertyValue(`--${name}`);
     const bars = Object.fromEntries(SEVERITIES.map((severity) => [severity, colour(`${severity}-bar`)]));
-    return { ...bars, chosen: colour("chosen"), line: colour("line"), faint: colour("faint"), font: `11px ${style.fontFamily}` };
+    return {
+      ...bars,
+      chosen: colour("chosen"),
+      line: colour("line"),
+      faint: colour("faint"),
+      font: `11px ${style.fontFamily}`,
+    };
   }
 
   draw() {

@@ -10,23 +10,50 @@ const SPARE_ROWS = 6;
 const COLUMNS = {
   events: [
     { name: "severity", title: "Severity" },
-    { name: "time", title: "Date and time", text: (row, utc, narrow) => (narrow ? timeOrDate : dateAndTime)(row.at, utc, row.time), hover: (row) => row.time || "has no time: when it arrived" },
+    {
+      name: "time",
+      title: "Date and time",
+      text: (row, utc, narrow) => (narrow ? timeOrDate : dateAndTime)(row.at, utc, row.time),
+      hover: (row) => row.time || "has no time: when it arrived",
+    },
     { name: "message", title: "Description", text: (row) => row.message, hover: (row) => row.message },
     { name: "type", title: "Type", text: (row) => shortType(row.type), hover: (row) => row.type, field: "type" },
-    { name: "target", title: "Target", text: (row) => row.target, hover: targetInWords, field: "target", sign: kindSign },
+    {
+      name: "target",
+      title: "Target",
+      text: (row) => row.target,
+      hover: targetInWords,
+      field: "target",
+      sign: kindSign,
+    },
     { name: "user", title: "User", text: (row) => row.user, hover: (row) => row.user, field: "user" },
   ],
   trigger: [
     { name: "severity", title: "Severity" },
-    { name: "time", title: "Received", text: (row, utc) => dateAndTime(row.received, utc), hover: (row) => new Date(row.received).toISOString() },
-    { name: "lag", title: "Lag", text: (row) => duration(row.received - Date.parse(row.time)), hover: (row) => (row.time ? `event time ${row.time}` : "has no time") },
+    {
+      name: "time",
+      title: "Received",
+      text: (row, utc) => dateAndTime(row.received, utc),
+      hover: (row) => new Date(row.received).toISOString(),
+    },
+    {
+      name: "lag",
+      title: "Lag",
+      text: (row) => duration(row.received - Date.parse(row.time)),
+      hover: (row) => (row.time ? `event time ${row.time}` : "has no time"),
+    },
     { name: "type", title: "Type", text: (row) => row.type, hover: (row) => row.type, field: "type" },
     { name: "source", title: "Source", text: (row) => row.source, hover: (row) => row.source, field: "source" },
     { name: "subject", title: "Subject", text: (row) => row.subject, hover: (row) => row.subject, field: "subject" },
     { name: "id", title: "Id", text: (row) => row.id, hover: (row) => row.id },
     { name: "contenttype", title: "Content type", text: (row) => row.contenttype, hover: (row) => row.contenttype },
     { name: "size", title: "Size", text: (row) => bytes(row.size), hover: (row) => `${row.size} bytes` },
-    { name: "repeats", title: "Repeats", text: (row) => (row.repeats ? String(row.repeats) : ""), hover: (row) => arrivals(row) },
+    {
+      name: "repeats",
+      title: "Repeats",
+      text: (row) => (row.repeats ? String(row.repeats) : ""),
+      hover: (row) => arrivals(row),
+    },
   ],
 };
 
@@ -45,10 +72,14 @@ export class Table {
     this.isAtTop = true;
     this.wanted = null; // the entry that is to have the focus once it is made
     this.narrow = matchMedia("(max-width: 720px)");
-    scroller.addEventListener("scroll", () => {
-      this.paint();
-      on.scroll();
-    }, { passive: true });
+    scroller.addEventListener(
+      "scroll",
+      () => {
+        this.paint();
+        on.scroll();
+      },
+      { passive: true },
+    );
     new ResizeObserver(() => this.paint()).observe(scroller);
     this.narrow.addEventListener("change", () => {
       this.drop(new Set());
@@ -69,7 +100,11 @@ export class Table {
     this.rows.parentElement.dataset.view = view;
     this.heading.replaceChildren(
       ...COLUMNS[view].map(({ name, title }) =>
-        make("span", { class: name, role: "columnheader" }, make("span", { class: name === "severity" ? "unseen" : "" }, title)),
+        make(
+          "span",
+          { class: name, role: "columnheader" },
+          make("span", { class: name === "severity" ? "unseen" : "" }, title),
+        ),
       ),
     );
     this.drop(new Set());

@@ -7,11 +7,21 @@ import { parseJson } from "./payload.js";
 /** Fill *place* with the Trigger for an event with these *attributes*, as YAML and as a `kn` line. */
 export function showTrigger(place, attributes) {
   const yaml = triggerYaml(attributes);
-  const box = make("textarea", { id: "trigger", value: yaml, rows: 16, spellcheck: false, ariaLabel: "Trigger as YAML" });
+  const box = make("textarea", {
+    id: "trigger",
+    value: yaml,
+    rows: 16,
+    spellcheck: false,
+    ariaLabel: "Trigger as YAML",
+  });
   const verdict = make("p", { id: "verdict", role: "status" });
   const test = async () => {
     try {
-      const answer = await api("api/match", { method: "POST", headers: { "content-type": "application/yaml" }, body: box.value });
+      const answer = await api("api/match", {
+        method: "POST",
+        headers: { "content-type": "application/yaml" },
+        body: box.value,
+      });
       const { matches, held } = await answer.json();
       verdict.textContent = `This filter matches ${number(matches)} of ${number(held)} held.`;
       verdict.className = "";
@@ -21,13 +31,26 @@ export function showTrigger(place, attributes) {
     }
   };
   place.replaceChildren(
-    make("p", { class: "faint" }, "This Trigger brings events of this type and source to a function of yours. Change it and try."),
+    make(
+      "p",
+      { class: "faint" },
+      "This Trigger brings events of this type and source to a function of yours. Change it and try.",
+    ),
     box,
-    make("div", { class: "bar" }, button("Test against what is held", test, { id: "test" }), copying("Copy YAML", () => box.value)),
+    make(
+      "div",
+      { class: "bar" },
+      button("Test against what is held", test, { id: "test" }),
+      copying("Copy YAML", () => box.value),
+    ),
     verdict,
     make("h3", {}, "The same with kn"),
     make("pre", { id: "kn", tabIndex: 0 }, knLine(attributes)),
-    make("div", { class: "bar" }, copying("Copy line", () => knLine(attributes))),
+    make(
+      "div",
+      { class: "bar" },
+      copying("Copy line", () => knLine(attributes)),
+    ),
   );
   test();
 }
@@ -73,7 +96,11 @@ function knLine(attributes) {
 
 /** "on-vmpoweredoffevent": a name that Kubernetes takes. */
 function triggerName(attributes) {
-  const name = shortType(attributes.type).toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 50).replace(/^-+|-+$/g, "");
+  const name = shortType(attributes.type)
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .slice(0, 50)
+    .replace(/^-+|-+$/g, "");
   return `on-${name || "event"}`;
 }
 
@@ -87,7 +114,11 @@ export function structured({ attributes, text, base64, size }) {
   const type = (attributes.datacontenttype ?? "application/json").split(";")[0].trim().toLowerCase();
   const isJson = /[/+]json$/.test(type);
   const isText = text !== undefined && !isJson;
-  const data = isText ? `"data": ${JSON.stringify(text)}` : isJson && isWhole(text) ? `"data": ${text.trim()}` : `"data_base64": ${JSON.stringify(base64 ?? toBase64(text))}`;
+  const data = isText
+    ? `"data": ${JSON.stringify(text)}`
+    : isJson && isWhole(text)
+      ? `"data": ${text.trim()}`
+      : `"data_base64": ${JSON.stringify(base64 ?? toBase64(text))}`;
   return `${head.slice(0, -2)},\n  ${data}\n}`;
 }
 
