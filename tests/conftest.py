@@ -13,6 +13,8 @@ from tests.support.administrator import Administrator
 from tests.support.recorder import Recorder, Request, Response
 from tests.support.requirements import VCSIM_WITH_ALARMS, require_built, require_variable, require_vcsim
 
+pytest_plugins = ["tests.support.flaky"]
+
 
 def pytest_xdist_auto_num_workers() -> int:
     """Half of the tests' time is spent waiting, for processes and for the page: three for every two cores."""
