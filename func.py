@@ -1,84 +1,113 @@
-"""The door: `FUNCTION` → function object; request → event; error → HTTP status.
+"""The entry point: `FUNCTION` → function, request → event, error → HTTP status.
 
-Here and in the launcher, and nowhere else, parliament is known: functions are plain objects, and another function
-runtime would change this file only. The builders recognise the project by its `main` and its import of parliament.
+Only this file and the launcher know parliament: functions are plain objects, and another function runtime would change
+these two only. The builders recognize the project by its `main` and its import of parliament.
 """
 
 import importlib
-import json
 import os
+import pkgutil
 import threading
 import time
 import uuid
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import structlog
-from cloudevents.http import CloudEvent as ParliamentEvent
-from cloudevents.http import from_http
 from flask import Flask, Request, Response, current_app
 from parliament import Context, server
 from werkzeug.exceptions import HTTPException
 
+import functions
 from functions import Environ, Function, ReadsRequests
-from pipeline import settings
-from pipeline.cloudevents import CloudEvent, create, to_binary
+from pipeline import cloudevents, settings
+from pipeline.cloudevents import STRICT, HTTPMessage
 from pipeline.errors import PermanentError, SettingsError, TemporaryError, cut
 
-FUNCTIONS = {
-    "poller": "functions.poller",
-    "display": "functions.display",
-    "notify": "functions.notify",
-    "deadletter": "functions.deadletter",
-    "tag": "functions.tag",
-    "attribute": "functions.attribute",
-    "webhook": "functions.webhook",
-    "maintenance": "functions.maintenance",
-    "failover": "functions.failover",
-    "capacity": "functions.capacity",
-    "preempt": "functions.preempt",
-}
-"""What `FUNCTION` may say → the module whose `create(environ)` makes it. Only the chosen one is imported."""
+FUNCTIONS = tuple(module.name for module in pkgutil.iter_modules(functions.__path__))
+"""The names that `FUNCTION` may have, in alphabetical order: the modules in `functions/`. None of them is imported."""
 
 REASON_BYTES = 768
-"""An answer's most. Knative 0.47 puts it into a dead letter as base64, in a buffer of 1,024 bytes: more than fits there
-ends its channel dispatcher by a panic, and every event that this holds is lost."""
-
-REQUIRED_ATTRIBUTES = ("specversion", "id", "source", "type")
+"""The maximum size of an error's body. Knative 0.47 puts it into a dead letter as base64, in a buffer of 1,024 bytes. A
+longer one makes its channel dispatcher panic, and every event that the dispatcher holds is lost."""
 
 log = structlog.get_logger()
 
 
 def open_function(name: str, environ: Environ) -> Function:
-    """The function *name*, with its settings from *environ*.
+    """Return the function *name* with its settings from *environ*. Only its module is imported.
 
-    Raises `SettingsError` with the list of names when there is none of that name, or with every fault of its settings.
+    Raises `SettingsError` with the list of names if there is no such function, or with every error of its settings.
     """
     if name not in FUNCTIONS:
         raise SettingsError([f"FUNCTION is {name!r}, not one of {', '.join(FUNCTIONS)}; for example FUNCTION=display"])
-    function: Function = importlib.import_module(FUNCTIONS[name]).create(environ)
+    function: Function = importlib.import_module(f"functions.{name}").create(environ)
     return function
 
 
-def application(name: str, function: Function) -> Flask:
-    """parliament's Flask application around *function*, with the function's own routes."""
-    app: Flask = server.create(Door(name, function))
-    # parliament's "No CloudEvent available" says less than the line that the door logs about the same request.
-    app.logger.setLevel("ERROR")
-    if function.blueprint is not None:
-        app.register_blueprint(function.blueprint)
-    return app
+class Outcome(NamedTuple):
+    """The response to one request, as any web framework can send it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
-class Door:
-    """One function behind parliament's contract: an object with `main(context)`, which never raises."""
+class FunctionAdapter:
+    """Turns a request into an event for the function, and what comes of it into a status."""
 
     def __init__(self, name: str, function: Function) -> None:
         self._name = name
         self._function = function
 
+    def respond(self, message: HTTPMessage) -> Outcome:
+        """Handle a `POST /` and log it in one line. Never raises.
+
+        The status is 202 without a body, 200 with the reply event, or 400, 503 or 500 with the reason in one line.
+        """
+        started = time.perf_counter()
+        logged: dict[str, object] = {}
+        try:
+            outcome = self._handle(message, logged)
+            reason = ""
+        except TemporaryError as error:
+            outcome = _text(reason := cut(str(error)), 503)
+        except PermanentError as error:
+            outcome = _text(reason := cut(str(error)), 400)
+        except Exception:
+            error_id = uuid.uuid4().hex[:12]
+            log.exception("event failed", error_id=error_id)
+            outcome = _text(reason := f"internal error {error_id}; the log of {self._name} has it under this id", 500)
+        ms = round((time.perf_counter() - started) * 1000, 1)
+        if reason:
+            log.warning("event rejected", status=outcome.status, ms=ms, reason=reason, **logged)
+        else:
+            log.info("event handled", status=outcome.status, ms=ms, **logged)
+        return outcome
+
+    def _handle(self, message: HTTPMessage, logged: dict[str, object]) -> Outcome:
+        """Hand *message* to the function, and add to *logged* what the log line says of it."""
+        if isinstance(self._function, ReadsRequests):
+            logged |= self._function.receive(message.headers, message.body)
+            return Outcome(202, {}, b"")
+        event = cloudevents.from_http(message, STRICT)
+        logged |= {name: event[name] for name in ("id", "type", "source")}
+        reply = self._function.handle(event)
+        if reply is None:
+            return Outcome(202, {}, b"")
+        return Outcome(200, *cloudevents.to_binary(reply, percent_encoded=False))
+
     def main(self, context: Context) -> Response:
-        """Answer `GET /` with the function's page, and `POST /` with what came of handling its event."""
-        return self._page() if context.request.method == "GET" else self._receive(context)
+        """Answer `GET /` with the function's page, and `POST /` with the outcome of handling its event."""
+        if context.request.method == "GET":
+            return self._page()
+        try:
+            message = HTTPMessage(_headers(context.request), context.request.get_data())
+        except HTTPException as error:  # the body is cut off or too large
+            reason = cut(error.description or "")
+            log.warning("event rejected", status=error.code, reason=reason)
+            return _response(_text(reason, error.code or 400))
+        return _response(self.respond(message))
 
     def _page(self) -> Response:
         # parliament's own route for GET / comes first, so a function's page is called from here.
@@ -86,103 +115,62 @@ class Door:
         index = current_app.view_functions.get(f"{blueprint.name}.index") if blueprint is not None else None
         if index is not None:
             return current_app.make_response(current_app.ensure_sync(index)())
-        return _text(f"This is the function {self._name} of vcenter-events: POST a CloudEvent to this address.", 200)
-
-    def _receive(self, context: Context) -> Response:
-        """202 without a body, or 200 with the reply event; 400, 503 or 500 with the reason in one line."""
-        started = time.perf_counter()
-        event: ParliamentEvent | None = context.cloud_event
-        reply: CloudEvent | None = None
-        reason = ""
-        told: Mapping[str, object] = {}
-        try:
-            if isinstance(self._function, ReadsRequests):
-                told = self._function.receive(context.request.headers, context.request.get_data())
-            else:
-                reply = self._function.handle(well_formed(context.request, event))
-            status = 202 if reply is None else 200
-        except TemporaryError as error:
-            status, reason = 503, cut(str(error))
-        except PermanentError as error:
-            status, reason = 400, cut(str(error))
-        except HTTPException as error:
-            status, reason = error.code or 400, cut(error.description or "")
-        except Exception:
-            error_id = uuid.uuid4().hex[:12]
-            status, reason = 500, f"internal error {error_id}; the log of {self._name} has it under this id"
-            log.exception("event failed", error_id=error_id)
-
-        outcome = log.info if status < 300 else log.warning
-        outcome(
-            "event handled" if status < 300 else "event refused",
-            status=status,
-            ms=round((time.perf_counter() - started) * 1000, 1),
-            **({"reason": reason} if reason else {}),
-            **(told or ({name: event.get(name) for name in ("id", "type", "source")} if event is not None else {})),
-        )
-        if reply is not None:
-            headers, body = to_binary(reply, percent_encoded=False)
-            return Response(body, status, dict(headers))
-        return _text(reason, status) if reason else Response(status=status)
+        line = f"This is the function {self._name} of vcenter-events: POST a CloudEvent to this address."
+        return _response(_text(line, 200))
 
 
-def well_formed(request: Request, event: ParliamentEvent | None) -> CloudEvent:
-    """*event*, which parliament read from *request*, or None when it could not.
-
-    Raises `PermanentError` with what the request lacks: parliament says only that there is no event, so the request is
-    read again to learn why; and it lets pass attributes that are empty or no text.
-    """
-    if event is None:
-        raise PermanentError(f"not a CloudEvent: {_why_no_event(request)}")
-    lacking = [name for name in REQUIRED_ATTRIBUTES if not isinstance(event.get(name), str) or not event[name].strip()]
-    if lacking:
-        raise PermanentError(f"not a CloudEvent: {', '.join(lacking)} must be text and not empty")
-    return create(event.get_attributes(), event.get_data())
-
-
-def _why_no_event(request: Request) -> str:
-    content_type = request.mimetype or "none"
-    if content_type == "application/cloudevents-batch+json":
-        return "it is a batch; send one event a request"
-    body = request.get_data()
-    if any(header.lower().startswith("ce-") for header, _ in request.headers):
-        missing = [f"ce-{name}" for name in REQUIRED_ATTRIBUTES if f"ce-{name}" not in request.headers]
-        if missing:
-            return f"missing headers: {', '.join(missing)}"
-    else:
-        try:
-            structured = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            modes = "no ce-specversion, ce-id, ce-source and ce-type headers, and"
-            return f"{modes} the body (content type {content_type}) is not JSON that can be read: {error}"
-        if not isinstance(structured, dict):
-            return f"the body is JSON, but {type(structured).__name__} where an event is an object"
-        missing = [name for name in REQUIRED_ATTRIBUTES if name not in structured]
-        if missing:
-            return f"missing attributes: {', '.join(missing)}"
-    try:
-        from_http(request.headers, body)
-    except Exception as error:  # noqa: BLE001 - whatever the SDK raises is the reason; its errors have no common base
-        return str(error) or type(error).__name__
-    return "the CloudEvents SDK could not read it"
-
-
-def _text(line: str, status: int) -> Response:
+def _text(line: str, status: int) -> Outcome:
     body = line.encode()[: REASON_BYTES - 1].decode(errors="ignore")
-    return Response(f"{body}\n", status, mimetype="text/plain")
+    return Outcome(status, {"content-type": "text/plain; charset=utf-8"}, f"{body}\n".encode())
 
 
-# ── parliament's own server (`python -m parliament .`, `kn func run`): it imports this file and calls `main` ──
+# ── Flask and parliament ──
+
+
+class _Response(Response):
+    default_mimetype = None  # a reply without a content type has none
+
+
+def _response(outcome: Outcome) -> Response:
+    headers = {name: value.encode("utf-8", "replace").decode("latin-1") for name, value in outcome.headers.items()}
+    return _Response(outcome.body, outcome.status, headers)
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """The headers of *request*, which WSGI gives as Latin-1, read as UTF-8 if they are that."""
+    return {name: _utf8(value) for name, value in request.headers.items()}
+
+
+def _utf8(text: str) -> str:
+    try:
+        return text if text.isascii() else text.encode("latin-1").decode()
+    except UnicodeError:
+        return text
+
+
+def application(name: str, function: Function) -> Flask:
+    """Return parliament's Flask application around *function*, with the function's own routes."""
+    app: Flask = server.create(FunctionAdapter(name, function))
+    # parliament logs "No CloudEvent available", which says less than the adapter's line about the same request.
+    app.logger.setLevel("ERROR")
+    if function.blueprint is not None:
+        app.register_blueprint(function.blueprint)
+    return app
+
 
 _opening = threading.Lock()
-_door: Door | None = None
+_adapter: FunctionAdapter | None = None
 
 
 def main(context: Context) -> Response:
-    """parliament's contract, for the function that the environment names; opened at the first request."""
-    global _door  # noqa: PLW0603 - parliament calls a module, so the module keeps what it opened
+    """Serve the function that the environment names, opened at the first request.
+
+    parliament's own server (`python -m parliament .`, `kn func run`) imports this file and calls this function.
+    """
+    global _adapter  # noqa: PLW0603 - parliament calls a module, so the module keeps what it opened
     with _opening:
-        if _door is None:
-            wanted = settings.read(settings.ServerSettings, os.environ)
-            _door = Door(wanted.function, open_function(wanted.function, os.environ))
-    return _door.main(context)
+        if _adapter is None:
+            server_settings = settings.read(settings.ServerSettings, os.environ)
+            function = open_function(server_settings.function, os.environ)
+            _adapter = FunctionAdapter(server_settings.function, function)
+    return _adapter.main(context)

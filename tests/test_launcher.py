@@ -40,7 +40,7 @@ def test_unknown_function_is_refused_with_the_list_of_names() -> None:
     process = launch("pager")
     _, said = process.communicate(timeout=10)
     assert process.returncode == 2
-    assert "'pager', not one of poller, display, notify" in said
+    assert "'pager', not one of attribute, capacity, deadletter, display" in said
 
 
 def test_port_in_use_is_said_in_one_sentence() -> None:
@@ -56,7 +56,7 @@ def test_help_lists_the_functions(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         launcher.main(["--help"], {})
     assert ended.value.code == 0
-    assert "FUNCTION is one of poller, display, notify" in capsys.readouterr().out
+    assert "FUNCTION is one of attribute, capacity, deadletter, display" in capsys.readouterr().out
 
 
 # ── limits ──

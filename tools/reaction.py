@@ -1,7 +1,7 @@
 """`python -m tools.reaction NAME`: the files of a reaction of one's own, from the example in `docs/reactions.md`.
 
 It writes functions/NAME.py, triggers/reactions/NAME.yaml, tests/functions/test_NAME.py and a Knative Service,
-config/reactions/500-NAME.yaml, and lists them where func.py and kustomize look. The example is read from the page, so
+config/reactions/500-NAME.yaml, and lists them where kustomize looks. The example is read from the page, so
 the two cannot differ.
 """
 
@@ -35,7 +35,6 @@ def make(root: Path, name: str) -> list[Path]:
         raise CannotMake(f"{', '.join(present)}: there already")
     for path, text in files.items():
         path.write_text(text, encoding="utf-8")
-    enlist(root / "func.py", r"FUNCTIONS = \{\n(?:    .*\n)*", f'    "{name}": "functions.{name}",\n')
     for folder, file in (("config", f"500-{name}.yaml"), ("triggers", f"{name}.yaml")):
         kustomization = root / folder / "reactions" / "kustomization.yaml"
         enlist(kustomization, r"resources:\n(?:  - [^.].*\n)*", f"  - {file}\n", sort=True)
