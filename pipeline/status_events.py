@@ -1,8 +1,7 @@
-"""What the poller itself has to say, as CloudEvents of its own types: pure, like `vsphere.event`.
+"""Status events: the poller's reports about itself, as CloudEvents of its own types. Pure.
 
-What goes wrong between vCenter and the sink is worth a Trigger, too. The source is the vCenter's, so that several
-pollers can be told apart; the id follows from what happened, so that saying it twice is recognised. `docs/events.md`
-lists them.
+A Trigger can select them like any other event. The source is the vCenter's, which distinguishes several pollers. The
+id follows from the occurrence, so that a repeated report is recognised. `docs/events.md` lists them.
 """
 
 import datetime
@@ -18,33 +17,40 @@ UNDELIVERABLE = f"{TYPE_PREFIX}undeliverable.v0"
 
 
 def unreachable(source: str, since: datetime.datetime, reason: str) -> CloudEvent:
-    """vCenter cannot be read since *since* (UTC): *reason* says what was tried and what came back."""
-    return _notice(UNREACHABLE, source, since, f"unreachable-{_text(since)}", {"since": _text(since), "reason": reason})
+    """Return the report that vCenter cannot be read since *since* (UTC) because of *reason*."""
+    return _status_event(
+        UNREACHABLE, source, since, f"unreachable-{_text(since)}", {"since": _text(since), "reason": reason}
+    )
 
 
 def recovered(source: str, since: datetime.datetime, now: datetime.datetime) -> CloudEvent:
-    """vCenter is read again *now*, after it could not be since *since* (UTC)."""
+    """Return the report that vCenter is read again at *now* after an outage since *since* (UTC)."""
     seconds = round((now - since).total_seconds(), 3)
     data = {"since": _text(since), "until": _text(now), "seconds": seconds}
-    return _notice(RECOVERED, source, now, f"recovered-{_text(since)}", data)
+    return _status_event(RECOVERED, source, now, f"recovered-{_text(since)}", data)
 
 
 def gap(source: str, first: int, last: int, now: datetime.datetime) -> CloudEvent:
-    """The events with the keys *first* to *last*, both included, are no longer held by vCenter and were never read."""
-    return _notice(GAP, source, now, f"gap-{first}-{last}", {"first": first, "last": last})
+    """Return the report that vCenter no longer holds the events *first* to *last* (inclusive), never read here."""
+    return _status_event(GAP, source, now, f"gap-{first}-{last}", {"first": first, "last": last})
 
 
 def undeliverable(
     source: str, count: int, last_id: str, last_type: str, reason: str, now: datetime.datetime
 ) -> CloudEvent:
-    """*count* events were refused for good since the notice before; the last one's id and type, and why."""
+    """Return the report that *count* events were rejected permanently since the previous report.
+
+    *last_id*, *last_type* and *reason* describe the last one.
+    """
     data = {"count": count, "lastId": last_id, "lastType": last_type, "reason": reason}
-    return _notice(UNDELIVERABLE, source, now, f"undeliverable-{last_id}-{_text(now)}", data)
+    return _status_event(UNDELIVERABLE, source, now, f"undeliverable-{last_id}-{_text(now)}", data)
 
 
-def _notice(kind: str, source: str, moment: datetime.datetime, identity: str, data: dict[str, Any]) -> CloudEvent:
+def _status_event(
+    event_type: str, source: str, moment: datetime.datetime, identity: str, data: dict[str, Any]
+) -> CloudEvent:
     attributes = {
-        "type": kind,
+        "type": event_type,
         "source": source,
         "id": identity,
         "time": _text(moment),

@@ -1,11 +1,19 @@
-"""The poller: a tick reads vCenter's new events and delivers them; the checkpoint follows what was acknowledged.
+"""The poller: reads vCenter's event history and delivers it to the sink, up to a checkpoint.
 
-A tick, or the process's start, begins a poll or extends the one that runs: a poll drains the history since the
-checkpoint, then follows it until FOLLOW_SECONDS after the last tick. So the ticks' period is not the latency, and
-without ticks polling ends. The tick that began a poll is answered once everything was delivered and saved; one that
-finds a poll, at once.
+A tick, or the start of the process, begins a poll or extends the one that runs. A poll reads everything since the
+checkpoint, then follows the history until FOLLOW_SECONDS after the last tick. So the latency does not depend on the
+period of the ticks, and polling ends without ticks. A tick that begins a poll is answered once everything is delivered
+and saved. A tick that extends one is answered at once.
 
-`poll` reads, `keeper` saves the position and holds the claim, `lease` says how long, `parts` is what they share.
+| module | content |
+|---|---|
+| `poll` | the loop that reads |
+| `checkpointed_sink` | the sink and the writer of its checkpoint, while the lease is held |
+| `sink`, `delivery` | sending events: concurrency and order, one event over HTTP |
+| `in_flight`, `acknowledgements` | which events are under way, and which position is safe to save |
+| `retry`, `resend` | the rules of retries, and of resending after an outage |
+| `checkpoint_writer`, `checkpoint`, `lease`, `stores` | saving the position |
+| `progress`, `metrics`, `settings` | the state that outlives a poll, and its description to the outside |
 """
 
 import threading
@@ -16,84 +24,80 @@ from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from functions import Environ
-from functions.poller.checkpoint import open_store
-from functions.poller.lease import Lease
-from functions.poller.metrics import Metrics
-from functions.poller.parts import Parts
+from functions.poller.checkpointed_sink import CheckpointedSink
+from functions.poller.metrics import PollerMetrics
 from functions.poller.poll import Poll
+from functions.poller.progress import Progress
 from functions.poller.settings import PollerSettings
-from functions.poller.sink import Counts, Sink
+from functions.poller.stores import Store, open_store
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import TemporaryError
 from pipeline.settings import read
-from vsphere.event import Position
 from vsphere.history import check_selection
 from vsphere.session import Session
 
 log = structlog.get_logger()
 
-ANSWER_SECONDS = 25.0
-"""A tick whose poll is not drained by then is answered 503; the poll goes on."""
+TICK_TIMEOUT_SECONDS = 25.0
+"""A tick whose poll is not drained within this time is answered 503. The poll continues."""
 
 
 def create(environ: Environ) -> "Poller":
-    """The poller of the settings in *environ*, polling already unless it only drains. Raises `SettingsError`."""
+    """Return the poller of the settings in *environ*. It polls already unless it does not follow.
+
+    Raises `SettingsError`.
+    """
     settings = read(PollerSettings, environ)
     check_selection(settings.vcenter)
-    counts = Counts()
-    at_most_once = settings.replay_window_seconds == 0
-
-    def open_sink() -> Sink[Position]:
-        return Sink(settings.sink, at_most_once, counts)
-
-    parts = Parts(settings, Session(settings.vcenter), open_store(settings.checkpoint), open_sink, counts)
-    poller = Poller(parts)
+    poller = Poller(settings, Session(settings.vcenter), open_store(settings.checkpoint))
     if settings.follow_seconds > 0:
         poller.begin()
     return poller
 
 
 class Poller:
-    """One vCenter's history to one sink, by ticks."""
+    """One vCenter's history to one sink, driven by ticks."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._follow_seconds = parts.settings.follow_seconds
+    def __init__(self, settings: PollerSettings, vcenter: Session, store: Store) -> None:
+        self._settings = settings
+        self._vcenter = vcenter
+        self._progress = Progress()
+        self._output = CheckpointedSink(settings, store, self._progress, vcenter.interrupt)
         self._lock = threading.Lock()
         self._poll: Poll | None = None
         self._closing = False
         registry = CollectorRegistry()
-        registry.register(Metrics(parts))
+        registry.register(PollerMetrics(vcenter, self._output, self._progress))
         self.blueprint: Blueprint | None = Blueprint("poller", __name__)
         self.blueprint.add_url_rule(
             "/metrics", "metrics", lambda: Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
         )
 
     def begin(self) -> tuple[Poll, bool]:
-        """Extend the poll that runs, or start one; returns it, and whether it ran already."""
+        """Extend the running poll or start one. Returns the poll and True if it was running."""
         with self._lock:
             if self._closing:
                 raise TemporaryError("tick: the poller is being closed")
-            if self._poll is not None and self._poll.lease.extend(self._follow_seconds):
+            if self._poll is not None and self._poll.deadline.extend(self._settings.follow_seconds):
                 return self._poll, True
-            self._poll = Poll(self._parts, Lease(self._follow_seconds), self._poll)
+            self._poll = Poll(self._settings, self._vcenter, self._output, self._progress, self._poll)
             return self._poll, False
 
     def handle(self, event: CloudEvent) -> None:
-        """Take a tick, whatever its content. Raises what keeps the poll from its work."""
+        """Take a tick, whatever its content. Raises the error that keeps the poll from its work."""
         started = time.monotonic()
-        poll, ran_already = self.begin()
-        if ran_already:
-            poll.raise_trouble()
-            log.info("tick extends the poll", id=event["id"], **poll.summary())
+        poll, was_running = self.begin()
+        if was_running:
+            poll.status.raise_error()
+            log.info("Tick extends the poll", id=event["id"], **poll.summary())
             return
-        poll.wait_drained(ANSWER_SECONDS)
-        log.info("tick done", id=event["id"], ms=round((time.monotonic() - started) * 1000), **poll.summary())
+        poll.wait_drained(TICK_TIMEOUT_SECONDS)
+        log.info("Tick done", id=event["id"], ms=round((time.monotonic() - started) * 1000), **poll.summary())
 
     def close(self) -> None:
-        """End the poll: what was read is delivered, the position saved, the session ended."""
+        """End the poll: events already read are delivered, the checkpoint is saved, the session ends."""
         with self._lock:
             self._closing = True
         if self._poll is not None:
             self._poll.close()
-        self._parts.vcenter.close()
+        self._vcenter.close()

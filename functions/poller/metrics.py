@@ -1,4 +1,4 @@
-"""What `/metrics` shows, in Prometheus' terms."""
+"""The poller's metrics."""
 
 import datetime
 from collections.abc import Iterator
@@ -6,49 +6,59 @@ from collections.abc import Iterator
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from functions.poller.parts import Parts, now
+from functions.poller.checkpointed_sink import CheckpointedSink
+from functions.poller.progress import Progress, now
 from vsphere.event import Position
+from vsphere.session import Session
 
 
-class Metrics(Collector):
-    """What `/metrics` shows, read from the parts when it is asked for; nothing is counted twice."""
+class PollerMetrics(Collector):
+    """The poller's metrics, read from its state when they are scraped, so that nothing is counted twice."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, vcenter: Session, output: CheckpointedSink, progress: Progress) -> None:
+        self._vcenter = vcenter
+        self._output = output
+        self._progress = progress
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics, in Prometheus' terms: totals count up from the process's start."""
-        parts, counts = self._parts, self._parts.counts
-        for name, text, value in (
-            ("read", "Events read from vCenter", parts.read),
-            ("sent", "Events that the sink acknowledged", counts.sent),
-            ("retried", "Tries after the first", counts.retried),
-            ("resent", "Events that the sink had acknowledged, sent again after it broke", counts.resent),
-            ("dead_lettered", "Events that the dead-letter sink acknowledged", counts.dead_lettered),
-            ("refused", "Events refused for good with no dead-letter sink set", counts.refused),
+        """Yield the counters, which start at 0 with the process, and the gauges."""
+        yield from self._counters()
+        yield from self._gauges()
+
+    def _counters(self) -> Iterator[Metric]:
+        counts = self._progress.counts
+        for name, meaning, value in (
+            ("read", "Events read from vCenter.", self._progress.read),
+            ("sent", "Events acknowledged by the sink.", counts.sent),
+            ("retries", "Attempts to send an event after the first one.", counts.retries),
+            ("resent", "Events sent again after an outage of the sink.", counts.resent),
+            ("dead_lettered", "Events acknowledged by the dead-letter sink.", counts.dead_lettered),
+            ("dropped", "Events rejected permanently while no dead-letter sink is set.", counts.dropped),
         ):
-            yield CounterMetricFamily(f"vcenter_events_{name}", text, value)
-        sink = parts.sink
-        oldest = sink.oldest_open if sink else None
-        at_vcenter = now() + parts.vcenter.clock_lead
-        for name, text, gauge in (
-            ("vcenter_events_pending", "Events read and not yet acknowledged", sink.pending if sink else 0),
+            yield CounterMetricFamily(f"vcenter_events_{name}", meaning, value)
+
+    def _gauges(self) -> Iterator[Metric]:
+        sink = self._output.sink
+        oldest = sink.in_flight.oldest_open if sink else None
+        vcenter_now = now() + self._vcenter.clock_lead
+        for name, meaning, value in (
+            ("vcenter_events_in_flight", "Events read and not yet acknowledged.", self._output.pending),
             (
                 "vcenter_events_lag_seconds",
-                "Age of the oldest event not yet acknowledged",
-                _age(oldest, at_vcenter) or 0,
+                "Age of the oldest event not yet acknowledged.",
+                _age_seconds(oldest, vcenter_now) or 0,
             ),
             (
                 "vcenter_checkpoint_age_seconds",
-                "Age of the event that the checkpoint names",
-                _age(parts.saved, at_vcenter),
+                "Age of the event at the checkpoint.",
+                _age_seconds(self._progress.saved, vcenter_now),
             ),
-            ("vcenter_session_up", "Whether there is a session with vCenter", int(parts.vcenter.connected)),
-            ("vcenter_sink_failing", "Whether the sink does not take events now", int(bool(sink and sink.failing))),
+            ("vcenter_session_up", "1 if there is a session with vCenter.", int(self._vcenter.connected)),
+            ("vcenter_sink_failing", "1 if the sink does not acknowledge events.", int(bool(self._output.failing))),
         ):
-            if gauge is not None:
-                yield GaugeMetricFamily(name, text, gauge)
+            if value is not None:
+                yield GaugeMetricFamily(name, meaning, value)
 
 
-def _age(position: Position | None, moment: datetime.datetime) -> float | None:
+def _age_seconds(position: Position | None, moment: datetime.datetime) -> float | None:
     return max(0.0, (moment - position.created_time).total_seconds()) if position else None

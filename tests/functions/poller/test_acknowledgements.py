@@ -1,66 +1,67 @@
-"""The saved position never passes an open event: stated for every order of acknowledgements."""
+"""The saved position never passes an open event, for every order of acknowledgements."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.poller.acknowledgements import AcknowledgedPrefix
+from functions.poller.acknowledgements import AcknowledgementTracker
 
 
 def test_position_is_none_before_the_first_acknowledgement() -> None:
-    prefix = AcknowledgedPrefix[str]()
-    prefix.add("a")
-    assert prefix.position is None
+    tracker = AcknowledgementTracker[str]()
+    tracker.add("a")
+    assert tracker.position is None
 
 
-def test_position_waits_for_the_first_open_event() -> None:
-    prefix = AcknowledgedPrefix[str]()
-    tickets = [prefix.add(name) for name in "abc"]
-    assert not prefix.acknowledge(tickets[1])
-    assert prefix.position is None
-    assert prefix.acknowledge(tickets[0])
-    assert prefix.position == "b"
-    assert len(prefix) == 1
+def test_position_waits_for_the_first_open_entry() -> None:
+    tracker = AcknowledgementTracker[str]()
+    numbers = [tracker.add(name) for name in "abc"]
+    assert not tracker.acknowledge(numbers[1])
+    assert tracker.position is None
+    assert tracker.acknowledge(numbers[0])
+    assert tracker.position == "b"
+    assert len(tracker) == 1
 
 
-def test_what_moves_nowhere_is_waited_for_and_leaves_the_position() -> None:
-    prefix = AcknowledgedPrefix[str]()
-    tickets = [prefix.add("a"), prefix.add(None), prefix.add("b")]
-    prefix.acknowledge(tickets[0])
-    prefix.acknowledge(tickets[2])
-    assert (prefix.position, len(prefix)) == ("a", 2)
-    prefix.acknowledge(tickets[1])
-    assert (prefix.position, len(prefix)) == ("b", 0)
+def test_entry_without_position_is_waited_for() -> None:
+    tracker = AcknowledgementTracker[str]()
+    numbers = [tracker.add("a"), tracker.add(None), tracker.add("b")]
+    tracker.acknowledge(numbers[0])
+    tracker.acknowledge(numbers[2])
+    assert (tracker.position, len(tracker)) == ("a", 2)
+    tracker.acknowledge(numbers[1])
+    assert (tracker.position, len(tracker)) == ("b", 0)
 
 
-def test_ticket_never_given_out_is_refused() -> None:
-    with pytest.raises(ValueError, match="never given out"):
-        AcknowledgedPrefix[str]().acknowledge(0)
+def test_unknown_sequence_number_raises() -> None:
+    with pytest.raises(ValueError, match="never assigned"):
+        AcknowledgementTracker[str]().acknowledge(0)
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(min_value=0, max_value=60)), max_size=200))
-def test_prefix_equals_its_definition_for_any_order(steps: list[int | None]) -> None:
-    """None adds the next position, a number acknowledges a ticket (again, too)."""
-    prefix = AcknowledgedPrefix[int]()
+def test_position_equals_its_definition_for_any_order(steps: list[int | None]) -> None:
+    """None adds the next entry. A number acknowledges that entry, perhaps not for the first time."""
+    tracker = AcknowledgementTracker[int]()
     acknowledged: set[int] = set()
     added = 0
     for step in steps:
         if step is None:
-            assert prefix.add(added) == added
+            assert tracker.add(added) == added
             added += 1
         elif step < added:
-            prefix.acknowledge(step)
+            tracker.acknowledge(step)
             acknowledged.add(step)
-        first_open = next((ticket for ticket in range(added) if ticket not in acknowledged), added)
-        assert prefix.position == (first_open - 1 if first_open else None)
-        assert len(prefix) == added - first_open
+        first_open = next((number for number in range(added) if number not in acknowledged), added)
+        assert tracker.position == (first_open - 1 if first_open else None)
+        assert tracker.oldest_open == (first_open if first_open < added else None)
+        assert len(tracker) == added - first_open
 
 
 @given(st.integers(min_value=1, max_value=300).flatmap(lambda count: st.permutations(range(count))))
-def test_everything_acknowledged_leaves_nothing_in_memory(order: list[int]) -> None:
-    prefix = AcknowledgedPrefix[int]()
+def test_nothing_stays_in_memory_once_all_is_acknowledged(order: list[int]) -> None:
+    tracker = AcknowledgementTracker[int]()
     for number in range(len(order)):
-        prefix.add(number)
-    for ticket in order:
-        prefix.acknowledge(ticket)
-    assert (prefix.position, len(prefix)) == (len(order) - 1, 0)
+        tracker.add(number)
+    for number in order:
+        tracker.acknowledge(number)
+    assert (tracker.position, len(tracker)) == (len(order) - 1, 0)

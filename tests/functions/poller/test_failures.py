@@ -1,4 +1,4 @@
-"""What the predecessor lost is not lost: the poller as a process, a real simulator, a sink that misbehaves."""
+"""Failures that lost events in the predecessor: the poller as a process, a real simulator, a sink that misbehaves."""
 
 import contextlib
 import datetime
@@ -16,10 +16,9 @@ import pytest
 
 from demo.vcsim import VCSim
 from functions.poller import Poller, create
-from functions.poller.checkpoint import ClaimHeld, ConfigMapStore
-from functions.poller.parts import Parts
+from functions.poller.lease import LeaseHeld
 from functions.poller.settings import PollerSettings
-from functions.poller.sink import Counts, Sink
+from functions.poller.stores import ConfigMapStore
 from pipeline import status_events
 from pipeline.cloudevents import CloudEvent
 from pipeline.settings import read
@@ -27,7 +26,6 @@ from tests.support.administrator import Administrator
 from tests.support.recorder import OK, Recorder, Request, Response
 from tests.support.serving import Served
 from tests.support.waiting import is_true_within, wait_until
-from vsphere.event import Position
 from vsphere.session import Session
 
 TICK = CloudEvent({"id": "tick", "type": "dev.knative.sources.ping", "source": "/test"})
@@ -35,7 +33,7 @@ TICK = CloudEvent({"id": "tick", "type": "dev.knative.sources.ping", "source": "
 
 @contextlib.contextmanager
 def polling(environ: dict[str, str], **more: str) -> Iterator[Served]:
-    """A poller that follows always, as a process; killed at the end if it still runs."""
+    """A poller that always follows, as a process. It is killed at the end if it still runs."""
     with Served("poller", **{**environ, "FOLLOW_SECONDS": "always", **more}) as served:
         yield served
         if served.process.poll() is None:
@@ -43,12 +41,12 @@ def polling(environ: dict[str, str], **more: str) -> Iterator[Served]:
 
 
 def from_vcenter(requests: list[Request]) -> list[Request]:
-    """Those that are vCenter's events, not the poller's notices."""
+    """Return vCenter's events without the poller's status events."""
     return [request for request in requests if request.headers["ce-type"].startswith("com.vmware.vsphere.")]
 
 
-def notices(sink: Recorder, kind: str) -> list[dict[str, Any]]:
-    return [json.loads(request.body) for request in sink.accepted if request.headers["ce-type"] == kind]
+def status_event_data(sink: Recorder, event_type: str) -> list[dict[str, Any]]:
+    return [json.loads(request.body) for request in sink.accepted if request.headers["ce-type"] == event_type]
 
 
 def arrived(sink: Recorder) -> list[int]:
@@ -76,7 +74,7 @@ def wait_for_all(sink: Recorder, administrator: Administrator, seconds: float = 
     wait_until(lambda: expected <= set(arrived(sink)), seconds)
 
 
-def test_event_refused_for_ever_goes_to_the_dead_letter_sink_and_the_rest_goes_on(
+def test_event_that_always_fails_goes_to_the_dead_letter_sink(
     environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     post(administrator, 50)
@@ -86,14 +84,14 @@ def test_event_refused_for_ever_goes_to_the_dead_letter_sink_and_the_rest_goes_o
         poller = create({**environ, "DEAD_LETTER_SINK": dead_letters.url, "SINK_MAX_ATTEMPTS": "5"})
         poller.handle(TICK)
         poller.close()
-        assert [letter.id for letter in dead_letters.accepted] == [poison]
+        assert [dead_letter.id for dead_letter in dead_letters.accepted] == [poison]
     assert sorted([*arrived(sink), int(poison)]) == administrator.event_keys()[: len(arrived(sink)) + 1]
-    [told] = notices(sink, status_events.UNDELIVERABLE)
-    assert (told["count"], told["lastId"]) == (1, poison)
-    assert "503" in told["reason"]
+    [report] = status_event_data(sink, status_events.UNDELIVERABLE)
+    assert (report["count"], report["lastId"]) == (1, poison)
+    assert "503" in report["reason"]
 
 
-def test_event_refused_for_ever_without_a_dead_letter_sink_holds_the_checkpoint_and_nothing_else(
+def test_event_that_always_fails_holds_only_its_entity(
     environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     post(administrator, 50)
@@ -149,7 +147,7 @@ def test_sink_that_closes_connections_half_way_loses_nothing(
     assert_order_per_entity(sink)
 
 
-def test_killed_again_and_again_loses_nothing_and_repeats_only_what_was_in_flight(
+def test_killed_poller_loses_nothing_and_repeats_little(
     environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     chance = random.Random(11)
@@ -171,7 +169,7 @@ def test_killed_again_and_again_loses_nothing_and_repeats_only_what_was_in_fligh
     assert_order_per_entity(sink)
 
 
-def test_sigterm_in_a_burst_delivers_what_was_read_and_the_restart_repeats_nothing(
+def test_sigterm_in_a_burst_loses_and_repeats_nothing(
     environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     sink.respond = lambda request: Response(202, after_seconds=0.01)
@@ -186,22 +184,23 @@ def test_sigterm_in_a_burst_delivers_what_was_read_and_the_restart_repeats_nothi
     assert len(arrived(sink)) == len(set(arrived(sink)))
 
 
-def test_vcenter_that_restarts_is_found_again_and_told_of(
+def test_restart_of_vcenter_is_survived_and_reported(
     environ: dict[str, str], sink: Recorder, administrator: Administrator, vcsim: VCSim
 ) -> None:
     with polling(environ):
         wait_for_all(sink, administrator)
         vcsim.kill()
-        wait_until(lambda: bool(notices(sink, status_events.UNREACHABLE)))
+        wait_until(lambda: bool(status_event_data(sink, status_events.UNREACHABLE)))
         vcsim.start()
         with Administrator(vcsim.port) as person:
             person.post("after the restart")
             wait_until(lambda: any(b"after the restart" in request.body for request in sink.accepted))
-        wait_until(lambda: bool(notices(sink, status_events.RECOVERED)))
-    assert len(notices(sink, status_events.UNREACHABLE)) == len(notices(sink, status_events.RECOVERED)) == 1
+        wait_until(lambda: bool(status_event_data(sink, status_events.RECOVERED)))
+    assert len(status_event_data(sink, status_events.UNREACHABLE)) == 1
+    assert len(status_event_data(sink, status_events.RECOVERED)) == 1
 
 
-def test_session_that_an_administrator_ends_is_made_anew_unnoticed(
+def test_session_that_an_administrator_ends_is_recreated(
     environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     with polling(environ):
@@ -209,7 +208,7 @@ def test_session_that_an_administrator_ends_is_made_anew_unnoticed(
         administrator.end_other_sessions()
         post(administrator, 5)
         wait_for_all(sink, administrator)
-    assert notices(sink, status_events.UNREACHABLE) == []
+    assert status_event_data(sink, status_events.UNREACHABLE) == []
     assert len(arrived(sink)) == len(set(arrived(sink)))
 
 
@@ -221,13 +220,13 @@ def test_changed_password_is_read_from_the_mounted_files(
     mounted = {"VC_USERNAME": "", "VC_PASSWORD": "", "VC_SECRET_PATH": str(tmp_path)}
     with polling(environ, **mounted) as served:
         tick = {"type": "dev.knative.sources.ping", "source": "/test", "id": "1"}
-        refused = (400, "vCenter refuses user name and password")
-        wait_until(lambda: (answer := served.post({}, **tick))[0] == refused[0] and refused[1] in answer[1])
+        rejected = (400, "vCenter refuses user name and password")
+        wait_until(lambda: (answer := served.post({}, **tick))[0] == rejected[0] and rejected[1] in answer[1])
         (tmp_path / "password").write_text(vcsim.password)
         wait_for_all(sink, administrator)
 
 
-def test_burst_while_the_reader_is_held_up_is_told_as_a_gap_with_the_exact_range(
+def test_gap_after_a_burst_is_reported_with_its_exact_range(
     environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     gate = threading.Event()
@@ -238,10 +237,10 @@ def test_burst_while_the_reader_is_held_up_is_told_as_a_gap_with_the_exact_range
         held = administrator.event_keys()
         gate.set()
         wait_until(lambda: set(held) <= set(arrived(sink)), 30)
-        wait_until(lambda: bool(notices(sink, status_events.GAP)))
-        [told] = notices(sink, status_events.GAP)
+        wait_until(lambda: bool(status_event_data(sink, status_events.GAP)))
+        [gap] = status_event_data(sink, status_events.GAP)
         missing = set(range(1, held[-1] + 1)) - set(arrived(sink))
-        assert missing == set(range(told["first"], told["last"] + 1))
+        assert missing == set(range(gap["first"], gap["last"] + 1))
         administrator.post("and on it goes")
         wait_for_all(sink, administrator)
     assert len(arrived(sink)) == len(set(arrived(sink)))
@@ -295,7 +294,9 @@ def test_selected_types_and_entities_only(
     assert {request.headers["ce-subject"] for request in sink.accepted} == {f"VirtualMachine/{machine._moId}"}
 
 
-def test_metrics_say_what_happened(environ: dict[str, str], sink: Recorder, administrator: Administrator) -> None:
+def test_metrics_count_events_and_show_the_state(
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
+) -> None:
     with polling(environ) as served:
         wait_for_all(sink, administrator)
 
@@ -308,10 +309,10 @@ def test_metrics_say_what_happened(environ: dict[str, str], sink: Recorder, admi
         wait_until(lambda: values()["vcenter_events_sent_total"] == len(arrived(sink)))
         assert values()["vcenter_events_read_total"] == len(arrived(sink))
         assert values()["vcenter_session_up"] == 1
-        assert values()["vcenter_events_lag_seconds"] == values()["vcenter_events_pending"] == 0
+        assert values()["vcenter_events_lag_seconds"] == values()["vcenter_events_in_flight"] == 0
 
 
-def test_many_ticks_leave_sessions_threads_and_sockets_level(
+def test_many_ticks_leak_no_sessions_threads_or_files(
     environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     poller = create(environ)
@@ -339,24 +340,18 @@ def test_two_pollers_on_one_configmap_deliver_each_event_once(
 ) -> None:
     api, namespace, name = config_map
 
-    def made(holder: str) -> Poller:
-        settings = read(PollerSettings, environ)
-        counts = Counts()
-
-        def open_sink() -> Sink[Position]:
-            return Sink(settings.sink, counts=counts)
-
-        store = ConfigMapStore(name, holder, api, namespace)
-        return Poller(Parts(settings, Session(settings.vcenter), store, open_sink, counts))
-
-    pollers = [made("poller-1"), made("poller-2")]
+    settings = read(PollerSettings, environ)
+    pollers = [
+        Poller(settings, Session(settings.vcenter), ConfigMapStore(name, holder, api, namespace))
+        for holder in ("poller-1", "poller-2")
+    ]
     held: list[str] = []
 
     def tick(poller: Poller) -> None:
         for _ in range(10):
             try:
                 poller.handle(TICK)
-            except ClaimHeld as error:
+            except LeaseHeld as error:
                 held.append(str(error))
 
     threads = [threading.Thread(target=tick, args=(poller,)) for poller in pollers]
@@ -365,10 +360,10 @@ def test_two_pollers_on_one_configmap_deliver_each_event_once(
     post(administrator, 100)
     for thread in threads:
         thread.join()
-    pollers[1].close()  # it gives its claim up
+    pollers[1].close()  # it releases its lease
     pollers[0].handle(TICK)
     pollers[0].close()
     assert len(arrived(sink)) == len(set(arrived(sink)))
     assert set(administrator.event_keys()[:-2]) <= set(arrived(sink)) | set(administrator.event_keys()[-2:])
     assert held
-    assert all("holds ConfigMap" in said or "another poller wrote it" in said for said in held)
+    assert all("holds ConfigMap" in error or "another poller wrote it" in error for error in held)

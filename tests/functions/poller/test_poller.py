@@ -1,4 +1,4 @@
-"""The poller against a real simulator and a real HTTP sink: what arrives, once, in order, through what goes wrong."""
+"""The poller as a whole, between a real simulator and a real HTTP sink."""
 
 import base64
 import json
@@ -24,15 +24,15 @@ TICK = CloudEvent({"id": "tick", "type": "dev.knative.sources.ping", "source": "
 
 @pytest.fixture
 def pollers(vcsim: VCSim, sink: Recorder) -> Iterator[Any]:
-    """Makes pollers, and closes them before what they work with."""
-    made: list[Poller] = []
+    """Create pollers, and close them before their collaborators."""
+    created: list[Poller] = []
 
     def make(environ: dict[str, str], **more: str) -> Poller:
-        made.append(create({**environ, **more}))
-        return made[-1]
+        created.append(create({**environ, **more}))
+        return created[-1]
 
     yield make
-    for poller in made:
+    for poller in created:
         poller.close()
 
 
@@ -41,7 +41,7 @@ def saved_key(environ: dict[str, str]) -> int:
     return int(json.loads(record)["lastEventKey"])
 
 
-def test_tick_delivers_all_that_vcenter_has_and_saves_the_position(
+def test_tick_delivers_the_history_and_saves_the_position(
     pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     pollers(environ).handle(TICK)
@@ -66,7 +66,7 @@ def test_second_tick_delivers_only_what_is_new(
     assert sink.ids[before:] == [newest]
 
 
-def test_restart_neither_loses_nor_repeats_events_posted_while_it_was_down(
+def test_restart_delivers_the_events_posted_meanwhile_once(
     pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     first = pollers(environ)
@@ -96,7 +96,7 @@ def test_backlog_arrives_in_order_for_every_entity(
     assert len(by_entity) > len(machines)
 
 
-def test_poller_that_follows_starts_by_itself_and_needs_no_tick_for_what_is_new(
+def test_following_poller_needs_no_ticks(
     pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     pollers(environ, FOLLOW_SECONDS="30")
@@ -106,32 +106,32 @@ def test_poller_that_follows_starts_by_itself_and_needs_no_tick_for_what_is_new(
     wait_until(lambda: newest in sink.ids, 5)
 
 
-def test_one_refused_answer_loses_nothing_and_repeats_nothing(
+def test_one_error_loses_nothing_and_repeats_nothing(
     pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     for number in range(50):
         administrator.post(f"event {number}")
-    refused: list[str] = []
+    rejected: list[str] = []
 
     def seventh_fails_once(request: Request) -> Response:
-        if len(sink.requests) == 6 and not refused:
-            refused.append(request.id)
+        if len(sink.requests) == 6 and not rejected:
+            rejected.append(request.id)
             return Response(503)
         return OK
 
     sink.respond = seventh_fails_once
     pollers(environ).handle(TICK)
-    assert refused
+    assert rejected
     assert sorted(sink.ids) == [key for key in administrator.event_keys() if key <= max(sink.ids)]
 
 
-def test_checkpoint_stays_before_an_event_that_the_sink_does_not_take(
+def test_checkpoint_stays_before_an_event_that_is_retried(
     pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     poller = pollers(environ)
     poller.handle(TICK)
     before = saved_key(environ)
-    administrator.post("refused for now")
+    administrator.post("rejected for now")
     blocked = administrator.newest_key
     administrator.post("behind it", administrator.machines[0])
     sink.respond = lambda request: Response(503) if request.id == str(blocked) else OK
@@ -145,24 +145,24 @@ def test_checkpoint_stays_before_an_event_that_the_sink_does_not_take(
     assert sink.ids.count(blocked) == 1
 
 
-def test_event_that_the_sink_refuses_for_good_goes_to_the_dead_letter_sink(
+def test_permanently_rejected_event_is_dead_lettered(
     pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     administrator.post("unwanted")
-    refused = administrator.newest_key
-    sink.respond = lambda request: Response(400, body="no such thing\n here") if request.id == str(refused) else OK
+    rejected = administrator.newest_key
+    sink.respond = lambda request: Response(400, body="no such thing\n here") if request.id == str(rejected) else OK
     with Recorder() as dead_letters:
         pollers(environ, DEAD_LETTER_SINK=dead_letters.url).handle(TICK)
-        [letter] = dead_letters.accepted
-    assert letter.id == str(refused)
-    assert letter.headers["ce-knativeerrordest"] == sink.url
-    assert letter.headers["ce-knativeerrorcode"] == "400"
-    assert base64.b64decode(letter.headers["ce-knativeerrordata"]) == b"no such thing\n here"
-    assert refused not in sink.ids
-    assert saved_key(environ) >= refused
+        [dead_letter] = dead_letters.accepted
+    assert dead_letter.id == str(rejected)
+    assert dead_letter.headers["ce-knativeerrordest"] == sink.url
+    assert dead_letter.headers["ce-knativeerrorcode"] == "400"
+    assert base64.b64decode(dead_letter.headers["ce-knativeerrordata"]) == b"no such thing\n here"
+    assert rejected not in sink.ids
+    assert saved_key(environ) >= rejected
 
 
-def test_overlapping_tick_is_answered_at_once(pollers: Any, environ: dict[str, str], sink: Recorder) -> None:
+def test_tick_that_extends_a_poll_is_answered_at_once(pollers: Any, environ: dict[str, str], sink: Recorder) -> None:
     held = threading.Event()
     sink.respond = lambda request: OK if held.is_set() else Response(503)
     poller = pollers(environ)
@@ -176,7 +176,7 @@ def test_overlapping_tick_is_answered_at_once(pollers: Any, environ: dict[str, s
     tick.join()
 
 
-def test_wrong_password_is_said_and_not_tried_again_at_once(
+def test_wrong_password_is_reported_and_not_retried_at_once(
     pollers: Any, environ: dict[str, str], sink: Recorder
 ) -> None:
     poller = pollers(environ, VC_PASSWORD="wrong")
@@ -186,10 +186,10 @@ def test_wrong_password_is_said_and_not_tried_again_at_once(
     poller._poll.join()
     with pytest.raises(PermanentError, match="tried again in"):
         poller.handle(TICK)
-    assert sink.requests == []
+    assert sink.ids == []
 
 
-def test_unreachable_vcenter_is_said_and_found_again(
+def test_unreachable_vcenter_is_reported_and_retried(
     pollers: Any, environ: dict[str, str], sink: Recorder, vcsim: VCSim
 ) -> None:
     vcsim.kill()
@@ -207,7 +207,7 @@ def test_certificate_is_verified_by_default(pollers: Any, environ: dict[str, str
     assert sink.requests == []
 
 
-def test_unreadable_checkpoint_is_kept_aside_and_the_window_replayed(
+def test_unreadable_checkpoint_is_set_aside_and_history_replayed(
     pollers: Any, environ: dict[str, str], sink: Recorder
 ) -> None:
     path = Path(environ["CHECKPOINT"].removeprefix("file:"))
@@ -229,11 +229,11 @@ def test_overrides_are_added_to_every_event(pollers: Any, environ: dict[str, str
     assert {request.headers["ce-site"] for request in sink.accepted} == {"berlin"}
 
 
-def test_settings_faults_are_all_said_at_once() -> None:
+def test_every_settings_error_is_reported_at_once() -> None:
     with pytest.raises(SettingsError) as raised:
         create({"VC_SECRET_PATH": "/nowhere", "CHECKPOINT": "etcd:x"})
-    said = str(raised.value)
-    assert all(name in said for name in ("VC_URL", "VC_PASSWORD", "/nowhere", "K_SINK", "CHECKPOINT"))
+    message = str(raised.value)
+    assert all(name in message for name in ("VC_URL", "VC_PASSWORD", "/nowhere", "K_SINK", "CHECKPOINT"))
 
 
 def test_close_delivers_what_was_read_and_leaves_no_thread(

@@ -1,4 +1,4 @@
-"""Delivery to a real HTTP server: order, retries, refusals, back-pressure, and what is acknowledged."""
+"""Delivery to a real HTTP server: order, retries, dead letters, resending, limits, acknowledged positions."""
 
 import random
 import threading
@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from functions.poller.delivery import Delivery, binary_headers, header_value
+from functions.poller.in_flight import SinkClosed
 from functions.poller.settings import SinkSettings
-from functions.poller.sink import Delivery, Sink, SinkClosed, binary_headers, header_value
+from functions.poller.sink import Sink
 from pipeline.cloudevents import create
 from pipeline.settings import read
 from tests.support.recorder import OK, Recorder, Response
@@ -25,15 +27,15 @@ def receiver() -> Iterator[Recorder]:
 
 @pytest.fixture
 def sinks() -> Iterator[Any]:
-    made: list[Sink[int]] = []
+    opened: list[Sink[int]] = []
 
     def make(url: str, at_most_once: bool = False, **more: str) -> Sink[int]:
         environ = {"K_SINK": url, "SINK_BACKOFF": "10ms", "SINK_BACKOFF_MAX": "50ms", **more}
-        made.append(Sink(read(SinkSettings, environ), at_most_once))
-        return made[-1]
+        opened.append(Sink(read(SinkSettings, environ), at_most_once))
+        return opened[-1]
 
     yield make
-    for sink in made:
+    for sink in opened:
         sink.close(0)
 
 
@@ -51,62 +53,62 @@ def deliveries(count: int, entities: int = 7, start: int = 0) -> list[Delivery[i
 def test_everything_arrives_once_and_in_order_for_every_entity(sinks: Any, receiver: Recorder) -> None:
     sink = sinks(receiver.url)
     sink.send(deliveries(500))
-    assert sink.wait_idle(10)
+    assert sink.in_flight.wait_idle(10)
     by_entity: dict[int, list[int]] = defaultdict(list)
     for key in receiver.ids:
         by_entity[key % 7].append(key)
     assert sorted(receiver.ids) == list(range(500))
     assert all(keys == sorted(keys) for keys in by_entity.values())
-    assert sink.acknowledged == 499
+    assert sink.in_flight.acknowledged == 499
     assert sink.counts.sent == 500
 
 
 @pytest.mark.parametrize("status", [401, 404, 408, 429, 500, 503, 0])
-def test_what_the_sink_cannot_take_now_is_tried_again(sinks: Any, receiver: Recorder, status: int) -> None:
+def test_temporary_failure_is_retried(sinks: Any, receiver: Recorder, status: int) -> None:
     receiver.respond = lambda request: Response(status) if len(receiver.requests) < 3 else OK
     sink = sinks(receiver.url, SINK_CONCURRENCY="1")
     sink.send(deliveries(1))
-    assert sink.wait_idle(10)
+    assert sink.in_flight.wait_idle(10)
     assert [request.status for request in receiver.requests] == [status, status, status, 202]
-    assert sink.counts.retried == 3
+    assert sink.counts.retries == 3
 
 
 @pytest.mark.parametrize("status", [301, 400, 405, 413, 415, 422])
-def test_what_the_sink_refuses_for_good_does_not_block_the_rest(
+def test_permanent_failure_does_not_block_other_events(
     sinks: Any, receiver: Recorder, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     receiver.respond = lambda request: Response(status) if request.id == "1" else OK
     sink = sinks(receiver.url, SINK_CONCURRENCY="1")
     sink.send(deliveries(3))
-    assert sink.wait_idle(10)
+    assert sink.in_flight.wait_idle(10)
     assert receiver.ids == [0, 2]
-    assert sink.acknowledged == 2
-    assert sink.counts.refused == 1
-    assert "'id': '1'" in capsys.readouterr().out  # logged whole
+    assert sink.in_flight.acknowledged == 2
+    assert sink.counts.dropped == 1
+    assert "'id': '1'" in capsys.readouterr().out  # logged in full
 
 
-def test_poison_event_goes_to_the_dead_letter_sink_after_its_tries(sinks: Any, receiver: Recorder) -> None:
+def test_event_goes_to_the_dead_letter_sink_after_its_attempts(sinks: Any, receiver: Recorder) -> None:
     receiver.respond = lambda request: Response(500) if request.id == "1" else OK
     with Recorder() as dead_letters:
         sink = sinks(receiver.url, DEAD_LETTER_SINK=dead_letters.url, SINK_MAX_ATTEMPTS="4")
         sink.send(deliveries(3))
-        assert sink.wait_idle(10)
+        assert sink.in_flight.wait_idle(10)
         assert dead_letters.ids == [1]
         assert sum(request.id == "1" for request in receiver.requests) == 4
     assert sorted(receiver.ids) == [0, 2]
     assert sink.counts.dead_lettered == 1
 
 
-def test_sink_that_is_down_is_waited_for_even_with_a_dead_letter_sink(sinks: Any) -> None:
+def test_sink_that_is_down_is_retried_despite_a_dead_letter_sink(sinks: Any) -> None:
     with Recorder() as gone:
         port = gone.port
     with Recorder() as dead_letters:
         sink = sinks(f"http://127.0.0.1:{port}/", DEAD_LETTER_SINK=dead_letters.url, SINK_MAX_ATTEMPTS="2")
         sink.send(deliveries(20))
-        assert not sink.wait_idle(0.5)
+        assert not sink.in_flight.wait_idle(0.5)
         assert "refused" in sink.failing or "Connect" in sink.failing
         with Recorder(port=port) as back:
-            assert sink.wait_idle(10)
+            assert sink.in_flight.wait_idle(10)
             assert sorted(back.ids) == list(range(20))
         assert dead_letters.requests == []
     assert sink.failing == ""
@@ -116,97 +118,98 @@ def test_retry_after_is_honoured(sinks: Any, receiver: Recorder) -> None:
     receiver.respond = lambda request: OK if receiver.requests else Response(429, headers={"Retry-After": "1"})
     sink = sinks(receiver.url)
     sink.send(deliveries(1))
-    assert sink.wait_idle(10)
+    assert sink.in_flight.wait_idle(10)
     first, second = receiver.requests
     assert second.at - first.at >= 1
 
 
-def test_answer_that_does_not_come_is_given_up_and_tried_again(sinks: Any, receiver: Recorder) -> None:
+def test_request_without_a_response_is_retried(sinks: Any, receiver: Recorder) -> None:
     receiver.respond = lambda request: OK if receiver.requests else Response(202, after_seconds=5)
     sink = sinks(receiver.url, SINK_TIMEOUT="200ms")
     started = time.monotonic()
     sink.send(deliveries(1))
-    assert sink.wait_idle(10)
+    assert sink.in_flight.wait_idle(10)
     assert time.monotonic() - started < 4
     assert len(receiver.requests) == 2
 
 
-# ── a sink that breaks with acknowledged events in its memory ──
+# ── a sink that fails with acknowledged events in its memory ──
 
 
-def break_after(receiver: Recorder, sink: Sink[int], answer: Response, count: int = 10) -> None:
-    """Have *count* events taken, then *answer* once to the next one, and that one taken too."""
+def fail_after(receiver: Recorder, sink: Sink[int], answer: Response, count: int = 10) -> None:
+    """Acknowledge *count* events, then fail the next one once with *response*, and acknowledge its retry."""
     sink.send(deliveries(count))
-    assert sink.wait_idle(10)
+    assert sink.in_flight.wait_idle(10)
     receiver.respond = lambda request: OK if len(receiver.requests) > count else answer
     sink.send(deliveries(1, start=count))
-    assert sink.wait_idle(10)
-    assert sink.acknowledged == count
+    assert sink.in_flight.wait_idle(10)
+    assert sink.in_flight.acknowledged == count
 
 
 @pytest.mark.parametrize("answer", [Response(500), Response(502), Response(503), Response(202, after_seconds=2)])
-def test_what_the_sink_took_before_it_broke_is_sent_again(sinks: Any, receiver: Recorder, answer: Response) -> None:
+def test_events_acknowledged_before_an_outage_are_resent(sinks: Any, receiver: Recorder, answer: Response) -> None:
     sink = sinks(receiver.url, SINK_RESEND="5s", SINK_TIMEOUT="1s")
-    break_after(receiver, sink, answer)
-    came = Counter(int(request.id) for request in receiver.requests)
-    assert came == dict.fromkeys(range(11), 2)
+    fail_after(receiver, sink, answer)
+    arrivals = Counter(int(request.id) for request in receiver.requests)
+    assert arrivals == dict.fromkeys(range(11), 2)
     assert sink.counts.resent == 10
 
 
 @pytest.mark.parametrize("answer", [Response(404), Response(429), Response(0)])
-def test_sink_whose_front_only_is_closed_has_lost_nothing(sinks: Any, receiver: Recorder, answer: Response) -> None:
+def test_nothing_is_resent_if_only_the_ingress_fails(sinks: Any, receiver: Recorder, answer: Response) -> None:
     sink = sinks(receiver.url, SINK_RESEND="5s")
-    break_after(receiver, sink, answer)
+    fail_after(receiver, sink, answer)
     assert sorted(receiver.ids) == list(range(11))
 
 
 @pytest.mark.parametrize(("at_most_once", "settings"), [(False, {}), (True, {"SINK_RESEND": "5s"})])
-def test_nothing_is_sent_again_unless_asked_for_or_where_once_is_all(
+def test_nothing_is_resent_by_default_or_at_most_once(
     sinks: Any, receiver: Recorder, at_most_once: bool, settings: dict[str, str]
 ) -> None:
     sink = sinks(receiver.url, at_most_once=at_most_once, **settings)
-    break_after(receiver, sink, Response(503))
+    fail_after(receiver, sink, Response(503))
     assert Counter(receiver.ids).most_common(1)[0][1] == 1
 
 
-def test_what_the_sink_took_long_before_it_broke_is_not_sent_again(sinks: Any, receiver: Recorder) -> None:
+def test_events_acknowledged_long_before_are_not_resent(sinks: Any, receiver: Recorder) -> None:
     sink = sinks(receiver.url, SINK_RESEND="200ms")
     sink.send(deliveries(10, start=100))
-    assert sink.wait_idle(10)
+    assert sink.in_flight.wait_idle(10)
     time.sleep(0.3)
     receiver.requests.clear()
-    break_after(receiver, sink, Response(503))
+    fail_after(receiver, sink, Response(503))
     assert set(receiver.ids) == set(range(11))
 
 
-def test_sink_that_fails_now_and_then_gets_no_flood(sinks: Any, receiver: Recorder) -> None:
+def test_unreliable_sink_gets_each_event_at_most_twice(sinks: Any, receiver: Recorder) -> None:
     chance = random.Random(3)
     receiver.respond = lambda request: Response(503) if chance.random() < 0.3 else OK
     sink = sinks(receiver.url, SINK_RESEND="60s")
     sink.send(deliveries(500))
-    assert sink.wait_idle(20)
-    came = Counter(receiver.ids)
-    assert set(came) == set(range(500))
-    assert max(came.values()) == 2
-    assert sum(came.values()) == 500 + sink.counts.resent
+    assert sink.in_flight.wait_idle(20)
+    arrivals = Counter(receiver.ids)
+    assert set(arrivals) == set(range(500))
+    assert max(arrivals.values()) == 2
+    assert sum(arrivals.values()) == 500 + sink.counts.resent
 
 
-def test_what_is_sent_again_holds_the_acknowledged_position(sinks: Any, receiver: Recorder) -> None:
+def test_resent_events_hold_the_acknowledged_position(sinks: Any, receiver: Recorder) -> None:
     sink = sinks(receiver.url, SINK_RESEND="5s", SINK_CONCURRENCY="1")
     sink.send(deliveries(3, entities=1))
-    assert sink.wait_idle(10)
+    assert sink.in_flight.wait_idle(10)
     receiver.respond = lambda request: Response(503) if request.id in "13" else OK
     sink.send(deliveries(1, entities=1, start=3))
-    wait_until(lambda: sink.pending == 5)  # the break itself, and 0 to 2 again
-    assert sink.acknowledged == 2
+    wait_until(lambda: len(sink.in_flight) == 5)  # the outage itself, and 0 to 2 again
+    assert sink.in_flight.acknowledged == 2
     receiver.respond = lambda request: Response(503) if request.id == "1" else OK
-    wait_until(lambda: (sink.acknowledged, sink.pending) == (3, 4))  # 1 and 2 again, the break by 1, 3 again
+    # In flight are 1 and 2 again, the outage that 1 began, and 3 again.
+    wait_until(lambda: (sink.in_flight.acknowledged, len(sink.in_flight)) == (3, 4))
     receiver.respond = lambda request: OK
-    assert sink.wait_idle(10)
+    assert sink.in_flight.wait_idle(10)
     assert receiver.ids == [0, 1, 2, 3, 0, 1, 2, 3]
 
 
-def test_full_window_holds_the_reader_back(sinks: Any, receiver: Recorder) -> None:
+def test_reader_waits_while_too_many_are_in_flight(sinks: Any, receiver: Recorder) -> None:
     gate = threading.Event()
     receiver.respond = lambda request: OK if gate.is_set() else Response(503)
     sink = sinks(receiver.url, SINK_MAX_IN_FLIGHT="50")
@@ -214,10 +217,10 @@ def test_full_window_holds_the_reader_back(sinks: Any, receiver: Recorder) -> No
     reader.start()
     wait_until(lambda: len(receiver.requests) > 30)
     assert reader.is_alive()
-    assert sink.pending <= 50
+    assert len(sink.in_flight) <= 50
     gate.set()
     reader.join(10)
-    assert sink.wait_idle(10)
+    assert sink.in_flight.wait_idle(10)
     assert sorted(receiver.ids) == list(range(200))
 
 
@@ -226,38 +229,38 @@ def test_acknowledged_position_stays_before_the_open_event(sinks: Any, receiver:
     sink = sinks(receiver.url)
     sink.send(deliveries(10, entities=10))
     wait_until(lambda: len(receiver.accepted) == 9)
-    assert sink.wait_beyond(None, 5) is not None
-    while sink.acknowledged != 2:  # its three acknowledgements come one by one
-        sink.wait_beyond(sink.acknowledged, 5)
+    sink.in_flight.wait_beyond(None, 5)
+    while sink.in_flight.acknowledged != 2:  # its three acknowledgements come one by one
+        sink.in_flight.wait_beyond(sink.in_flight.acknowledged, 5)
     wait_until(lambda: sum(request.id == "3" for request in receiver.requests) > 5)
-    assert (sink.acknowledged, sink.pending) == (2, 7)
+    assert (sink.in_flight.acknowledged, len(sink.in_flight)) == (2, 7)
 
 
-def test_close_lets_what_is_under_way_arrive(sinks: Any, receiver: Recorder) -> None:
+def test_close_delivers_the_events_in_flight(sinks: Any, receiver: Recorder) -> None:
     receiver.respond = lambda request: Response(202, after_seconds=0.3)
     sink = sinks(receiver.url)
     sink.send(deliveries(10))
     sink.close(10)
-    assert sink.acknowledged == 9
+    assert sink.in_flight.acknowledged == 9
     with pytest.raises(SinkClosed):
         sink.send(deliveries(1))
 
 
-def test_close_in_time_when_the_sink_takes_nothing(sinks: Any, receiver: Recorder) -> None:
+def test_close_ends_in_time_if_the_sink_fails(sinks: Any, receiver: Recorder) -> None:
     receiver.respond = lambda request: Response(503)
     sink = sinks(receiver.url, SINK_BACKOFF="30s", SINK_BACKOFF_MAX="30s")
     sink.send(deliveries(10))
     started = time.monotonic()
     sink.close(0.2)
     assert time.monotonic() - started < 3
-    assert sink.acknowledged is None
+    assert sink.in_flight.acknowledged is None
 
 
-def test_at_most_once_tries_once(sinks: Any, receiver: Recorder) -> None:
+def test_at_most_once_attempts_once(sinks: Any, receiver: Recorder) -> None:
     receiver.respond = lambda request: Response(503)
     sink = sinks(receiver.url, at_most_once=True)
     sink.send(deliveries(3))
-    assert sink.wait_idle(5)
+    assert sink.in_flight.wait_idle(5)
     assert len(receiver.requests) == 3
 
 

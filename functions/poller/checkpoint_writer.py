@@ -1,0 +1,164 @@
+"""The checkpoint writer: saves the acknowledged position and renews the lease, in a thread of its own."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+from functions.poller.checkpoint import Checkpoint, CheckpointUnreadable, decode, encode, vcenter_name
+from functions.poller.delivery import Counts, Delivery, Rejection
+from functions.poller.in_flight import SinkClosed
+from functions.poller.lease import LEASE_SECONDS, LeaseHeld
+from functions.poller.progress import Progress, now
+from functions.poller.settings import PollerSettings
+from functions.poller.sink import Sink
+from functions.poller.stores import Store
+from pipeline import status_events
+from pipeline.cloudevents import CloudEvent
+from pipeline.errors import VCenterEventsError
+from vsphere.event import Position
+
+log = structlog.get_logger()
+
+RETRY_SECONDS = 1.0
+"""Delay after the store could not be written."""
+REPORT_SECONDS = 60.0
+"""Minimum time between two reports of undeliverable events. One report per event would be a second flood."""
+
+
+class CheckpointWriter:
+    """Saves what one sink acknowledges, for as long as it holds the lease."""
+
+    def __init__(
+        self,
+        settings: PollerSettings,
+        store: Store,
+        sink: Sink[Position],
+        progress: Progress,
+        on_lease_lost: Callable[[LeaseHeld], None],
+    ) -> None:
+        """Save what *sink* acknowledges to *store*. Call *on_lease_lost*, once, if another poller holds the lease."""
+        self._settings = settings
+        self._store = store
+        self._sink = sink
+        self._progress = progress
+        self._on_lease_lost = on_lease_lost
+        self._access = threading.Lock()
+        self._done = threading.Event()
+        self._renewed = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="checkpoint writer", daemon=True)
+        self._thread.start()
+
+    def save(self) -> None:
+        """Save the acknowledged position if it changed. Raises the errors of the store."""
+        with self._access:
+            position = self._sink.in_flight.acknowledged
+            if position is None or position == self._progress.saved:
+                return
+            record = Checkpoint(vcenter_name(self._settings.vcenter.url), position)
+            self._store.save(encode(record, now()))
+            self._progress.saved = position
+            self._renewed = time.monotonic()
+
+    def close(self) -> None:
+        """Save for the last time and release the lease."""
+        self._done.set()
+        self._thread.join()
+        try:
+            self.save()
+            self._store.release()
+        except VCenterEventsError as error:
+            log.error("Checkpoint not saved: %s", error)
+
+    def _run(self) -> None:
+        pause = min(self._settings.checkpoint_period_seconds, self._store.min_save_seconds)
+        report = UndeliverableReport(self._progress.counts)
+        while not self._done.is_set():
+            self._sink.in_flight.wait_beyond(self._progress.saved, LEASE_SECONDS / 5)
+            try:
+                self.save()
+                self._renew()
+            except LeaseHeld as error:
+                self._stop_sending(error)
+                return
+            except VCenterEventsError as error:
+                log.warning("Checkpoint not saved, retrying: %s", error)
+                if time.monotonic() - self._renewed > LEASE_SECONDS:
+                    self._stop_sending(
+                        LeaseHeld(f"the lease could not be renewed within {LEASE_SECONDS:.0f} s: {error}")
+                    )
+                    return
+                self._done.wait(RETRY_SECONDS)
+            self._send(report)
+            self._done.wait(pause)
+
+    def _renew(self) -> None:
+        if time.monotonic() - self._renewed > LEASE_SECONDS / 3:
+            with self._access:
+                self._store.acquire()
+                self._renewed = time.monotonic()
+
+    def _stop_sending(self, error: LeaseHeld) -> None:
+        log.error("Lease lost, sending stops: %s", error)
+        self._sink.close(0)
+        self._on_lease_lost(error)
+
+    def _send(self, report: "UndeliverableReport") -> None:
+        rejection = self._sink.last_rejection
+        count = report.take(time.monotonic()) if rejection else 0
+        if count and rejection:
+            send_status_event(self._sink, _undeliverable(self._settings.vcenter.sdk_url, count, rejection))
+
+
+class UndeliverableReport:
+    """Events that did not reach the sink and were not reported yet. Pure."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        self._reported = counts.rejected
+        self._reported_at: float | None = None
+
+    def take(self, moment: float) -> int:
+        """Return the number of events to report at *moment* (monotonic), and count them as reported.
+
+        The first is reported at once. After that there is at most one report every `REPORT_SECONDS`.
+        """
+        if self._reported_at is not None and moment - self._reported_at < REPORT_SECONDS:
+            return 0
+        count = self._counts.rejected - self._reported
+        if count:
+            self._reported, self._reported_at = self._counts.rejected, moment
+        return count
+
+
+def load_checkpoint(store: Store, vcenter_url: str) -> Position | None:
+    """Acquire the lease and return the saved position, or None if there is none.
+
+    A record that is unreadable or of another vCenter is set aside. Raises the errors of the store.
+    """
+    store.acquire()
+    record = store.load()
+    if record is None:
+        return None
+    name = vcenter_name(vcenter_url)
+    try:
+        checkpoint = decode(record)
+        if checkpoint.vcenter not in ("", name):
+            raise CheckpointUnreadable(f"the checkpoint is of {checkpoint.vcenter}, not of {name}")
+    except CheckpointUnreadable as error:
+        log.error("Checkpoint not usable, starting from the replay window: %s", error, kept=store.set_aside(record))
+        return None
+    log.info("Checkpoint loaded", key=checkpoint.position.key, time=checkpoint.position.created_time)
+    return checkpoint.position
+
+
+def send_status_event(sink: Sink[Position], event: CloudEvent) -> None:
+    """Send an event of the poller's own. It does not move the position. A sink that is closed drops it."""
+    with contextlib.suppress(SinkClosed):
+        sink.send([Delivery(event, event["type"], None)])
+
+
+def _undeliverable(source: str, count: int, last: Rejection) -> CloudEvent:
+    return status_events.undeliverable(source, count, last.id, last.type, last.reason, now())

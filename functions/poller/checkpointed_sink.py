@@ -1,0 +1,91 @@
+"""The sink and the writer of its checkpoint. Both exist only while this poller holds the lease."""
+
+from collections.abc import Callable
+
+import structlog
+
+from functions.poller.checkpoint_writer import CheckpointWriter, load_checkpoint, send_status_event
+from functions.poller.lease import LeaseHeld
+from functions.poller.progress import Progress
+from functions.poller.settings import PollerSettings
+from functions.poller.sink import Sink
+from functions.poller.stores import Store
+from pipeline.cloudevents import CloudEvent
+from vsphere.event import Position
+
+log = structlog.get_logger()
+
+
+class CheckpointedSink:
+    """The output of a poller. Each poll opens and closes it, one after the other."""
+
+    def __init__(
+        self, settings: PollerSettings, store: Store, progress: Progress, on_lease_lost: Callable[[], None]
+    ) -> None:
+        """Use *store* for the lease and the checkpoint. Call *on_lease_lost* if another poller acquires the lease."""
+        self._settings = settings
+        self._store = store
+        self._progress = progress
+        self._on_lease_lost = on_lease_lost
+        self._writer: CheckpointWriter | None = None
+        self.sink: Sink[Position] | None = None
+        """The sink while it is open, else None."""
+        self.lease_lost: LeaseHeld | None = None
+        """The reason if another poller acquired the lease, until `open` is called."""
+
+    @property
+    def pending(self) -> int:
+        """The number of events in flight."""
+        sink = self.sink
+        return len(sink.in_flight) if sink else 0
+
+    @property
+    def failing(self) -> str:
+        """The reason why the sink does not acknowledge events at the moment. Empty while it does, or is closed."""
+        sink = self.sink
+        return sink.failing if sink else ""
+
+    def open(self) -> Sink[Position]:
+        """Acquire the lease and return the sink. Does nothing if it is open and the lease is not lost.
+
+        The progress then begins at the checkpoint. Raises `LeaseHeld` and `StoreUnavailable`.
+        """
+        if self.lease_lost is not None:
+            self.lease_lost = None
+            self.close(0)
+        if self.sink is None or self._writer is None:
+            progress = self._progress
+            at_most_once = self._settings.replay_window_seconds == 0
+            position = load_checkpoint(self._store, self._settings.vcenter.url)
+            if not at_most_once:
+                progress.position = position
+            progress.saved = progress.position
+            self.sink = Sink(self._settings.sink, at_most_once, progress.counts)
+            self._writer = CheckpointWriter(self._settings, self._store, self.sink, progress, self._lose_lease)
+        return self.sink
+
+    def close(self, seconds: float) -> None:
+        """Wait at most *seconds* for the events in flight, save the checkpoint and release the lease."""
+        sink, writer = self.sink, self._writer
+        self.sink = self._writer = None
+        if sink is not None:
+            sink.close(seconds)
+            if len(sink.in_flight):
+                log.warning("Events not delivered are read again at the next start", events=len(sink.in_flight))
+        if writer is not None:
+            writer.close()
+
+    def save(self) -> None:
+        """Save the acknowledged position. Raises the errors of the store."""
+        writer = self._writer
+        if writer is not None:
+            writer.save()
+
+    def send_status_event(self, event: CloudEvent) -> None:
+        """Send an event of the poller's own, if the sink is open."""
+        if self.sink is not None:
+            send_status_event(self.sink, event)
+
+    def _lose_lease(self, error: LeaseHeld) -> None:
+        self.lease_lost = error
+        self._on_lease_lost()

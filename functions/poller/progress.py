@@ -1,0 +1,52 @@
+"""How far a poller has come: the state that outlives a single poll."""
+
+import dataclasses
+import datetime
+
+from functions.poller.delivery import Counts
+from vsphere.event import Position
+
+
+def now() -> datetime.datetime:
+    """Return the time of this host's clock, UTC."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+@dataclasses.dataclass
+class VCenterOutage:
+    """A time in which vCenter cannot be read. It is reported once, and only if the first retry also fails. Pure."""
+
+    since: datetime.datetime | None = None
+    """When the first attempt failed. None while vCenter can be read."""
+    is_reported: bool = False
+
+    def fail(self, moment: datetime.datetime, can_report: bool) -> bool:
+        """Record a failed attempt and return True if the outage is to be reported now."""
+        if self.since is None:
+            self.since = moment
+            return False
+        reports = can_report and not self.is_reported
+        self.is_reported = self.is_reported or reports
+        return reports
+
+    def end(self) -> datetime.datetime | None:
+        """End the outage and return when it began if it was reported, else None."""
+        since = self.since if self.is_reported else None
+        self.since, self.is_reported = None, False
+        return since
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a poller has come since its process started."""
+
+    counts: Counts = dataclasses.field(default_factory=Counts)
+    outage: VCenterOutage = dataclasses.field(default_factory=VCenterOutage)
+    begin: datetime.datetime | None = None
+    """The start of the history while no position is known (vCenter's clock). Used with at-most-once delivery."""
+    position: Position | None = None
+    """The last event read."""
+    saved: Position | None = None
+    """The checkpoint in the store."""
+    read: int = 0
+    """Events read."""

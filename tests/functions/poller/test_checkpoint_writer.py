@@ -1,0 +1,55 @@
+"""The reports of undeliverable events, and the checkpoint at the start. `test_poller` has the rest as a whole."""
+
+from pathlib import Path
+
+import pytest
+
+from functions.poller.checkpoint_writer import REPORT_SECONDS, UndeliverableReport, load_checkpoint
+from functions.poller.delivery import Counts
+from functions.poller.lease import LeaseHeld
+from functions.poller.stores import FileStore, MemoryStore
+
+URL = "https://vcenter.example/sdk"
+
+
+def record(vcenter: str) -> str:
+    return f'{{"vCenter":"{vcenter}","lastEventKey":7,"lastEventKeyTimestamp":"2026-01-02T03:04:05Z"}}'
+
+
+def test_undeliverable_events_are_reported_at_once_then_rarely() -> None:
+    counts = Counts(dead_lettered=5)
+    report = UndeliverableReport(counts)
+    assert report.take(0) == 0
+    counts.dead_lettered += 1
+    assert report.take(1) == 1
+    counts.dropped += 3
+    assert report.take(2) == 0
+    assert report.take(1 + REPORT_SECONDS) == 3
+    assert report.take(2 + 2 * REPORT_SECONDS) == 0
+
+
+@pytest.mark.parametrize("vcenter", ["vcenter.example", ""])
+def test_checkpoint_of_the_vcenter_is_loaded(vcenter: str) -> None:
+    store = MemoryStore()
+    store.save(record(vcenter))
+    position = load_checkpoint(store, URL)
+    assert position is not None
+    assert position.key == 7
+
+
+@pytest.mark.parametrize("text", [record("another.example"), "not JSON"])
+def test_unusable_checkpoint_is_set_aside(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.json"
+    path.write_text(text)
+    store = FileStore(path)
+    assert load_checkpoint(store, URL) is None
+    assert (tmp_path / "checkpoint.json.unreadable").read_text().strip() == text
+    store.release()
+
+
+def test_checkpoint_in_use_is_not_loaded(tmp_path: Path) -> None:
+    first, second = FileStore(tmp_path / "checkpoint.json"), FileStore(tmp_path / "checkpoint.json")
+    first.acquire()
+    with pytest.raises(LeaseHeld):
+        load_checkpoint(second, URL)
+    first.release()
