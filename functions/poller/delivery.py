@@ -4,18 +4,16 @@ import asyncio
 import base64
 import dataclasses
 import random
-import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Generic, Self, TypeVar
-from urllib.parse import quote
 
 import aiohttp
 import structlog
 
 from functions.poller.retry import Action, Failure, RetryPolicy, is_acknowledged, parse_retry_after
 from functions.poller.settings import SinkSettings
-from pipeline.cloudevents import CloudEvent
+from pipeline.cloudevents import CloudEvent, to_binary
 from pipeline.errors import cut
 
 log = structlog.get_logger()
@@ -153,12 +151,12 @@ class Dispatcher:
         self, url: str, event: CloudEvent, extensions: Mapping[str, str], policy: RetryPolicy
     ) -> float | _GivenUp:
         """Post *event* until it is acknowledged, by a request whose start is returned, or until *policy* gives up."""
-        headers = binary_headers(event, extensions)
+        headers, body = to_binary(event.with_attributes(**extensions))
         attempt = 0
         while True:
             attempt += 1
             started = time.monotonic()
-            failure = await self._post(url, headers, event.data)
+            failure = await self._post(url, headers, body)
             if failure is None:
                 if self.failing and url == self._settings.url:
                     log.info("Sink acknowledges events again: %s", url)
@@ -194,25 +192,3 @@ class Dispatcher:
             return Failure(f"POST {url}: no response within {timeout:g} s", timed_out=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, the event is retried and the reason is logged
             return Failure(f"POST {url}: {cut(str(error)) or type(error).__name__}")
-
-
-_PLAIN = re.compile(r"[!#$&-~]*").fullmatch
-"""Matches printable ASCII without space, double quote and percent sign, which needs no percent-encoding."""
-
-
-def binary_headers(event: CloudEvent, extensions: Mapping[str, str]) -> dict[str, str]:
-    """The headers of *event*, with *extensions* added, in the HTTP binding's binary mode."""
-    headers: dict[str, str] = {}
-    for name, value in (*event.attributes.items(), *extensions.items()):
-        if name == "datacontenttype":
-            headers["content-type"] = value
-        else:
-            headers[f"ce-{name}"] = header_value(value)
-    return headers
-
-
-def header_value(value: object) -> str:
-    """An attribute's value in a header: all but printable ASCII, and `"`, `%` and space, percent-encoded (HTTP
-    binding 3.1.3.2)."""
-    text = str(value)
-    return text if _PLAIN(text) else quote(text, safe="!#$&'()*+,-./:;<=>?@[\\]^_`{|}~", errors="replace")

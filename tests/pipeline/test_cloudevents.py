@@ -165,6 +165,22 @@ def test_strict_rules_write_a_time_as_go_does(written: str, normal: str) -> None
     assert cloudevents.from_http(message, LENIENT)["time"] == written
 
 
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [
+        ("VirtualMachine/vm-12", "VirtualMachine/vm-12"),
+        ("a b", "a%20b"),
+        ('say "100%"', "say%20%22100%25%22"),
+        ("Zürich", "Z%C3%BCrich"),
+        ("€😀", "%E2%82%AC%F0%9F%98%80"),
+        ("line\nbreak", "line%0Abreak"),
+        ("\ud800", "?"),
+    ],
+)
+def test_attribute_in_a_header_is_percent_encoded(value: str, encoded: str) -> None:
+    assert cloudevents.to_binary(CloudEvent({**REQUIRED, "note": value})).headers["ce-note"] == encoded
+
+
 def test_only_lenient_rules_decode_header_values() -> None:
     message = HTTPMessage({**BINARY, "CE-Note": "100%25%20%E2%82%AC"}, b"")
 
