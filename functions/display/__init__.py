@@ -1,6 +1,6 @@
 """The display: the page that shows events as they arrive, what was refused, and why.
 
-`intake` reads requests, `row` summarizes events, `history` holds them (`store` in a file), `stream` and
+`headers` says which headers are shown, `row` summarizes events, `history` holds them (`store` in a file), `stream` and
 `page` serve them, `send` sends some, `letters` asks the deadletter function, `static/` is the page itself. What never
 belongs here: choosing which events arrive (a Trigger does), acting on them.
 """
@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from flask import Blueprint
 
 from functions import Environ
-from functions.display import document, intake, page, row
+from functions.display import document, page, row
 from functions.display.auth import Guard
+from functions.display.headers import without_attributes
 from functions.display.history import History
 from functions.display.letters import DeadLetters
 from functions.display.refused import RefusedRequests
@@ -21,8 +22,7 @@ from functions.display.sources import Sources
 from functions.display.store import SQLiteStore
 from functions.display.stream import Viewers
 from pipeline import settings
-from pipeline.cloudevents import CloudEvent, to_binary
-from pipeline.errors import PermanentError
+from pipeline.cloudevents import LENIENT, CloudEvent, HTTPMessage, NotACloudEvent, events_from_http, to_binary
 
 VIEWER_SHARE = 0.75
 """The part of THREADS that viewers may hold; the rest stays for arriving events."""
@@ -42,12 +42,12 @@ class Display:
         Returns what to log of it. Raises `PermanentError` with every fault of a request that is no event, and keeps it.
         """
         try:
-            events = intake.read(headers, body)
-        except PermanentError as error:
+            events = events_from_http(HTTPMessage(headers, body), LENIENT)
+        except NotACloudEvent as error:
             self._refused.add(str(error), headers, body)
             self._history.refused()
             raise
-        self._history.add_all([(event, row.summary(event)) for event in events])
+        self._history.add_all([(event, row.summary(event)) for event in events], without_attributes(headers))
         if len(events) != 1:
             return {"events": len(events)}
         return {name: events[0].attributes[name] for name in ("id", "type", "source")}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from functions.display.history import Held
-from functions.display.intake import structured
+from pipeline.cloudevents import CloudEvent, to_json
 
 CSV_COLUMNS = (
     "received", "time", "severity", "type", "message", "target", "kind", "user", "source", "subject", "id", "repeats",
@@ -20,12 +20,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def json_lines(events: Iterable[Held]) -> Iterator[bytes]:
     """A line each, in structured mode: `while read -r event; do curl … -d "$event"; done` posts them again."""
     for held in events:
+        document = to_json(CloudEvent(json.loads(held.attributes), held.data))
         yield (
-            json.dumps(structured(json.loads(held.attributes), held.data), ensure_ascii=False).encode(
-                "utf-8", "replace"
-            )
-            + b"\n"
-        )
+            document.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
+        )  # white space between JSON values, nothing else
 
 
 def comma_separated(events: Iterable[Held]) -> Iterator[bytes]:

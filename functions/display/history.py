@@ -16,8 +16,8 @@ from functools import cached_property
 from typing import Protocol
 
 from functions.display import row
-from functions.display.intake import Event
 from pipeline import status_events
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import TemporaryError
 
 
@@ -121,17 +121,20 @@ class History:
         if store is not None:
             self._load(store)
 
-    def add(self, event: Event) -> None:
+    def add(self, event: CloudEvent) -> None:
         """Take an event in; one whose source and id are held is counted as a repeat of it."""
-        self.add_all([(event, row.summary(event))])
+        self.add_all([(event, row.summary(event))], {})
 
-    def add_all(self, events: list[tuple[Event, row.Summary]]) -> None:
-        """Take events in, in their order, and wake the viewers once. Raises `TemporaryError` once closed."""
+    def add_all(self, events: list[tuple[CloudEvent, row.Summary]], headers: Mapping[str, str]) -> None:
+        """Take the events of a request with *headers* in, in order, and wake the viewers once.
+
+        Raises `TemporaryError` once closed.
+        """
         with self._changed:
             if self._closed:
                 raise TemporaryError("the display is being stopped")
             for event, event_summary in events:
-                self._add(event, event_summary)
+                self._add(event, event_summary, headers)
             self._changed.notify_all()
 
     def refused(self) -> None:
@@ -191,7 +194,7 @@ class History:
                 self._store.close()
                 self._store = None
 
-    def _add(self, event: Event, event_summary: row.Summary) -> None:
+    def _add(self, event: CloudEvent, event_summary: row.Summary, headers: Mapping[str, str]) -> None:
         key = (event.attributes["source"], event.attributes["id"])
         self._revision += 1
         held = self._by_key.get(key)
@@ -206,7 +209,7 @@ class History:
                 received_ms=round(self._clock() * 1000),
                 summary=event_summary,
                 attributes=_json(event.attributes),
-                headers=_json(event.headers),
+                headers=_json(headers),
                 data=event.data,
                 key=key,
             )

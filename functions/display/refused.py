@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from functions.display.headers import without_credentials
+
 SHOWN_BYTES = 1024
 """How much of a refused body is kept."""
 
@@ -51,11 +53,7 @@ class RefusedRequests:
 
     def add(self, reason: str, headers: Mapping[str, str], body: bytes) -> None:
         """Keep what is needed to understand a refusal; credentials are left out."""
-        kept = {
-            name.lower(): value[:HEADER_CHARACTERS]
-            for name, value in headers.items()
-            if name.lower() not in ("authorization", "proxy-authorization", "cookie")
-        }
+        kept = {name: value[:HEADER_CHARACTERS] for name, value in without_credentials(headers).items()}
         with self._lock:
             self._number += 1
             self._requests.append(

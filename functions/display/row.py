@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from functions.display.intake import Event
 from pipeline import payload, severity
+from pipeline.cloudevents import CloudEvent
 
 MESSAGE_CHARACTERS = 200
 """What a row shows of a message; the whole event is a click away."""
@@ -43,10 +43,10 @@ class Summary(NamedTuple):
     """Of the target: `vm`, `host` …, as `payload.Target` has it. Last, for files that were written without it."""
 
 
-def summary(event: Event) -> Summary:
+def summary(event: CloudEvent) -> Summary:
     """What a row says of *event*."""
-    known, properties = event.attributes, payload.fields(event.readable)
-    about = payload.about(event.readable)
+    known, properties = event.attributes, payload.fields(event)
+    about = payload.about(event)
 
     def attribute(name: str) -> str:
         return known.get(name, "")[:ATTRIBUTE_CHARACTERS]
@@ -61,9 +61,9 @@ def summary(event: Event) -> Summary:
         contenttype=attribute("datacontenttype"),
         size=len(event.data),
         target=_target(about, known.get("subject", "")),
-        user=payload.user(event.readable),
+        user=payload.user(event),
         chain=_chain(properties),
-        message=payload.message(event.readable, MESSAGE_CHARACTERS),
+        message=payload.message(event, MESSAGE_CHARACTERS),
         kind=about.kind,
     )
 

@@ -112,6 +112,8 @@ class _Object:
 
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_COLON = re.compile(r"[ \t\n\r]*:[ \t\n\r]*")
+_SEPARATOR = re.compile(r"[ \t\n\r]*([,}\]])[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
 
 
@@ -120,10 +122,7 @@ def _parsed(document: bytes | str) -> Any:
     try:
         text = document if isinstance(document, str) else document.decode("utf-8-sig")
         start = _after_space(text, 0)
-        if text[start : start + 1] == "[":
-            value, end = _items(text, start + 1)
-        else:
-            value, end = _value(text, start)
+        value, end = _items(text, start + 1) if text.startswith("[", start) else _value(text, start)
         end = _after_space(text, end)
         if end != len(text):
             raise json.JSONDecodeError("Extra data", text, end)
@@ -133,51 +132,47 @@ def _parsed(document: bytes | str) -> Any:
 
 
 def _value(text: str, start: int) -> tuple[Any, int]:
-    if text[start : start + 1] == "{":
-        return _object(text, start + 1)
-    return _DECODER.raw_decode(text, start)
+    return _object(text, start + 1) if text.startswith("{", start) else _DECODER.raw_decode(text, start)
 
 
 def _items(text: str, position: int) -> tuple[list[Any], int]:
     items: list[Any] = []
     position = _after_space(text, position)
-    if text[position : position + 1] == "]":
-        return items, position + 1
-    while True:
-        item, end = _value(text, _after_space(text, position))
+    more = not text.startswith("]", position)
+    if not more:
+        position += 1
+    while more:
+        item, position = _value(text, position)
         items.append(item)
-        position, more = _after_separator(text, end, "]")
-        if not more:
-            return items, position
+        position, more = _after_separator(text, position, "]")
+    return items, position
 
 
 def _object(text: str, position: int) -> tuple[_Object, int]:
     members: Members = {}
     position = _after_space(text, position)
-    if text[position : position + 1] == "}":
-        return _Object(members), position + 1
-    while True:
-        start = _after_space(text, position)
-        name, end = _DECODER.raw_decode(text, start)
-        if not isinstance(name, str):
-            raise json.JSONDecodeError("Expecting property name enclosed in double quotes", text, start)
-        colon = _after_space(text, end)
-        if text[colon : colon + 1] != ":":
-            raise json.JSONDecodeError("Expecting ':' delimiter", text, colon)
-        value, end = _DECODER.raw_decode(text, _after_space(text, colon + 1))
-        members[name] = value, text[colon + 1 : end]
+    more = not text.startswith("}", position)
+    if not more:
+        position += 1
+    while more:
+        if not text.startswith('"', position):
+            raise json.JSONDecodeError("Expecting property name enclosed in double quotes", text, position)
+        name, end = _DECODER.raw_decode(text, position)
+        colon = _COLON.match(text, end)
+        if colon is None:
+            raise json.JSONDecodeError("Expecting ':' delimiter", text, end)
+        value, end = _DECODER.raw_decode(text, colon.end())
+        members[name] = value, text[text.index(":", colon.start()) + 1 : end]
         position, more = _after_separator(text, end, "}")
-        if not more:
-            return _Object(members), position
+    return _Object(members), position
 
 
 def _after_separator(text: str, position: int, last: str) -> tuple[int, bool]:
-    """The position after a comma or *last*, and True if that was a comma."""
-    position = _after_space(text, position)
-    separator = text[position : position + 1]
-    if separator not in (",", last):
+    """The position after a comma or *last* and the white space there, and True if that was a comma."""
+    separator = _SEPARATOR.match(text, position)
+    if separator is None or separator[1] not in (",", last):
         raise json.JSONDecodeError("Expecting ',' delimiter", text, position)
-    return position + 1, separator == ","
+    return separator.end(), separator[1] == ","
 
 
 def _after_space(text: str, position: int) -> int:

@@ -99,6 +99,20 @@ def test_event_that_knative_accepts_is_accepted_everywhere(headers: dict[str, st
     cloudevents.from_http(message, LENIENT)
 
 
+@given(nearly_events(odd_members | json_values), st.sampled_from([None, 1]), st.data())
+def test_document_with_a_character_left_out_is_json_or_rejected(
+    members: dict[str, Any], indent: int | None, data: st.DataObject
+) -> None:
+    document = json.dumps(members, indent=indent, ensure_ascii=False)
+    position = data.draw(st.integers(0, len(document)))
+    document = document[:position] + document[position + 1 :]
+    try:
+        cloudevents.from_json(document, LENIENT)
+    except NotACloudEvent:
+        return
+    json.loads(document)
+
+
 @pytest.mark.parametrize("request_", MALFORMED, ids=lambda request: request.name)
 @pytest.mark.parametrize("rules", [STRICT, LENIENT], ids=["strict", "lenient"])
 def test_malformed_request_is_rejected_with_every_problem(request_: MalformedRequest, rules: Rules) -> None:

@@ -12,10 +12,10 @@ import pytest
 from functions.display import row
 from functions.display import stream as streaming
 from functions.display.history import History
-from functions.display.intake import Event
 from functions.display.store import SQLiteStore
 from functions.display.stream import Bell, Viewers, stream
 from pipeline import status_events
+from pipeline.cloudevents import CloudEvent
 from pipeline.errors import SettingsError, TemporaryError
 
 
@@ -23,10 +23,10 @@ def history(events: int = 100, size_bytes: int = 10_000_000) -> History:
     return History(events, size_bytes)
 
 
-def event(name: str, data: bytes = b"", **attributes: str) -> Event:
+def event(name: str, data: bytes = b"", **attributes: str) -> CloudEvent:
     """An event whose id is *name*."""
     known = {"specversion": "1.0", "id": name, "source": "/s", "type": "t", "time": "2026-11-20T15:45:13Z"}
-    return Event(known | attributes, data, {})
+    return CloudEvent(known | attributes, data)
 
 
 def add(ring: History, *names: str, data: bytes = b"") -> None:
