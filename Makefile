@@ -44,8 +44,8 @@ bench: $(STAMP) ## measure beside raw baselines and write bench/results.md; NAME
 reaction: $(STAMP) ## the files of a reaction of your own: NAME=greet
 	@$(BIN)/python -m tools.reaction $(NAME)
 
-settings: $(STAMP) ## write README's tables of settings anew
-	@$(BIN)/python -m tests.test_readme
+settings: $(STAMP) ## write docs/reference/settings.md
+	@$(BIN)/python -m tools.settings
 
 lock: ## pin requirements*.in anew into requirements*.txt, with hashes
 	$(PYTHON) -m venv .cache/lock

@@ -19,8 +19,9 @@ Environ = Mapping[str, str]
 class Function(Protocol):
     """What every function is: a plain object."""
 
-    blueprint: Blueprint | None
-    """More routes than `POST /` (a page, an API), or None. Its endpoint named `index`, if any, answers `GET /`."""
+    @property
+    def blueprint(self) -> Blueprint | None:
+        """Routes in addition to `POST /` (a page, an API), or None. Its endpoint `index`, if any, serves `GET /`."""
 
     def handle(self, event: CloudEvent) -> CloudEvent | None:
         """Handle one event; return a reply event, or None for none.

@@ -1,126 +1,109 @@
-"""capacity: a datastore's alarm, told so that a person can act: how large, how much is free, and what grew.
+"""capacity: add figures to a datastore's alarm, so that people can act: size, free space, and the VMs that grew.
 
-vCenter's own event says "Alarm 'Datastore usage on disk' on nfs-1 changed from Yellow to Red". The reply to it adds the
-figures, once for each state. What grew is what machines take now compared with the report before, which this process
-remembers; the first report names the largest.
+vCenter's own event says "Alarm 'Datastore usage on disk' on nfs-1 changed from Yellow to Red". The reply adds the
+figures once for each state of the alarm. Growth is measured since the last report, which this process remembers. The
+first report lists the largest VMs.
 """
 
+import dataclasses
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-import structlog
-from flask import Blueprint
-
-from functions import Environ
-from pipeline import payload, settings
+from pipeline import payload
 from pipeline.cloudevents import CloudEvent
-from pipeline.deduplication import Deduplicator
-from pipeline.errors import ObjectNotFound
 from pipeline.payload import Reference
+from pipeline.reaction import ReactionFunction, Skipped, dedup_size_setting, object_of
 from pipeline.reply import reply
-from vsphere.inventory import Inventory, object_of
+from pipeline.settings import Environ, read
+from vsphere.inventory import Inventory
+from vsphere.settings import VCenterSettings
 
 SEVERITIES = {"red": "error", "yellow": "warning", "green": "info"}
 
-MOST_NAMED = 5
-
-log = structlog.get_logger()
+MAX_LISTED_VMS = 5
 
 
-@dataclass
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The capacity reaction."""
+
+    vcenter: VCenterSettings
+    dedup_size: int = dedup_size_setting("CAPACITY_DEDUP_SIZE")
+
+
+@dataclasses.dataclass
 class Report:
-    """The last one of a datastore's alarm."""
+    """The last report on an alarm of a datastore."""
 
     state: str
     time: str
-    """The event's: UTC, so that text sorts as time does."""
+    """Time of the event in UTC, so that text sorts by time."""
 
 
-class Capacity:
-    """Datastore alarms with their figures."""
+class CapacityReaction:
+    """Reports figures of datastores when their alarms change state."""
 
-    blueprint: Blueprint | None = None
-
-    def __init__(self, wanted: settings.CapacitySettings, inventory: Inventory) -> None:
-        self._wanted = wanted
+    def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
-        self._deduplicator: Deduplicator[CloudEvent | None] = Deduplicator(wanted.dedup_size)
         self._reports: dict[tuple[str, str], Report] = {}
         self._usage: dict[str, dict[str, int]] = {}
         self._lock = threading.Lock()
 
-    def handle(self, event: CloudEvent) -> CloudEvent | None:
-        """The event with the figures, as the reply. Raises as `Inventory` does."""
-        return self._deduplicator.handle_once(event, self._react)
-
-    def _react(self, event: CloudEvent) -> CloudEvent | None:
-        datastore = object_of(event, "entity", self._wanted.vcenter)
-        if datastore is None:
-            return None
-        alarm, state = self._alarm(event)
+    def react(self, event: CloudEvent) -> CloudEvent:
+        """Reply with the figures. Raises as `Inventory` does."""
+        datastore = object_of(event, "entity")
+        alarm, state = payload.alarm(event)
         if datastore.managed_type != "Datastore" or state not in SEVERITIES:
-            log.info("no alarm of a datastore, not handled", id=event["id"], object=str(datastore), state=state)
-            return None
+            raise Skipped(f"not an alarm of a datastore: {datastore} is {state}")
+        time = str(event.get("time") or "")
         with self._lock:
             last = self._reports.get((datastore.id, alarm))
-            if last and (last.state == state or str(event.get("time") or "") < last.time):
-                log.info("state is reported already", id=event["id"], object=str(datastore), state=last.state)
-                return None
-            try:
-                told = self._report(event, datastore, alarm, state)
-            except ObjectNotFound as error:
-                log.warning("datastore is gone, not handled", id=event["id"], reason=str(error))
-                return None
-            self._reports[datastore.id, alarm] = Report(state, str(event.get("time") or ""))
-            return told
+            if last and (last.state == state or time < last.time):
+                raise Skipped(f"{datastore} was already reported as {last.state}")
+            report = self._report(event, datastore, alarm, state)
+            self._reports[datastore.id, alarm] = Report(state, time)
+            return report
 
     def _report(self, event: CloudEvent, datastore: Reference, alarm: str, state: str) -> CloudEvent:
-        room, usage = self._inventory.datastore(datastore), self._inventory.usage(datastore)
-        before = self._usage.get(datastore.id)
+        space, usage = self._inventory.datastore(datastore), self._inventory.usage(datastore)
+        earlier = self._usage.get(datastore.id)
         self._usage[datastore.id] = usage
-        named = largest(usage if before is None else grown(before, usage))
-        share = 100 * room.free / room.capacity if room.capacity else 0.0
-        told = f"Datastore {room.name} is {state}: {size(room.free)} of {size(room.capacity)} free ({share:.0f} %)"
-        if named:
-            listed = ", ".join(f"{name} {size(count)}" for name, count in named.items())
-            told += f"; {'largest' if before is None else 'grown since the last report'}: {listed}"
-        log.info("capacity reported", id=event["id"], object=str(datastore), state=state)
+        listed = largest(usage if earlier is None else growth(earlier, usage))
+        percent = 100 * space.free / space.capacity if space.capacity else 0.0
+        message = f"Datastore {space.name} is {state}: {size(space.free)} of {size(space.capacity)} free"
+        message += f" ({percent:.0f} %)"
+        if listed:
+            names = ", ".join(f"{name} {size(count)}" for name, count in listed.items())
+            message += f", {'largest' if earlier is None else 'grown since the last report'}: {names}"
         return reply(
             event,
             f"capacity.{state}",
-            f"{told} ({alarm})" if alarm else told,
+            f"{message} ({alarm})" if alarm else message,
             SEVERITIES[state],
-            datastore=room.name,
-            capacity=room.capacity,
-            free=room.free,
-            **{"largest" if before is None else "grown": named},
+            datastore=space.name,
+            capacity=space.capacity,
+            free=space.free,
+            **{"largest" if earlier is None else "grown": listed},
         )
 
-    def _alarm(self, event: CloudEvent) -> tuple[str, str]:
-        """(name, new state) of the alarm that *event* is about."""
-        properties = payload.fields(event)
-        alarm = properties.get("Alarm")
-        return str(alarm.get("Name") or "") if isinstance(alarm, dict) else "", str(properties.get("To") or "").lower()
-
     def close(self) -> None:
-        """Log out."""
+        """Log out of vCenter."""
         self._inventory.close()
 
 
-def grown(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
-    """By how much each machine grew, those that did."""
-    return {name: count - before.get(name, 0) for name, count in now.items() if count > before.get(name, 0)}
+def growth(earlier: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    """Return the growth in bytes of each VM that grew, by name."""
+    return {name: count - earlier.get(name, 0) for name, count in now.items() if count > earlier.get(name, 0)}
 
 
 def largest(counts: Mapping[str, int]) -> dict[str, int]:
-    """The few largest, in order."""
-    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
-    return {name: count for name, count in ordered[:MOST_NAMED] if count}
+    """Return the `MAX_LISTED_VMS` largest, in descending order."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return {name: count for name, count in ordered[:MAX_LISTED_VMS] if count}
 
 
 def size(count: float) -> str:
-    """Bytes as people read them: 1.5 TiB."""
+    """Format bytes for people: 1.5 TiB."""
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if count < 1024 or unit == "TiB":
             break
@@ -128,7 +111,8 @@ def size(count: float) -> str:
     return f"{count:.1f} {unit}" if count < 10 else f"{count:.0f} {unit}"
 
 
-def create(environ: Environ) -> Capacity:
-    """capacity with the settings in *environ*. Raises `SettingsError` with every fault."""
-    wanted = settings.read(settings.CapacitySettings, environ)
-    return Capacity(wanted, Inventory(wanted.vcenter))
+def create(environ: Environ) -> ReactionFunction:
+    """Create the function with the settings in *environ*. Raises `SettingsError` with every error."""
+    settings = read(Settings, environ)
+    reaction = CapacityReaction(Inventory(settings.vcenter))
+    return ReactionFunction(reaction, settings.dedup_size, settings.vcenter.sdk_url)

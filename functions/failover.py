@@ -1,84 +1,94 @@
-"""failover: after a vSphere HA fail-over, one event that lists the machines which were restarted, and where.
+"""failover: list the VMs that vSphere HA restarted in a failover, and their hosts, in one event.
 
-vCenter reports each restart by itself, and that a cluster's fail-over is done; this reaction reads the restarts from
-vCenter's history, so it needs no memory of its own, and no order of events.
+vCenter reports each restart in its own event, and then that the failover of the cluster is complete. This reaction
+reads the restarts from vCenter's history, so it needs no state and no order of events.
 """
 
+import dataclasses
 import threading
 from datetime import timedelta
 
-import structlog
-from flask import Blueprint
-
-from functions import Environ
-from pipeline import payload, settings
+from pipeline import payload
 from pipeline.cloudevents import CloudEvent
-from pipeline.deduplication import Deduplicator
-from pipeline.errors import ObjectNotFound, cut
+from pipeline.errors import cut
+from pipeline.reaction import ReactionFunction, Skipped, dedup_size_setting, object_of
 from pipeline.reply import reply
-from vsphere.inventory import Inventory, object_of
+from pipeline.settings import Environ, duration, read, setting
+from vsphere.inventory import Inventory
+from vsphere.settings import VCenterSettings
 
-RESTARTED = frozenset({"com.vmware.vc.ha.VmRestartedByHAEvent", "VmRestartedOnAlternateHostEvent"})
+RESTART_TYPES = frozenset({"com.vmware.vc.ha.VmRestartedByHAEvent", "VmRestartedOnAlternateHostEvent"})
 
-MESSAGE_CHARACTERS = 1000
-
-log = structlog.get_logger()
+MAX_MESSAGE_CHARACTERS = 1000
 
 
-class Failover:
-    """Fail-overs, each summed up once."""
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The period in which restarts belong to a failover."""
 
-    blueprint: Blueprint | None = None
+    vcenter: VCenterSettings
+    window_seconds: float = setting(
+        "FAILOVER_WINDOW",
+        duration,
+        "Period before the completion of a failover in which restarts belong to it.",
+        example="30m",
+        default="15m",
+    )
+    settle_seconds: float = setting(
+        "FAILOVER_SETTLE",
+        duration,
+        "Wait after the completion of a failover for restarts that are reported late.",
+        example="1m",
+        default="30s",
+    )
+    dedup_size: int = dedup_size_setting("FAILOVER_DEDUP_SIZE")
 
-    def __init__(self, wanted: settings.FailoverSettings, inventory: Inventory) -> None:
-        self._wanted = wanted
+
+class FailoverReaction:
+    """Lists the restarts of a failover."""
+
+    def __init__(self, settings: Settings, inventory: Inventory) -> None:
+        self._settings = settings
         self._inventory = inventory
-        self._deduplicator: Deduplicator[CloudEvent | None] = Deduplicator(wanted.dedup_size)
         self._closing = threading.Event()
 
-    def handle(self, event: CloudEvent) -> CloudEvent | None:
-        """The summary, once restarts had time to be reported. Raises as `Inventory` does."""
-        return self._deduplicator.handle_once(event, self._react)
-
-    def _react(self, event: CloudEvent) -> CloudEvent | None:
-        cluster = object_of(event, "cluster", self._wanted.vcenter)
+    def react(self, event: CloudEvent) -> CloudEvent:
+        """Wait for late restarts, and reply with the list. Raises as `Inventory` does."""
+        cluster = object_of(event, "cluster")
         completed = payload.moment(event)
-        if cluster is None or completed is None:
-            return None
-        self._closing.wait(self._wanted.settle_seconds)
-        begin = completed - timedelta(seconds=self._wanted.window_seconds)
-        end = completed + timedelta(seconds=self._wanted.settle_seconds)
-        try:
-            restarts = self._inventory.events(cluster, RESTARTED, begin, end)
-        except ObjectNotFound as error:
-            log.warning("cluster is gone, not handled", id=event["id"], reason=str(error))
-            return None
-        machines = {_name(each, "Vm"): _name(each, "Host") for each in restarts}
-        log.info("fail-over summed up", id=event["id"], cluster=str(cluster), machines=len(machines))
-        if not machines:
-            return None
-        told = ", ".join(f"{machine} on {host}" if host else machine for machine, host in sorted(machines.items()))
+        if completed is None:
+            raise Skipped("event without a valid time")
+        self._closing.wait(self._settings.settle_seconds)
+        begin = completed - timedelta(seconds=self._settings.window_seconds)
+        end = completed + timedelta(seconds=self._settings.settle_seconds)
+        restarts = self._inventory.events(cluster, RESTART_TYPES, begin, end)
+        hosts = {_name(restart, "Vm"): _name(restart, "Host") for restart in restarts}
+        if not hosts:
+            raise Skipped("no restarts found in vCenter's history")
+        listed = ", ".join(f"{vm} on {host}" if host else vm for vm, host in sorted(hosts.items()))
         return reply(
             event,
             "failover.completed",
-            cut(f"HA restarted {len(machines)} virtual machines in {cluster.name}: {told}", MESSAGE_CHARACTERS),
+            cut(f"HA restarted {len(hosts)} VMs in {cluster.name}: {listed}", MAX_MESSAGE_CHARACTERS),
             "warning",
             cluster=cluster.name,
-            machines=[{"name": machine, "host": host} for machine, host in sorted(machines.items())],
+            vms=[{"name": vm, "host": host} for vm, host in sorted(hosts.items())],
         )
 
     def close(self) -> None:
-        """Wait no longer for restarts; log out."""
+        """Stop waiting for late restarts, and log out of vCenter."""
         self._closing.set()
         self._inventory.close()
 
 
 def _name(event: dict[str, object], argument: str) -> str:
-    held = event.get(argument)
-    return str(held.get("Name") or "") if isinstance(held, dict) else ""
+    """Return the name in an event's argument, or ""."""
+    value = event.get(argument)
+    return str(value.get("Name") or "") if isinstance(value, dict) else ""
 
 
-def create(environ: Environ) -> Failover:
-    """failover with the settings in *environ*. Raises `SettingsError` with every fault."""
-    wanted = settings.read(settings.FailoverSettings, environ)
-    return Failover(wanted, Inventory(wanted.vcenter))
+def create(environ: Environ) -> ReactionFunction:
+    """Create the function with the settings in *environ*. Raises `SettingsError` with every error."""
+    settings = read(Settings, environ)
+    reaction = FailoverReaction(settings, Inventory(settings.vcenter))
+    return ReactionFunction(reaction, settings.dedup_size, settings.vcenter.sdk_url)

@@ -1,84 +1,80 @@
-"""maintenance: a host in maintenance mode raises no alarm; what was before is restored when it leaves.
+"""maintenance: disable the alarm actions of a host in maintenance mode, and restore them when it leaves the mode.
 
-What was before stands in a custom attribute of the host, so it outlives this process, and a person can see it. What the
-host is now counts, not what the event says: events come twice, late, and in any order.
+A custom attribute of the host keeps the earlier state, so that the state outlives this process and people can see it.
+The host's current mode decides what happens and not the event, because events can be late, duplicated or out of order.
 """
 
-import structlog
-from flask import Blueprint
+import dataclasses
 
-from functions import Environ
-from pipeline import settings
 from pipeline.cloudevents import CloudEvent
-from pipeline.deduplication import Deduplicator
-from pipeline.errors import ObjectNotFound
 from pipeline.payload import Reference
+from pipeline.reaction import ReactionFunction, Skipped, dedup_size_setting, object_of
 from pipeline.reply import reply
-from vsphere.inventory import Inventory, object_of
+from pipeline.settings import Environ, read, setting, text
+from vsphere.inventory import Inventory
+from vsphere.settings import VCenterSettings
 
 ENABLED, DISABLED = "enabled", "disabled"
 
-log = structlog.get_logger()
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The attribute that keeps the earlier state."""
+
+    vcenter: VCenterSettings
+    attribute: str = setting(
+        "MAINTENANCE_ATTRIBUTE",
+        text,
+        "Custom attribute of the host that keeps whether its alarm actions were enabled before maintenance.",
+        example="alarm actions before maintenance",
+        default="alarm actions before maintenance",
+    )
+    dedup_size: int = dedup_size_setting("MAINTENANCE_DEDUP_SIZE")
 
 
-class Maintenance:
-    """Alarm actions of hosts, off while they are in maintenance mode."""
+class MaintenanceReaction:
+    """Disables and restores alarm actions of hosts."""
 
-    blueprint: Blueprint | None = None
-
-    def __init__(self, wanted: settings.MaintenanceSettings, inventory: Inventory) -> None:
-        self._wanted = wanted
+    def __init__(self, settings: Settings, inventory: Inventory) -> None:
+        self._attribute = settings.attribute
         self._inventory = inventory
-        self._deduplicator: Deduplicator[CloudEvent | None] = Deduplicator(wanted.dedup_size)
 
-    def handle(self, event: CloudEvent) -> CloudEvent | None:
-        """Switch the host's alarm actions as its mode asks; the reply says so. Raises as `Inventory` does."""
-        return self._deduplicator.handle_once(event, self._react)
+    def react(self, event: CloudEvent) -> CloudEvent:
+        """Switch the alarm actions of the event's host as its mode requires. Raises as `Inventory` does."""
+        host = object_of(event, "host")
+        return self._disable(event, host) if self._inventory.in_maintenance(host) else self._restore(event, host)
 
-    def _react(self, event: CloudEvent) -> CloudEvent | None:
-        host = object_of(event, "host", self._wanted.vcenter)
-        if host is None:
-            return None
-        try:
-            return self._enter(event, host) if self._inventory.in_maintenance(host) else self._leave(event, host)
-        except ObjectNotFound as error:
-            log.warning("host is gone, not handled", id=event["id"], reason=str(error))
-            return None
-
-    def _enter(self, event: CloudEvent, host: Reference) -> CloudEvent | None:
-        before = self._before(host)
-        if not before:
-            before = ENABLED if self._inventory.alarm_actions(host) else DISABLED
-            self._inventory.set_attributes(host, {self._wanted.attribute: before})
-        if before == DISABLED:
-            log.info("alarm actions are off already", id=event["id"], host=str(host))
-            return None
+    def _disable(self, event: CloudEvent, host: Reference) -> CloudEvent:
+        earlier = self._earlier_state(host)
+        if not earlier:
+            earlier = ENABLED if self._inventory.alarm_actions(host) else DISABLED
+            self._inventory.set_attributes(host, {self._attribute: earlier})
+        if earlier == DISABLED:
+            raise Skipped("alarm actions were already disabled before maintenance")
         self._inventory.set_alarm_actions(host, enabled=False)
-        log.info("alarm actions off", id=event["id"], host=str(host))
-        return reply(event, "maintenance.silenced", f"Alarm actions of {host.name} are off: maintenance", "info")
+        return reply(event, "maintenance.silenced", f"Alarm actions of {host.name} disabled for maintenance", "info")
 
-    def _leave(self, event: CloudEvent, host: Reference) -> CloudEvent | None:
-        before = self._before(host)
-        if before == ENABLED:
+    def _restore(self, event: CloudEvent, host: Reference) -> CloudEvent:
+        earlier = self._earlier_state(host)
+        if earlier == ENABLED:
             self._inventory.set_alarm_actions(host, enabled=True)
-        if before:
-            self._inventory.set_attributes(host, {self._wanted.attribute: ""})
-        if before != ENABLED:
-            log.info("alarm actions left as they are", id=event["id"], host=str(host), before=before or "not known")
-            return None
-        log.info("alarm actions on again", id=event["id"], host=str(host))
-        return reply(event, "maintenance.restored", f"Alarm actions of {host.name} are on again", "info")
+        if earlier:
+            self._inventory.set_attributes(host, {self._attribute: ""})
+        if earlier != ENABLED:
+            raise Skipped(f"nothing to restore, alarm actions before maintenance: {earlier or 'unknown'}")
+        return reply(event, "maintenance.restored", f"Alarm actions of {host.name} enabled again", "info")
 
-    def _before(self, host: Reference) -> str:
-        """What was before maintenance, or "" where nothing was noted."""
-        return self._inventory.attributes(host).get(self._wanted.attribute, "")
+    def _earlier_state(self, host: Reference) -> str:
+        """Return the state before maintenance, or "" if none is recorded."""
+        return self._inventory.attributes(host).get(self._attribute, "")
 
     def close(self) -> None:
-        """Log out."""
+        """Log out of vCenter."""
         self._inventory.close()
 
 
-def create(environ: Environ) -> Maintenance:
-    """maintenance with the settings in *environ*. Raises `SettingsError` with every fault."""
-    wanted = settings.read(settings.MaintenanceSettings, environ)
-    return Maintenance(wanted, Inventory(wanted.vcenter))
+def create(environ: Environ) -> ReactionFunction:
+    """Create the function with the settings in *environ*. Raises `SettingsError` with every error."""
+    settings = read(Settings, environ)
+    reaction = MaintenanceReaction(settings, Inventory(settings.vcenter))
+    return ReactionFunction(reaction, settings.dedup_size, settings.vcenter.sdk_url)

@@ -1,58 +1,68 @@
-"""tag: attaches a vSphere tag to what an event is about, or takes it off.
+"""tag: attach a vSphere tag to the object of an event, or remove it.
 
-Which events, its Trigger says; which tag, the settings. Its reply says what it did. A tag that is attached twice is
-attached once, so a delivery that repeats itself does no harm even after a restart.
+The Trigger selects the events, the settings name the tag. Attaching a tag twice attaches it once, so a redelivered
+event does no harm even after a restart.
 """
 
-import structlog
-from flask import Blueprint
+import dataclasses
 
-from functions import Environ
-from pipeline import settings
 from pipeline.cloudevents import CloudEvent
-from pipeline.deduplication import Deduplicator
+from pipeline.payload import OBJECTS
+from pipeline.reaction import ReactionFunction, dedup_size_setting, object_of
 from pipeline.reply import reply
-from vsphere.inventory import object_of
+from pipeline.settings import Environ, flag, one_of, read, setting, text
+from vsphere.settings import VCenterSettings
 from vsphere.tagging import Tagging
 
-log = structlog.get_logger()
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The tag and the object that gets it."""
+
+    vcenter: VCenterSettings
+    category: str = setting("TAG_CATEGORY", text, "Category of the tag.", example="lifecycle")
+    name: str = setting("TAG_NAME", text, "Name of the tag.", example="created-today")
+    action: str = setting(
+        "TAG_ACTION", one_of("attach", "remove"), "`attach` or `remove` the tag.", example="remove", default="attach"
+    )
+    object: str = setting(
+        "TAG_OBJECT",
+        one_of(*OBJECTS),
+        f"Object of the event that is tagged: {', '.join(f'`{name}`' for name in OBJECTS)} (of an alarm).",
+        example="host",
+        default="vm",
+    )
+    create: bool = setting(
+        "TAG_CREATE", flag, "Create the category and the tag if they do not exist.", example="true", default="false"
+    )
+    dedup_size: int = dedup_size_setting("TAG_DEDUP_SIZE")
 
 
-class Tag:
-    """One tag, attached or removed."""
+class TagReaction:
+    """Attaches or removes one tag."""
 
-    blueprint: Blueprint | None = None
-
-    def __init__(self, wanted: settings.TagSettings, tagging: Tagging) -> None:
-        self._wanted = wanted
+    def __init__(self, settings: Settings, tagging: Tagging) -> None:
+        self._settings = settings
         self._tagging = tagging
-        self._deduplicator: Deduplicator[CloudEvent | None] = Deduplicator(wanted.dedup_size)
 
-    def handle(self, event: CloudEvent) -> CloudEvent | None:
-        """Attach or remove the tag. Raises as `Tagging` does."""
-        return self._deduplicator.handle_once(event, self._react)
-
-    def _react(self, event: CloudEvent) -> CloudEvent | None:
-        target = object_of(event, self._wanted.object, self._wanted.vcenter)
-        if target is None:
-            return None
-        category, name = self._wanted.category, self._wanted.name
-        tag, on = f"{category}/{name}", target.name or target.id
-        if self._wanted.action == "attach":
+    def react(self, event: CloudEvent) -> CloudEvent:
+        """Attach or remove the tag, and reply with what was done. Raises as `Tagging` does."""
+        target = object_of(event, self._settings.object)
+        category, name = self._settings.category, self._settings.name
+        tag, target_name = f"{category}/{name}", target.name or target.id
+        if self._settings.action == "attach":
             self._tagging.attach(category, name, target)
-            what, message = "tag.attached", f"Tag {tag} attached to {on}"
-        else:
-            self._tagging.remove(category, name, target)
-            what, message = "tag.removed", f"Tag {tag} removed from {on}"
-        log.info(what, id=event["id"], object=str(target), tag=tag)
-        return reply(event, what, message, "info", tag=tag)
+            return reply(event, "tag.attached", f"Tag {tag} attached to {target_name}", "info", tag=tag)
+        self._tagging.remove(category, name, target)
+        return reply(event, "tag.removed", f"Tag {tag} removed from {target_name}", "info", tag=tag)
 
     def close(self) -> None:
-        """Log out."""
+        """Log out of vCenter."""
         self._tagging.close()
 
 
-def create(environ: Environ) -> Tag:
-    """tag with the settings in *environ*. Raises `SettingsError` with every fault."""
-    wanted = settings.read(settings.TagSettings, environ)
-    return Tag(wanted, Tagging(wanted.vcenter, wanted.create))
+def create(environ: Environ) -> ReactionFunction:
+    """Create the function with the settings in *environ*. Raises `SettingsError` with every error."""
+    settings = read(Settings, environ)
+    reaction = TagReaction(settings, Tagging(settings.vcenter, settings.create))
+    return ReactionFunction(reaction, settings.dedup_size, settings.vcenter.sdk_url)

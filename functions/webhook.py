@@ -1,86 +1,167 @@
-"""webhook: sends events to any HTTP API, in the words that it wants, signed if it likes.
+"""webhook: send events to any HTTP API, with a body from a template, and optionally signed.
 
-The receiver's answer decides what the Broker does: what may pass (429, 5xx, no answer) is tried again, what will not (a
-redirect, any other 4xx) is a dead letter. Each request carries the event's identity as `Idempotency-Key`, because a
-receiver that was too slow has the event, and gets it again.
+The receiver's response decides what the Broker does. It retries temporary failures (408, 425, 429, 5xx, no response).
+Other failures (a redirect, any other 4xx) are permanent and become dead letters. Each request has the event's identity
+as its `Idempotency-Key`, because a slow receiver may have processed an event that is sent again.
 """
 
+import dataclasses
 import hashlib
 import hmac
+import json
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from urllib.parse import urlsplit
 
 import requests
 import structlog
-from flask import Blueprint
 
-from functions import Environ
-from pipeline import settings
 from pipeline.cloudevents import CloudEvent, to_json
-from pipeline.deduplication import Deduplicator
 from pipeline.errors import PermanentError, TemporaryError, cut
+from pipeline.reaction import ReactionFunction, Skipped, dedup_size_setting
+from pipeline.settings import Environ, Secret, duration, existing_file, one_of, read, setting, text
+from pipeline.settings.templates import condition_setting, jinja_template
 from pipeline.template import Condition, Template
 
-RETRIED = frozenset({408, 425, 429})
-"""What passes, besides 5xx: too slow, too early, too much. Knative tries 404 and 409 again, too, because its own pods
-answer these while they start; from a receiver of ours they are final."""
+RETRIED_STATUSES = frozenset({408, 425, 429})
+"""Retried in addition to 5xx. Knative also retries 404 and 409, which its own pods answer while they start. From a
+receiver these are permanent."""
 
 log = structlog.get_logger()
 
 
-class Webhook:
-    """One receiver."""
+def secret_http_url(value: str) -> Secret:
+    """Parse an absolute http or https URL that may contain a token, and is therefore secret as a whole."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is not an http:// or https:// URL with a host")
+    return Secret(value)
 
-    blueprint: Blueprint | None = None
 
-    def __init__(self, wanted: settings.WebhookSettings) -> None:
-        self._wanted = wanted
-        self._condition = Condition("WEBHOOK_IF", wanted.condition)
-        self._body = Template("WEBHOOK_BODY", wanted.body, "{{ event }}")
-        self._deduplicator: Deduplicator[None] = Deduplicator(wanted.dedup_size)
+def http_headers(value: str) -> Mapping[str, Secret]:
+    """Parse header name → value, as JSON. The values may be credentials."""
+    expected = "is not JSON of the form {name: value}"
+    try:
+        parsed = json.loads(value)
+    except ValueError as error:
+        raise ValueError(expected) from error
+    if not isinstance(parsed, dict) or not all(isinstance(header, str) for header in parsed.values()):
+        raise ValueError(expected)
+    token = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+    invalid = [name for name, header in parsed.items() if not token.fullmatch(name) or not header.isprintable()]
+    if invalid:
+        raise ValueError(f"has {', '.join(map(repr, invalid))}, which cannot be sent as headers")
+    return MappingProxyType({name: Secret(header) for name, header in parsed.items()})
 
-    def handle(self, event: CloudEvent) -> None:
-        """Send *event*. Raises `TemporaryError` or `PermanentError` with the receiver's answer."""
-        self._deduplicator.handle_once(event, self._send)
 
-    def _send(self, event: CloudEvent) -> None:
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The receiver and the request."""
+
+    url: Secret = setting(
+        "WEBHOOK_URL", secret_http_url, "URL of the receiver.", example="https://hooks.example/T012/B345"
+    )
+    condition: str | None = condition_setting("WEBHOOK_IF")
+    method: str = setting(
+        "WEBHOOK_METHOD", one_of("POST", "PUT", "PATCH", "DELETE"), "HTTP method.", example="PUT", default="POST"
+    )
+    headers: Mapping[str, Secret] = setting(
+        "WEBHOOK_HEADERS",
+        http_headers,
+        "JSON object of headers to add.",
+        example='{"Authorization": "Bearer …"}',
+        default="{}",
+    )
+    content_type: str = setting(
+        "WEBHOOK_CONTENT_TYPE",
+        text,
+        "Content type of the body.",
+        example="text/plain",
+        default="application/json",
+    )
+    body: str = setting(
+        "WEBHOOK_BODY",
+        jinja_template,
+        "Jinja2 template of the body. `event` is the whole event in the JSON format of CloudEvents.",
+        example='{"text": {{ message | tojson }}}',
+        default="{{ event }}",
+    )
+    key: Secret | None = setting(
+        "WEBHOOK_KEY",
+        Secret,
+        "Key that signs the body (HMAC with SHA-256).",
+        example="'…'",
+        default=None,
+        unset="no signature",
+    )
+    signature_header: str = setting(
+        "WEBHOOK_SIGNATURE_HEADER",
+        text,
+        "Header of the signature. Its value is `sha256=HEX`, as GitHub sends it.",
+        example="X-Signature",
+        default="X-Hub-Signature-256",
+    )
+    ca_bundle: str | None = setting(
+        "WEBHOOK_CA_BUNDLE",
+        existing_file,
+        "PEM file of the authorities that signed the receiver's certificate.",
+        example="/etc/webhook/ca.pem",
+        default=None,
+        unset="public authorities",
+    )
+    timeout_seconds: float = setting(
+        "WEBHOOK_TIMEOUT", duration, "Maximum wait for the response.", example="30s", default="10s"
+    )
+    dedup_size: int = dedup_size_setting("WEBHOOK_DEDUP_SIZE")
+
+
+class WebhookReaction:
+    """Sends events to one receiver."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._condition = Condition("WEBHOOK_IF", settings.condition)
+        self._body = Template("WEBHOOK_BODY", settings.body, "{{ event }}")
+
+    def react(self, event: CloudEvent) -> None:
+        """Send *event*. Raises `TemporaryError` or `PermanentError` with the receiver's response."""
         if not self._condition.holds(event):
-            log.info("WEBHOOK_IF does not hold, not sent", id=event["id"])
-            return
+            raise Skipped("WEBHOOK_IF is false")
         body = self._body.render(event, event=to_json(event).decode()).encode()
-        what = f"send event {event['id']} to the webhook"  # its address may hold a token
+        attempted = f"send event {event['id']} to the webhook"  # without its URL, which may contain a token
         try:
-            answer = requests.request(
-                self._wanted.method,
-                self._wanted.url.reveal(),
+            response = requests.request(
+                self._settings.method,
+                self._settings.url.reveal(),
                 data=body,
                 headers=self._headers(event, body),
-                timeout=self._wanted.timeout_seconds,
-                verify=self._wanted.ca_bundle or True,
+                timeout=self._settings.timeout_seconds,
+                verify=self._settings.ca_bundle or True,
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise TemporaryError(f"{what}: {type(error).__name__}") from error
-        said = f"{what}: {answer.status_code} {cut(answer.text)}"
-        if answer.status_code >= 500 or answer.status_code in RETRIED:
-            raise TemporaryError(said)
-        if not 200 <= answer.status_code < 300:
-            raise PermanentError(f"{said}; mend WEBHOOK_URL, WEBHOOK_HEADERS or WEBHOOK_BODY, and redrive it")
-        log.info("webhook called", id=event["id"], status=answer.status_code)
+            raise TemporaryError(f"{attempted}: {type(error).__name__}") from error
+        result = f"{attempted}: {response.status_code} {cut(response.text)}"
+        if response.status_code >= 500 or response.status_code in RETRIED_STATUSES:
+            raise TemporaryError(result)
+        if not 200 <= response.status_code < 300:
+            raise PermanentError(f"{result} (correct WEBHOOK_URL, WEBHOOK_HEADERS or WEBHOOK_BODY, then redrive it)")
+        log.info("webhook called", id=event["id"], status=response.status_code)
 
     def _headers(self, event: CloudEvent, body: bytes) -> dict[str, str]:
-        found = {
-            "Content-Type": self._wanted.content_type,
+        headers = {
+            "Content-Type": self._settings.content_type,
             "Idempotency-Key": hashlib.sha256(f"{event['source']}\0{event['id']}".encode()).hexdigest(),
-            **{name: value.reveal() for name, value in self._wanted.headers.items()},
+            **{name: value.reveal() for name, value in self._settings.headers.items()},
         }
-        if self._wanted.key is not None:
-            signature = hmac.new(self._wanted.key.reveal().encode(), body, hashlib.sha256).hexdigest()
-            found[self._wanted.signature_header] = f"sha256={signature}"
-        return found
-
-    def close(self) -> None:
-        """Nothing to release: every request has a connection of its own."""
+        if self._settings.key is not None:
+            signature = hmac.new(self._settings.key.reveal().encode(), body, hashlib.sha256).hexdigest()
+            headers[self._settings.signature_header] = f"sha256={signature}"
+        return headers
 
 
-def create(environ: Environ) -> Webhook:
-    """webhook with the settings in *environ*. Raises `SettingsError` with every fault."""
-    return Webhook(settings.read(settings.WebhookSettings, environ))
+def create(environ: Environ) -> ReactionFunction:
+    """Create the function with the settings in *environ*. Raises `SettingsError` with every error."""
+    settings = read(Settings, environ)
+    return ReactionFunction(WebhookReaction(settings), settings.dedup_size)

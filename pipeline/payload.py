@@ -191,6 +191,23 @@ def reference(event: CloudEvent, kind: str) -> Reference | None:
     return Reference(type_, value, name if isinstance(name, str) else "")
 
 
+class Alarm(NamedTuple):
+    """An alarm that changed its state."""
+
+    name: str
+    """The alarm's name, or ""."""
+    state: str
+    """The new state in lower case (`red`), or ""."""
+
+
+def alarm(event: CloudEvent) -> Alarm:
+    """Return the alarm of an `AlarmStatusChangedEvent`."""
+    properties = fields(event)
+    named = properties.get("Alarm")
+    name = str(named.get("Name") or "") if isinstance(named, dict) else ""
+    return Alarm(name, str(properties.get("To") or "").lower())
+
+
 def user(event: CloudEvent) -> str:
     """Who did it, as vCenter names the user, or ""."""
     words = fields(event).get("UserName")

@@ -1,7 +1,6 @@
-"""What a reaction has to say of an event, as an event of its own, which its Broker takes as the reply.
+"""Events that reactions reply with. The Broker accepts the reply to a delivery as a new event.
 
-The id follows from the event's, so that the reply to an event that was delivered twice is known as the same. The data
-are `message` and `severity`, which people are told, and the facts they are made of.
+The reply's id is derived from the event's id, so that the replies to an event that was delivered twice are duplicates.
 """
 
 from typing import Any
@@ -11,14 +10,18 @@ from pipeline.cloudevents import CloudEvent, create
 TYPE_PREFIX = "dev.vcenter-events."
 
 
-def reply(event: CloudEvent, what: str, message: str, severity: str, **facts: Any) -> CloudEvent:
-    """The reply *what*, `capacity.red` for the type `dev.vcenter-events.capacity.red.v0`, to *event*."""
+def reply(event: CloudEvent, name: str, message: str, severity: str, **facts: Any) -> CloudEvent:
+    """Return a reply to *event* of the type `dev.vcenter-events.NAME.v0` (*name* is `capacity.red`).
+
+    It has the source, subject and time of *event*. Its data are *message* and *severity* (`info`, `warning` or
+    `error`), which notify uses, and *facts*.
+    """
     attributes = {
-        "type": f"{TYPE_PREFIX}{what}.v0",
+        "type": f"{TYPE_PREFIX}{name}.v0",
         "source": event["source"],
-        "id": f"{what}-{event['id']}",
-        "time": event.get("time"),
-        "subject": event.get("subject"),
+        "id": f"{name}-{event['id']}",
+        "time": event.get("time") or "",
+        "subject": event.get("subject") or "",
         "datacontenttype": "application/json",
     }
     data = {"message": message, "severity": severity, **facts}

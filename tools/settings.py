@@ -1,61 +1,88 @@
-"""README's tables of settings."""
+"""`python -m tools.settings` writes docs/reference/settings.md, the list of all settings.
+
+It finds the settings by convention: each function has them in `functions/NAME.py` or `functions/NAME/settings.py`. A
+settings class is a dataclass with fields made by `pipeline.settings.setting`.
+"""
 
 import dataclasses
-from collections.abc import Iterable
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 
-from functions.deadletter.settings import DeadletterSettings
-from functions.display.settings import DisplaySettings
-from functions.poller.settings import PollerSettings, SinkSettings
-from pipeline.settings import (
-    AttributeSettings,
-    CapacitySettings,
-    FailoverSettings,
-    MaintenanceSettings,
-    NotifySettings,
-    PreemptSettings,
-    ServerSettings,
-    TagSettings,
-    WebhookSettings,
-)
-from pipeline.settings.variable import REQUIRED, Variable
+import functions
+from pipeline.settings import ServerSettings, Variable
+from pipeline.settings.variable import REQUIRED
 from vsphere.settings import VCenterSettings
 
-CLASSES = (
-    ServerSettings,
-    VCenterSettings,
-    SinkSettings,
-    PollerSettings,
-    DisplaySettings,
-    NotifySettings,
-    DeadletterSettings,
-    TagSettings,
-    AttributeSettings,
-    MaintenanceSettings,
-    FailoverSettings,
-    CapacitySettings,
-    PreemptSettings,
-    WebhookSettings,
-)
-"""All settings classes, in the order of the documentation."""
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "settings.md"
+
+INTRODUCTION = """\
+<!-- `make settings` writes this page from the code. -->
+
+# Settings
+
+Every setting is an environment variable. An empty variable counts as unset. If settings are invalid, the process lists
+every error and exits.
+
+Durations are written as `250ms`, `10s`, `5m`, `1h30m` or a number of seconds.
+"""
 
 
-def tables(classes: Iterable[type]) -> str:
-    """A Markdown table for each of the settings *classes* that has variables of its own."""
-    parts: list[str] = []
-    for settings in classes:
-        own = [field.metadata["variable"] for field in dataclasses.fields(settings) if "variable" in field.metadata]
-        if own:
-            parts.append(_table((settings.__doc__ or "").partition("\n")[0].rstrip("."), own))
-    return "\n".join(parts)
+def page() -> str:
+    """Return docs/reference/settings.md."""
+    sections = [
+        _section("Every function", [ServerSettings]),
+        _section("vCenter", [VCenterSettings], "For the functions that say so."),
+    ]
+    for name, module in function_settings():
+        classes = settings_classes(module)
+        uses_vcenter = any(field.type is VCenterSettings for cls in classes for field in dataclasses.fields(cls))
+        sections.append(_section(name, classes, "Also the settings of [vCenter](#vcenter)." if uses_vcenter else ""))
+    return "\n".join([INTRODUCTION, *sections])
 
 
-def _table(title: str, rows: list[Variable]) -> str:
-    lines = [f"**{title}**", "", "| variable | meaning | default | example |", "|---|---|---|---|"]
-    for row in rows:
-        default = "required" if row.default is REQUIRED else f"`{row.default}`" if row.default else ""
-        lines.append(f"| `{row.name}` | {_cell(row.meaning)} | {_cell(default)} | `{_cell(row.example)}` |")
+def function_settings() -> Iterator[tuple[str, ModuleType]]:
+    """Yield the name of each function and the module that has its settings, by name."""
+    for found in pkgutil.iter_modules(functions.__path__):
+        suffix = ".settings" if found.ispkg else ""
+        yield found.name, importlib.import_module(f"functions.{found.name}{suffix}")
+
+
+def settings_classes(module: ModuleType) -> list[type]:
+    """Return the settings classes that *module* defines, in order."""
+    classes = [value for value in vars(module).values() if isinstance(value, type) and dataclasses.is_dataclass(value)]
+    return [cls for cls in classes if cls.__module__ == module.__name__ and _own_variables(cls)]
+
+
+def _own_variables(cls: type) -> list[Variable]:
+    return [field.metadata["variable"] for field in dataclasses.fields(cls) if "variable" in field.metadata]
+
+
+def _section(title: str, classes: list[type], note: str = "") -> str:
+    tables = [f"{(cls.__doc__ or '').partition(chr(10))[0]}\n\n{_table(_own_variables(cls))}" for cls in classes]
+    return "\n".join([f"## {title}\n", *([f"{note}\n"] if note else []), *tables])
+
+
+def _table(variables: list[Variable]) -> str:
+    lines = ["| variable | meaning | default | example |", "|---|---|---|---|"]
+    for variable in variables:
+        cells = [f"`{variable.name}`", variable.meaning, _default(variable), f"`{variable.example}`"]
+        lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
     return "\n".join([*lines, ""])
 
 
-def _cell(words: str) -> str:
-    return " ".join(words.replace("|", "\\|").split())
+def _default(variable: Variable) -> str:
+    if variable.default is REQUIRED:
+        return "required"
+    return f"`{variable.default}`" if variable.default else variable.unset
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+if __name__ == "__main__":
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
+    PAGE.write_text(page(), encoding="utf-8")

@@ -16,8 +16,6 @@ from typing import Any, NamedTuple, TypeVar
 import structlog
 from pyVmomi import vim, vmodl
 
-from pipeline import payload
-from pipeline.cloudevents import CloudEvent
 from pipeline.errors import ObjectNotFound, cut
 from pipeline.payload import Reference
 from vsphere.errors import VCenterRejected, VCenterUnavailable
@@ -48,21 +46,6 @@ class Datastore(NamedTuple):
     name: str
     capacity: int
     free: int
-
-
-def object_of(event: CloudEvent, kind: str, vcenter: VCenterSettings) -> Reference | None:
-    """The object of *kind* (`payload.OBJECTS`) that *event* is about; None, and a log line, if there is none here.
-
-    An event of another vCenter is none of ours: its references name other objects here.
-    """
-    source, ours = event["source"], vcenter.sdk_url
-    if source != ours:
-        log.warning("event of another vCenter, not handled", id=event["id"], source=source, ours=ours)
-        return None
-    found = payload.reference(event, kind)
-    if found is None:
-        log.warning("event without the object, not handled", id=event["id"], type=event["type"], object=kind)
-    return found
 
 
 class Inventory(Session):

@@ -1,4 +1,4 @@
-"""The settings of a vCenter: its address and how to log in."""
+"""The settings of a vCenter: its address, the login, and the events to read."""
 
 import dataclasses
 import re
@@ -11,7 +11,7 @@ from pipeline.settings.variable import Secret, setting
 
 
 def entity(value: str) -> str:
-    """`Type/id`, as in an event's subject."""
+    """Check `Type/id`, as in an event's subject."""
     if not re.fullmatch(r"[A-Za-z]+/[\w.-]+", value):
         raise ValueError(f"is {value!r}, not of the form Type/id")
     return value
@@ -19,29 +19,30 @@ def entity(value: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class VCenterSettings:
-    """Which vCenter, and how to log in. The names are those that VSphereBinding injected."""
+    """The vCenter, the login, and the events to read. The names are those that VSphereBinding injected."""
 
-    url: str = setting("VC_URL", http_url, "the vCenter's address", example="https://vcenter.example")
+    url: str = setting("VC_URL", http_url, "Address of the vCenter.", example="https://vcenter.example")
     insecure: bool = setting(
-        "VC_INSECURE", flag, "accept any certificate: only for tests", example="true", default="false"
+        "VC_INSECURE", flag, "Accept any certificate. Only for tests.", example="true", default="false"
     )
     ca_bundle: str | None = setting(
         "VC_CA_BUNDLE",
         existing_file,
-        "file of the authorities that signed vCenter's certificate, in PEM; unset: the system's",
+        "PEM file of the authorities that signed vCenter's certificate.",
         example="/etc/vcenter/ca.pem",
         default=None,
+        unset="the system's authorities",
     )
     username: str | None = setting(
-        "VC_USERNAME", text, "user name, unless a secret is mounted", example="events@vsphere.local", default=None
+        "VC_USERNAME", text, "User name, unless a Secret is mounted.", example="events@vsphere.local", default=None
     )
     password: Secret | None = setting(
-        "VC_PASSWORD", Secret, "password, unless a secret is mounted", example="'…'", default=None
+        "VC_PASSWORD", Secret, "Password, unless a Secret is mounted.", example="'…'", default=None
     )
     secret_path: Path = setting(
         "VC_SECRET_PATH",
         Path,
-        "folder of a mounted secret with the files username and password; read again at every login",
+        "Folder of a mounted Secret with the files `username` and `password`. It is read at every login.",
         example="/var/bindings/vsphere",
         default="/var/bindings/vsphere",
     )
@@ -49,16 +50,18 @@ class VCenterSettings:
     event_types: tuple[str, ...] = setting(
         "EVENT_TYPES",
         words,
-        "event classes, or type ids of an EventEx, to read, separated by commas; unset: all",
+        "Event classes, or type ids of an EventEx, to read, separated by commas.",
         example="VmPoweredOnEvent,VmPoweredOffEvent",
         default="",
+        unset="all",
     )
     entity: str | None = setting(
         "ENTITY",
         entity,
-        "managed entity to read the events of, with all below it; unset: all",
+        "Managed entity whose events to read, including those of all entities below it.",
         example="Folder/group-d1",
         default=None,
+        unset="all",
     )
 
     @property
@@ -68,9 +71,9 @@ class VCenterSettings:
         return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/sdk'}"
 
     def login(self) -> tuple[str, Secret]:
-        """User name and password as they are now: of the variables, else of the mounted files.
+        """Return the current user name and password, from the variables or else from the mounted files.
 
-        Raises `SettingsError` where there are neither.
+        Raises `SettingsError` if there are neither.
         """
         if self.username and self.password:
             return self.username, self.password
@@ -90,7 +93,7 @@ class VCenterSettings:
         return name.rstrip("\r\n"), Secret(password.rstrip("\r\n"))
 
     def errors(self) -> list[str]:
-        """What is wrong with the values together."""
+        """Return the error if there is no login."""
         try:
             self.login()
         except SettingsError as error:

@@ -8,7 +8,7 @@ from pipeline.settings.variable import Secret, setting
 
 
 def stream_duration(value: str) -> float:
-    """A duration of a second or more: a page that opens streams all the time would keep the display busy."""
+    """Parse a duration of a second or more. With shorter streams, reconnecting pages would keep the display busy."""
     seconds = duration(value)
     if seconds < 1:
         raise ValueError(f"is {value!r}, less than a second")
@@ -17,68 +17,76 @@ def stream_duration(value: str) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class DisplaySettings:
-    """The display's page."""
+    """The page and its events."""
 
     events: int = setting(
         "DISPLAY_EVENTS",
         whole_number(1, 1_000_000),
-        "events held at most; the oldest goes first",
+        "Maximum events that the page keeps. The oldest are removed first.",
         example="10000",
         default="10000",
     )
     megabytes: int = setting(
         "DISPLAY_MEGABYTES",
         whole_number(1, 100_000),
-        "memory that held events may take, in MB; the oldest goes first",
+        "Maximum memory of these events in MB. The oldest are removed first.",
         example="64",
         default="64",
     )
     stream_seconds: float = setting(
         "DISPLAY_STREAM",
         stream_duration,
-        "how long a stream lasts until the page opens the next: less than the Service's timeoutSeconds",
+        "Duration of a stream, after which the page opens the next. Less than the Service's `timeoutSeconds`.",
         example="60s",
         default="60s",
     )
     file: Path | None = setting(
         "DISPLAY_FILE",
         Path,
-        "SQLite file that keeps the held events, on a volume; unset: memory, which a restart empties",
+        "SQLite file on a volume that keeps the events.",
         example="/data/display.db",
         default=None,
+        unset="memory, which a restart empties",
     )
     token: Secret | None = setting(
         "DISPLAY_TOKEN",
         Secret,
-        "bearer token that readers must bring, browsers as the password; unset: none",
+        "Bearer token that requests must have. Browsers send it as the password.",
         example="'…'",
         default=None,
+        unset="no authentication",
     )
     login: Secret | None = setting(
-        "DISPLAY_LOGIN", Secret, "user:password that readers must give; unset: none", example="'admin:…'", default=None
+        "DISPLAY_LOGIN",
+        Secret,
+        "`user:password` that requests must have (HTTP Basic authentication).",
+        example="'admin:…'",
+        default=None,
+        unset="no authentication",
     )
     allow_send: bool = setting(
         "DISPLAY_ALLOW_SEND",
         flag,
-        "let whoever may read also send and replay events, to K_SINK or to the display itself, and redrive and drop "
-        "dead letters",
+        "Allow readers to send and replay events, to `K_SINK` or to the display, and to redrive and drop dead letters.",
         example="true",
         default="false",
     )
     sink: str | None = setting(
         "K_SINK",
         http_url,
-        "where the page sends events, if it may; unset: only to itself",
+        "Address to which the page sends events, if `DISPLAY_ALLOW_SEND` is set.",
         example="http://broker-ingress.knative-eventing.svc/vcenter-events/default",
         default=None,
+        unset="the display itself",
     )
     dead_letters: str | None = setting(
         "DISPLAY_DEAD_LETTERS",
         http_url,
-        "the deadletter function, whose letters the page then shows; unset: no such tab",
+        "Address of the deadletter function, whose dead letters the page shows.",
         example="http://deadletter.vcenter-events.svc.cluster.local",
         default=None,
+        unset="no dead letters",
     )
     service: str = setting(
-        "K_SERVICE", text, "name of the Knative Service, which Knative injects", example="display", default="display"
+        "K_SERVICE", text, "Name of the Knative Service. Knative sets it.", example="display", default="display"
     )

@@ -1,39 +1,27 @@
-"""The settings: the only reader of the environment.
+"""The machinery of settings, and the only reader of the environment.
 
-What a process can be told is a frozen dataclass of fields made by `setting`, which state variable, meaning, default and
-example; `read` parses them all and raises one `SettingsError` with every fault. `variable` is how, `parsers` turn text
-into values, the other modules are the settings themselves. README's tables are held to them by a test.
+Settings are frozen dataclasses of fields made by `setting`, which has the variable's name, meaning, default and
+example. `read` parses all of them, and raises one `SettingsError` with every error. Each function has its settings
+beside its code, in `functions/NAME.py` or `functions/NAME/settings.py`. `make settings` lists them in
+`docs/reference/settings.md`.
+
+What never belongs here: the settings of one function, or a parser that only one of them uses.
 """
 
-from pipeline.settings.notify import NotifySettings, QuietHours
-from pipeline.settings.parsers import flag, http_url, text, whole_number
-from pipeline.settings.reactions import (
-    AttributeSettings,
-    CapacitySettings,
-    FailoverSettings,
-    MaintenanceSettings,
-    PreemptSettings,
-    TagSettings,
-    WebhookSettings,
-)
+from pipeline.settings.parsers import duration, existing_file, flag, http_url, one_of, text, whole_number
 from pipeline.settings.server import ServerSettings
-from pipeline.settings.variable import Secret, Variable, read, setting, variables
+from pipeline.settings.variable import Environ, Secret, Variable, read, setting, variables
 
 __all__ = [
-    "AttributeSettings",
-    "CapacitySettings",
-    "FailoverSettings",
-    "MaintenanceSettings",
-    "NotifySettings",
-    "PreemptSettings",
-    "QuietHours",
+    "Environ",
     "Secret",
     "ServerSettings",
-    "TagSettings",
     "Variable",
-    "WebhookSettings",
+    "duration",
+    "existing_file",
     "flag",
     "http_url",
+    "one_of",
     "read",
     "setting",
     "text",

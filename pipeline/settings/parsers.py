@@ -1,4 +1,8 @@
-"""Parsers: text → value. A ValueError says what is wrong ("is not a duration"), and never repeats a secret."""
+"""Parsers of settings that several functions use: text → value.
+
+A parser raises ValueError with a predicate ("is not a duration"), which follows the variable's name. The error never
+contains a secret.
+"""
 
 import re
 from collections.abc import Callable
@@ -7,12 +11,12 @@ from urllib.parse import urlsplit
 
 
 def text(value: str) -> str:
-    """The text as it is."""
+    """Return the text unchanged."""
     return value
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
-    """One of *choices*, exactly."""
+    """Return a parser that accepts exactly *choices*."""
 
     def parse(value: str) -> str:
         if value not in choices:
@@ -23,19 +27,19 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 
 def flag(value: str) -> bool:
-    """true or false, in the spellings that Go and Kubernetes users write."""
+    """Parse true or false, in the spellings of Go and Kubernetes."""
     known = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
     if value.lower() not in known:
         raise ValueError(f"is {value!r}, not true or false")
     return known[value.lower()]
 
 
-def whole_number(least: int, most: int) -> Callable[[str], int]:
-    """A whole number from *least* to *most*."""
+def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers from *minimum* to *maximum*, inclusive."""
 
     def parse(value: str) -> int:
-        if not re.fullmatch(r"-?\d{1,18}", value) or not least <= int(value) <= most:
-            raise ValueError(f"is {value!r}, not a whole number from {least} to {most}")
+        if not re.fullmatch(r"-?\d{1,18}", value) or not minimum <= int(value) <= maximum:
+            raise ValueError(f"is {value!r}, not a whole number from {minimum} to {maximum}")
         return int(value)
 
     return parse
@@ -45,7 +49,7 @@ _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def duration(value: str) -> float:
-    """Seconds, from Go's notation (`5m`, `1h30m`, `250ms`) or a bare number of seconds."""
+    """Parse Go's notation (`5m`, `1h30m`, `250ms`) or a number of seconds. Return seconds."""
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value):
         return float(value)
     if not re.fullmatch(r"(\d{1,9}(\.\d{1,9})?(ms|s|m|h))+", value):
@@ -54,21 +58,21 @@ def duration(value: str) -> float:
 
 
 def http_url(value: str) -> str:
-    """An absolute http or https URL with a host and without credentials in it."""
+    """Check an absolute http or https URL with a host and without credentials."""
     try:
         parts = urlsplit(value)
-        parts.port  # noqa: B018 - raises ValueError on a bad port
+        parts.port  # noqa: B018 - raises ValueError if the port is invalid
     except ValueError as error:
         raise ValueError("is not a URL") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("is not an http:// or https:// URL with a host")
     if parts.username or parts.password:
-        raise ValueError("holds a user name or password in the URL; credentials have settings of their own")
+        raise ValueError("has a user name or password in the URL, but credentials have their own settings")
     return value
 
 
 def existing_file(value: str) -> str:
-    """The path of a file that can be read."""
+    """Check the path of a readable file."""
     try:
         with Path(value).open("rb"):
             return value
@@ -77,5 +81,5 @@ def existing_file(value: str) -> str:
 
 
 def words(value: str) -> tuple[str, ...]:
-    """The words of a text, separated by commas or white space."""
+    """Split words at commas or white space."""
     return tuple(value.replace(",", " ").split())

@@ -1,4 +1,4 @@
-"""The process of every function."""
+"""The settings of the process that serves a function."""
 
 import dataclasses
 
@@ -8,32 +8,36 @@ from pipeline.settings.variable import setting
 
 @dataclasses.dataclass(frozen=True)
 class ServerSettings:
-    """What every function's process needs, whatever the function."""
+    """The process that serves a function."""
 
     function: str = setting(
-        "FUNCTION", text, "which function of functions/ this process runs", example="display", default="poller"
+        "FUNCTION",
+        text,
+        "Name of the function that this process serves, a module in `functions/`.",
+        example="display",
+        default="poller",
     )
     host: str = setting(
         "HOST",
         text,
-        "address to listen on; 127.0.0.1 when run locally",
+        "Address to listen on.",
         example="127.0.0.1",
         default="0.0.0.0",  # noqa: S104 - a pod's own network
     )
     port: int = setting(
-        "PORT", whole_number(0, 65535), "port to listen on; 0 picks a free one", example="8080", default="8080"
+        "PORT", whole_number(0, 65535), "Port to listen on. `0` selects a free port.", example="9090", default="8080"
     )
     threads: int = setting(
         "THREADS",
         whole_number(1, 2000),
-        "requests served at once; an open stream holds one",
-        example="64",
+        "Maximum concurrent requests. An open stream counts as one.",
+        example="128",
         default="64",
     )
     log_level: str = setting(
         "LOG_LEVEL",
         one_of("DEBUG", "INFO", "WARNING", "ERROR"),
-        "least severity that is logged",
+        "Minimum level of log records: `DEBUG`, `INFO`, `WARNING` or `ERROR`.",
         example="DEBUG",
         default="INFO",
     )

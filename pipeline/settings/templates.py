@@ -1,26 +1,39 @@
-"""Jinja2 in settings: templates and conditions, whose syntax is checked at the start."""
+"""Jinja2 templates and conditions as settings. Their syntax is checked at the start."""
 
-IF_MEANING = "Jinja2 expression that an event must meet, for what a Trigger cannot see; unset: every event does"
-IF_EXAMPLE = "data.Alarm.Name == 'Host CPU usage'"
+from typing import Any
+
+import jinja2
+
+from pipeline.settings.variable import setting
+
+_ENVIRONMENT = jinja2.Environment(autoescape=False)  # noqa: S701 - it only checks the syntax
 
 
 def jinja_template(value: str) -> str:
-    """The text of a Jinja2 template without syntax faults."""
-    import jinja2  # noqa: PLC0415 - only who has a template is to pay
-
+    """Check the syntax of a Jinja2 template, and return its text."""
     try:
-        jinja2.Environment(autoescape=False).parse(value)  # noqa: S701 - a notification is text; each service escapes its own
+        _ENVIRONMENT.parse(value)
     except jinja2.TemplateSyntaxError as error:
         raise ValueError(f"is not a template: line {error.lineno}: {error.message}") from error
     return value
 
 
 def jinja_expression(value: str) -> str:
-    """The text of a Jinja2 expression without syntax faults."""
-    import jinja2  # noqa: PLC0415 - as above
-
+    """Check the syntax of a Jinja2 expression, and return its text."""
     try:
-        jinja2.Environment(autoescape=False).compile_expression(value)  # noqa: S701 - it makes no text
+        _ENVIRONMENT.compile_expression(value)
     except jinja2.TemplateSyntaxError as error:
         raise ValueError(f"is not an expression: {error.message}") from error
     return value
+
+
+def condition_setting(name: str) -> Any:
+    """The setting *name*: a condition that an event must meet (`pipeline.template.Condition`)."""
+    return setting(
+        name,
+        jinja_expression,
+        "Jinja2 expression that an event must meet. It can check the payload, which a Trigger cannot see.",
+        example="data.Alarm.Name == 'Host CPU usage'",
+        default=None,
+        unset="every event",
+    )

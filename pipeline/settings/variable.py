@@ -1,4 +1,4 @@
-"""What a setting is, and how settings are read: every variable parsed, every fault said at once."""
+"""Settings as dataclass fields, and the function that reads them from the environment."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -10,11 +10,11 @@ Environ = Mapping[str, str]
 T = TypeVar("T")
 
 REQUIRED: Any = object()
-"""The default of a setting that has none."""
+"""The default of a setting that must be set."""
 
 
 class Secret:
-    """A credential: prints as ***, so that it reaches no log and no error text."""
+    """A credential. It prints as ***, so that no log and no error message contains it."""
 
     __slots__ = ("_value",)
 
@@ -22,7 +22,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The credential itself, for the one call that needs it."""
+        """Return the credential, for the one call that needs it."""
         return self._value
 
     def __repr__(self) -> str:
@@ -37,23 +37,29 @@ class Secret:
 
 @dataclasses.dataclass(frozen=True)
 class Variable:
-    """One setting's description: what README's table has in its row."""
+    """The description of a setting: its row in `docs/reference/settings.md`."""
 
     name: str
     parse: Callable[[str], Any]
     meaning: str
+    """Sentences or sentence fragments in Markdown, each with a full stop."""
     example: str
     default: Any
-    """As a user would write it; None if it may stay unset, `REQUIRED` if not."""
+    """As a user would write it. None if the setting may stay unset, `REQUIRED` if it must be set."""
+    unset: str
+    """For a setting that may stay unset: what then applies, or ""."""
 
 
-def setting(name: str, parse: Callable[[str], Any], meaning: str, *, example: str, default: Any = REQUIRED) -> Any:
-    """A dataclass field read from the variable *name*.
+def setting(
+    name: str, parse: Callable[[str], Any], meaning: str, *, example: str, default: Any = REQUIRED, unset: str = ""
+) -> Any:
+    """Return a dataclass field that is read from the variable *name*.
 
-    *parse* turns the text into the value and raises ValueError with what is wrong ("is not a duration"). *default* is
-    given as text, as a user would write it; None means that the setting may stay unset (the field is then None).
+    *parse* turns the text into the value, and raises ValueError with a predicate ("is not a duration"). *default* is
+    text, as a user would write it. With None the setting may stay unset. The field is then None, and *unset* documents
+    what applies.
     """
-    variable = Variable(name, parse, meaning, example, default)
+    variable = Variable(name, parse, meaning, example, default, unset)
     if default is REQUIRED:
         return dataclasses.field(metadata={"variable": variable})
     return dataclasses.field(
@@ -62,7 +68,7 @@ def setting(name: str, parse: Callable[[str], Any], meaning: str, *, example: st
 
 
 def variables(settings: type) -> list[Variable]:
-    """The variables of a settings class, in order, those of nested settings classes included."""
+    """Return the variables of a settings class in order, including those of nested settings classes."""
     found: list[Variable] = []
     for field in dataclasses.fields(settings):
         if "variable" in field.metadata:
@@ -73,43 +79,46 @@ def variables(settings: type) -> list[Variable]:
 
 
 def read(settings: type[T], environ: Environ) -> T:
-    """*settings* as *environ* says; an empty variable counts as unset.
+    """Return an instance of the class *settings* with the values in *environ*. An empty variable counts as unset.
 
-    Raises `SettingsError` with every fault of every variable at once, each naming the variable and an example.
+    A settings class may have a method `errors`, which returns the errors of values that contradict each other. Raises
+    `SettingsError` with the errors of all variables, each with the variable's name and an example.
     """
-    faults: list[str] = []
-    value = _read(settings, environ, faults)
-    if faults:
-        raise SettingsError(faults)
-    assert value is not None  # noqa: S101 - only a fault makes it None, and none was found
+    errors: list[str] = []
+    value = _read(settings, environ, errors)
+    if errors:
+        raise SettingsError(errors)
+    assert value is not None  # noqa: S101 - it is None only with an error
     return value
 
 
-def _read(settings: type[T], environ: Environ, faults: list[str]) -> T | None:
+def _read(settings: type[T], environ: Environ, errors: list[str]) -> T | None:
     values: dict[str, Any] = {}
-    before = len(faults)
+    errors_before = len(errors)
     for field in dataclasses.fields(settings):  # type: ignore[arg-type]  # every settings class is a dataclass
         variable = field.metadata.get("variable")
         if variable is None:
             if isinstance(field.type, type) and dataclasses.is_dataclass(field.type):
-                values[field.name] = _read(field.type, environ, faults)
+                values[field.name] = _read(field.type, environ, errors)
             continue
-        given = environ.get(variable.name, "").strip()
-        if given:
-            values[field.name] = _parse(variable, given, faults)
+        value = environ.get(variable.name, "").strip()
+        if value:
+            values[field.name] = _parse(variable, value, errors)
         elif field.default_factory is dataclasses.MISSING:
             values[field.name] = None
-            example = f"{variable.name}={variable.example}"
-            faults.append(f"{variable.name} is not set ({variable.meaning}); for example {example}")
-    made = settings(**values)
-    # What is wrong with values together is said along with the rest, so that one start shows every fault.
-    faults.extend(getattr(made, "errors", list)())
-    return made if len(faults) == before else None
+            errors.append(f"{variable.name} is not set. {variable.meaning} {_example(variable)}")
+    instance = settings(**values)
+    errors.extend(getattr(instance, "errors", list)())
+    return instance if len(errors) == errors_before else None
 
 
-def _parse(variable: Variable, given: str, faults: list[str]) -> Any:
+def _parse(variable: Variable, value: str, errors: list[str]) -> Any:
     try:
-        return variable.parse(given)
+        return variable.parse(value)
     except ValueError as error:
-        faults.append(f"{variable.name} {error}; for example {variable.name}={variable.example}")
+        errors.append(f"{variable.name} {error}. {_example(variable)}")
         return None
+
+
+def _example(variable: Variable) -> str:
+    return f"Example: {variable.name}={variable.example}"

@@ -1,6 +1,5 @@
 """The reactions as they are installed: their manifests, and a chain of them through the local Broker with a vCenter."""
 
-import dataclasses
 import json
 import re
 from pathlib import Path
@@ -12,8 +11,7 @@ import yaml
 import func
 from demo.vcsim import VCSim
 from local.engine import Engine
-from pipeline import settings
-from pipeline.settings import read
+from pipeline.settings import read, variables
 from tests.support.administrator import Administrator
 from tests.support.client import get_json, post
 from tests.support.manifests import (
@@ -28,6 +26,7 @@ from tests.support.manifests import (
 )
 from tests.support.producible import can_be_produced
 from tests.support.waiting import wait_until
+from tools.settings import function_settings, settings_classes
 from vsphere.settings import VCenterSettings
 from vsphere.tagging import NoSuchTag, Tagging
 
@@ -112,9 +111,9 @@ def test_page_has_every_sample_of_the_appliance_once_and_names_settings_that_exi
     samples = re.findall(r"^\| (kn-\S+) \| .+ \| (.+) \|$", page, re.MULTILINE)
     known = {
         variable.name
-        for each in vars(settings).values()
-        if dataclasses.is_dataclass(each) and isinstance(each, type)
-        for variable in settings.variables(each)
+        for _, module in function_settings()
+        for cls in settings_classes(module)
+        for variable in variables(cls)
     }
 
     assert len(samples) == len({name for name, _ in samples}) == 34

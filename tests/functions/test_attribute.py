@@ -9,12 +9,12 @@ import pytest
 
 from demo.vcsim import VCSim
 from functions import attribute
-from pipeline.cloudevents import CloudEvent
-from pipeline.errors import SettingsError, TemporaryError
+from pipeline.errors import SettingsError
+from pipeline.reaction import ReactionFunction
 from tests.support.administrator import Administrator
-from tests.support.events import about, event_of, vcenter_event
+from tests.support.events import about, event_of
 
-Make = Callable[..., attribute.Attribute]
+Make = Callable[..., ReactionFunction]
 
 
 def environ(vcsim: VCSim, **more: str) -> dict[str, str]:
@@ -95,22 +95,6 @@ def test_own_templates_say_what_is_written_and_one_that_fails_writes_nothing(
     assert "ATTRIBUTE_VALUES VmReconfiguredEvent odd" in capsys.readouterr().out
 
 
-def test_machine_that_is_gone_a_type_without_attributes_and_an_event_without_a_machine_are_logged(
-    vcsim: VCSim, reaction: Make, capsys: pytest.CaptureFixture[str]
-) -> None:
-    gone = {"Name": "gone", "Vm": {"Type": "VirtualMachine", "Value": "vm-9999"}}
-    function = reaction()
-
-    function.handle(event_of(vcsim, "VmCreatedEvent", Vm=gone))
-    function.handle(event_of(vcsim, "VmRemovedEvent", Vm=gone))
-    function.handle(event_of(vcsim, "VmCreatedEvent"))
-
-    said = capsys.readouterr().out
-    assert "VirtualMachine gone: it does not exist any more" in said
-    assert "type without attributes" in said
-    assert "event without the object" in said
-
-
 def test_session_that_the_server_ended_is_made_anew(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
         first, second, *_ = administrator.machines
@@ -123,22 +107,20 @@ def test_session_that_the_server_ended_is_made_anew(vcsim: VCSim, reaction: Make
         assert values_of(administrator, second)["owner"] == "VSPHERE.LOCAL\\alice"
 
 
-def test_unreachable_vcenter_is_temporary_and_the_event_is_handled_when_it_comes_again(
-    vcsim: VCSim, reaction: Make
+@pytest.mark.parametrize(
+    ("event_class", "values", "reason"),
+    [("VmRemovedEvent", "", "no attributes for events of this type"), ("VmCreatedEvent", "{{ '' }}", "are empty")],
+)
+def test_event_without_an_attribute_to_write_is_skipped(
+    vcsim: VCSim, reaction: Make, event_class: str, values: str, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with Administrator(vcsim.port) as administrator:
-        event: CloudEvent = event_of(vcsim, "VmCreatedEvent", Vm=about(administrator.machines[0], "Vm"))
-    function = reaction()
-    function.handle(vcenter_event(vcsim.url, "VmRemovedEvent", "1"))
-    vcsim.stop()
-    with pytest.raises(TemporaryError):
-        function.handle(event)
+    templates = json.dumps({"VmCreatedEvent": {"owner": values}}) if values else ""
 
-    vcsim.start()
-    function.handle(event)
+    vm = {"Name": "web-01", "Vm": {"Type": "VirtualMachine", "Value": "vm-1"}}
 
-    with Administrator(vcsim.port) as administrator:
-        assert values_of(administrator, administrator.machines[0])["owner"] == "VSPHERE.LOCAL\\alice"
+    assert reaction(ATTRIBUTE_VALUES=templates).handle(event_of(vcsim, event_class, Vm=vm)) is None
+
+    assert reason in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -147,7 +129,7 @@ def test_unreachable_vcenter_is_temporary_and_the_event_is_handled_when_it_comes
         ("{", "is not JSON"),
         ("[]", "not JSON of the form"),
         ('{"VmCreatedEvent": "owner"}', "not JSON of the form"),
-        ('{"VmCreatedEvent": {"owner": "{% if %}"}}', "under VmCreatedEvent for 'owner' what is not a template"),
+        ('{"VmCreatedEvent": {"owner": "{% if %}"}}', "under VmCreatedEvent for 'owner' that is not a template"),
     ],
 )
 def test_settings_that_cannot_be_used_are_named_at_start(values: str, fault: str) -> None:

@@ -11,11 +11,11 @@ from pyVmomi import vim
 from demo.vcsim import VCSim
 from functions import maintenance
 from pipeline.cloudevents import CloudEvent
-from pipeline.errors import TemporaryError
+from pipeline.reaction import ReactionFunction
 from tests.support.administrator import Administrator
-from tests.support.events import about, newest, vcenter_event
+from tests.support.events import newest
 
-Make = Callable[[], maintenance.Maintenance]
+Make = Callable[[], ReactionFunction]
 
 
 @pytest.fixture
@@ -132,26 +132,3 @@ def test_event_that_comes_after_the_host_has_left_again_switches_nothing_off(
     assert make().handle(late) is None
 
     assert holds(host) == (True, [])
-
-
-def test_host_that_is_gone_and_an_event_without_a_host_are_logged(
-    vcsim: VCSim, make: Make, capsys: pytest.CaptureFixture[str]
-) -> None:
-    gone = {"Name": "gone", "Host": {"Type": "HostSystem", "Value": "host-9999"}}
-    function = make()
-
-    assert function.handle(vcenter_event(vcsim.url, "EnteredMaintenanceModeEvent", "1", Host=gone)) is None
-    assert function.handle(vcenter_event(vcsim.url, "EnteredMaintenanceModeEvent", "2")) is None
-
-    log = capsys.readouterr().out
-    assert "host is gone" in log
-    assert "event without the object" in log
-
-
-def test_unreachable_vcenter_is_temporary(vcsim: VCSim, host: Any, make: Make) -> None:
-    event = vcenter_event(vcsim.url, "EnteredMaintenanceModeEvent", Host=about(host, "Host"))
-    function = make()
-    vcsim.stop()
-    with pytest.raises(TemporaryError):
-        function.handle(event)
-    vcsim.start()

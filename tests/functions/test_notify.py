@@ -1,12 +1,11 @@
 """notify, with apprise posting to a local receiver."""
 
 import queue
-import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
-from email.message import Message
+from email.message import Message as Mail
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,16 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 
 from functions import notify
+from functions.notify.digest import Digest
+from functions.notify.message import Message
+from functions.notify.service import Service
+from functions.notify.settings import Settings, quiet_hours
 from local.services import free_port
-from pipeline import cloudevents, settings
+from pipeline import cloudevents
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import SettingsError, TemporaryError
-from pipeline.settings.notify import quiet_hours
+from pipeline.reaction import ReactionFunction
+from pipeline.settings import read
 from tests.support.recorder import Recorder
 from tests.support.waiting import wait_until
 
@@ -27,7 +31,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 
-_made: list[notify.Notify] = []
+_made: list[ReactionFunction] = []
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +42,7 @@ def _closing() -> Iterator[None]:
         _made.pop().close()
 
 
-def made(environ: Mapping[str, str]) -> notify.Notify:
+def made(environ: Mapping[str, str]) -> ReactionFunction:
     """notify with these settings; closed after the test."""
     _made.append(notify.create(environ))
     return _made[-1]
@@ -105,29 +109,6 @@ def test_template_that_fails_at_run_time_gives_way_to_the_default(
 # ── once, whatever Knative does ──
 
 
-def test_event_delivered_again_is_not_notified_again() -> None:
-    with Recorder() as receiver:
-        function = made({"NOTIFY_URLS": receiver.json_url})
-        for _ in range(3):
-            function.handle(event(POWERED_OFF))
-        function.handle(event(POWERED_OFF, source="https://other.example/sdk"))
-    assert len(receiver.bodies) == 2
-
-
-def test_duplicates_at_the_same_time_notify_once() -> None:
-    with Recorder() as receiver:
-        receiver.gate.clear()
-        function = made({"NOTIFY_URLS": receiver.json_url})
-        posts = [threading.Thread(target=function.handle, args=(event(POWERED_OFF),)) for _ in range(4)]
-        for post in posts:
-            post.start()
-        wait_until(lambda: bool(receiver.requests))
-        receiver.gate.set()
-        for post in posts:
-            post.join(10)
-    assert len(receiver.bodies) == 1
-
-
 def test_only_the_service_that_failed_is_notified_when_the_event_comes_again() -> None:
     with Recorder() as well, Recorder() as ailing:
         ailing.statuses = [500]
@@ -136,14 +117,6 @@ def test_only_the_service_that_failed_is_notified_when_the_event_comes_again() -
             function.handle(event(POWERED_OFF))
         function.handle(event(POWERED_OFF))
     assert (len(well.bodies), len(ailing.bodies)) == (1, 1)
-
-
-def test_no_more_events_are_remembered_than_the_setting_says() -> None:
-    with Recorder() as receiver:
-        function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_DEDUP_SIZE": "2"})
-        for number in ("1", "2", "3", "3", "1"):
-            function.handle(event(POWERED_OFF, id=number))
-    assert len(receiver.bodies) == 4
 
 
 # ── odd events and settings ──
@@ -170,7 +143,7 @@ def test_event_of_unexpected_shape_is_told_all_the_same(data: Any, content_type:
 def test_address_that_apprise_does_not_know_is_named_by_its_position_only(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(SettingsError) as refused:
         notify.create({"NOTIFY_URLS": "json://ok.example slak://tokentoken/secret nonsense"})
-    assert "3 URLs, of which apprise does not understand number 2, 3" in str(refused.value)
+    assert "3 URLs, of which apprise does not support number 2, 3" in str(refused.value)
     assert "token" not in str(refused.value) + caplog.text
 
 
@@ -245,7 +218,7 @@ def test_template_of_a_type_that_fails_gives_way_to_the_default_and_is_named(
 @pytest.mark.parametrize(("name", "text"), [("VmPoweredOffEvent.text", "x"), ("VmPoweredOffEvent.body", "{% if %}")])
 def test_template_file_that_cannot_be_used_is_named_at_start(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(SettingsError, match=f"NOTIFY_TEMPLATES holds {name}"):
+    with pytest.raises(SettingsError, match=f"NOTIFY_TEMPLATES has the file {name}"):
         notify.create({"NOTIFY_URLS": "json://ok.example", "NOTIFY_TEMPLATES": str(tmp_path)})
 
 
@@ -259,7 +232,7 @@ def test_link_to_the_event_ends_the_body() -> None:
 # ── storms and quiet hours ──
 
 
-def storm(function: notify.Notify, events: int) -> None:
+def storm(function: ReactionFunction, events: int) -> None:
     """*events* from as many threads as Knative would use, two thirds of them powered off."""
     types = ("VmPoweredOffEvent", "VmPoweredOffEvent", "VmDiskFailedEvent")
 
@@ -336,16 +309,14 @@ def test_quiet_hours_keep_back_all_but_errors_until_they_end() -> None:
 def test_quiet_hours_that_end_send_what_they_kept() -> None:
     clock = [datetime(2026, 11, 20, 23, tzinfo=UTC)]
     with Recorder() as receiver:
-        wanted = settings.read(
-            settings.NotifySettings, {"NOTIFY_URLS": receiver.json_url, "NOTIFY_QUIET": "22:00-07:00 Europe/Berlin"}
-        )
-        services = [notify.Service(1, wanted.urls[0])]
-        digest = notify.Digest(services, wanted, now=lambda: clock[0])
+        wanted = read(Settings, {"NOTIFY_URLS": receiver.json_url, "NOTIFY_QUIET": "22:00-07:00 Europe/Berlin"})
+        services = [Service(1, wanted.urls[0])]
+        digest = Digest(services, wanted, now=lambda: clock[0])
         for _ in range(2):
-            assert digest.takes(notify.Message("t", "b", "info"), "VM powered off")
+            assert digest.collect(Message("t", "b", "info"), "VM powered off")
         clock[0] = datetime(2026, 11, 21, 6, tzinfo=UTC)  # 07:00 in Berlin
 
-        assert not digest.takes(notify.Message("morning", "b", "info"), "VM powered off")
+        assert not digest.collect(Message("morning", "b", "info"), "VM powered off")
         with digest._changed:
             digest._changed.notify_all()
         wait_until(lambda: bool(receiver.requests))
@@ -386,7 +357,7 @@ class Mailbox:
     """Keeps what a real SMTP server takes."""
 
     def __init__(self) -> None:
-        self.mails: queue.SimpleQueue[tuple[str, list[str], Message]] = queue.SimpleQueue()
+        self.mails: queue.SimpleQueue[tuple[str, list[str], Mail]] = queue.SimpleQueue()
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd calls it so
         """Take a mail."""

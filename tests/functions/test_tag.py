@@ -9,15 +9,16 @@ import pytest
 from demo.vcsim import VCSim
 from functions import tag
 from pipeline.cloudevents import CloudEvent
-from pipeline.errors import PermanentError, SettingsError, TemporaryError
+from pipeline.errors import PermanentError, SettingsError
 from pipeline.payload import Reference
+from pipeline.reaction import ReactionFunction
 from pipeline.settings import read
 from tests.support.administrator import Administrator
 from tests.support.events import about, event_of, vcenter_event
 from vsphere.settings import VCenterSettings
 from vsphere.tagging import NoSuchTag, Tagging
 
-Make = Callable[..., tag.Tag]
+Make = Callable[..., ReactionFunction]
 
 MACHINE = {"Name": "web-01", "Vm": {"Type": "VirtualMachine", "Value": "vm-1"}}
 WANTED = {"TAG_CATEGORY": "lifecycle", "TAG_NAME": "created", "TAG_CREATE": "true"}
@@ -128,21 +129,6 @@ def test_missing_tag_is_named_and_not_made_unless_told(vcsim: VCSim, reaction: M
             function.handle(created(vcsim, administrator.machines[0]))
 
 
-def test_event_without_the_object_or_of_another_vcenter_is_logged_and_answered(
-    vcsim: VCSim, reaction: Make, capsys: pytest.CaptureFixture[str]
-) -> None:
-    function = reaction()
-
-    function.handle(event_of(vcsim, "UserLoginSessionEvent"))
-    function.handle(event_of(vcsim, "VmCreatedEvent", Vm={"Name": "odd", "Vm": "vm-1"}))
-    function.handle(vcenter_event("https://other.example/sdk", "VmCreatedEvent", Vm=MACHINE))
-
-    said = capsys.readouterr().out
-    assert said.count("event without the object") == 2
-    assert said.count("event of another vCenter") == 1
-    assert carriers(vcsim) == set()
-
-
 def test_tag_that_was_deleted_and_made_anew_is_found_again(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
         first, second, *_ = administrator.machines
@@ -177,21 +163,6 @@ def test_session_that_a_restart_ended_is_made_anew(vcsim: VCSim, reaction: Make)
     function.handle(second)
 
     assert carriers(vcsim) == {carrying}
-
-
-def test_unreachable_vcenter_is_temporary_and_the_event_is_handled_when_it_comes_again(
-    vcsim: VCSim, reaction: Make
-) -> None:
-    function = reaction()
-    event = vcenter_event(vcsim.url, "VmCreatedEvent", Vm=MACHINE)
-    vcsim.stop()
-    with pytest.raises(TemporaryError):
-        function.handle(event)
-
-    vcsim.start()
-    function.handle(event)
-
-    assert carriers(vcsim) == {("VirtualMachine", "vm-1")}
 
 
 def test_refused_login_is_permanent_and_names_the_user(vcsim: VCSim, reaction: Make) -> None:

@@ -65,15 +65,6 @@ def test_event_that_does_not_meet_the_expression_is_not_sent() -> None:
     assert receiver.requests == []
 
 
-def test_same_event_three_times_is_sent_once() -> None:
-    with Recorder() as receiver:
-        function = webhook.create({"WEBHOOK_URL": receiver.url})
-        for _ in range(3):
-            function.handle(EVENT)
-
-    assert len(receiver.requests) == 1
-
-
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503, 0])
 def test_answer_that_may_pass_is_temporary_and_the_event_is_sent_again_under_the_same_key(status: int) -> None:
     answers = [Response(status), Response()]

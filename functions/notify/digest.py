@@ -1,0 +1,183 @@
+"""Digests: one message for many events, when there are too many or at the wrong time of day."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from functions.notify.message import MAX_TITLE_CHARACTERS, RANKS, Message
+from functions.notify.service import Service
+from functions.notify.settings import Settings
+from pipeline.errors import cut
+
+MAX_LISTED_TITLES = 20
+"""A digest lists the first titles and counts the others by type."""
+
+MAX_UNSENT = 100
+"""Digests that are kept for services that are down."""
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Batch:
+    """The messages that become one digest."""
+
+    first: list[Message] = field(default_factory=list)
+    """At most `MAX_LISTED_TITLES`."""
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Messages by severity and event type (in words)."""
+    due: datetime | None = None
+
+    def add(self, message: Message, event_type: str, due: datetime) -> None:
+        """Add a message. The first message sets when the digest is *due*."""
+        self.due = self.due or due
+        self.counts[message.severity, event_type] += 1
+        if len(self.first) < MAX_LISTED_TITLES:
+            self.first.append(message)
+
+    def is_due(self, now: datetime) -> bool:
+        """Return whether there is a digest to send at *now*."""
+        return self.due is not None and self.due <= now
+
+
+class Digest:
+    """Collects messages over the limit of a period and in quiet hours, and sends one digest for each of the two.
+
+    The messages are in memory. `close` sends them.
+    """
+
+    def __init__(
+        self,
+        services: Sequence[Service],
+        settings: Settings,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._services = services
+        self._settings = settings
+        self._now = now
+        self._period = Period(settings.limit, timedelta(seconds=settings.period_seconds))
+        self._over_limit, self._quiet = Batch(), Batch()
+        self._unsent = Unsent(timedelta(seconds=settings.period_seconds))
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="digest", daemon=True)
+        self._thread.start()
+
+    def collect(self, message: Message, event_type: str) -> bool:
+        """Return False if *message* may be sent now. Otherwise keep it for a digest and return True."""
+        with self._changed:
+            now, quiet = self._now(), self._settings.quiet
+            if quiet and quiet.contains(now) and RANKS[message.severity] < RANKS[self._settings.quiet_severity]:
+                self._quiet.add(message, event_type, quiet.ends(now))
+            elif self._period.count(now):
+                return False
+            else:
+                self._over_limit.add(message, event_type, self._period.ends)
+            self._changed.notify_all()
+            return True
+
+    def close(self) -> None:
+        """Send all digests now. Log those that a service does not accept."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
+        self._unsent.drop_all()
+
+    def _run(self) -> None:
+        """Send digests when they are due, until closed."""
+        while True:
+            with self._changed:
+                while not self._closed and (seconds := self._seconds_left()) != 0:
+                    self._changed.wait(seconds)
+                closed = self._closed
+                digests = self._take_due()
+            self._unsent.send([(digest, service) for digest in digests for service in self._services], self._now)
+            if closed:
+                return
+
+    def _seconds_left(self) -> float | None:
+        """Return the time until something is due, or None if nothing is pending."""
+        due = [time for time in (self._over_limit.due, self._quiet.due, self._unsent.retry_at) if time]
+        return max(0.0, (min(due) - self._now()).total_seconds()) if due else None
+
+    def _take_due(self) -> list[Message]:
+        """Remove and return the digests that are due, or all of them when closed."""
+        now, digests = datetime.max.replace(tzinfo=UTC) if self._closed else self._now(), []
+        if self._over_limit.is_due(now):
+            digests.append(digest_of(self._over_limit))
+            self._over_limit = Batch()
+        if self._quiet.is_due(now):
+            digests.append(digest_of(self._quiet))
+            self._quiet = Batch()
+        return digests
+
+
+class Period:
+    """Counts messages against a limit, in periods that start with a message."""
+
+    def __init__(self, limit: int, length: timedelta) -> None:
+        self._limit = limit
+        self._length = length
+        self._count = 0
+        self.ends = datetime.min.replace(tzinfo=UTC)
+
+    def count(self, now: datetime) -> bool:
+        """Count a message at *now*, and return whether it is within the limit."""
+        if now >= self.ends:
+            self.ends, self._count = now + self._length, 0
+        if self._count >= self._limit:
+            return False
+        self._count += 1
+        return True
+
+
+class Unsent:
+    """The digests that services did not accept. They are retried after a period, because no Broker resends them."""
+
+    def __init__(self, period: timedelta) -> None:
+        self._period = period
+        self._digests: list[tuple[Message, Service]] = []
+        self.retry_at: datetime | None = None
+
+    def send(self, digests: Sequence[tuple[Message, Service]], now: Callable[[], datetime]) -> None:
+        """Send *digests* and the unsent ones, and keep those that are not accepted."""
+        unsent = [(message, service) for message, service in [*self._digests, *digests] if not service.notify(message)]
+        _log_lost(unsent[:-MAX_UNSENT])
+        self._digests = unsent[-MAX_UNSENT:]
+        self.retry_at = None
+        if self._digests:
+            log.warning("digest not accepted", services=[service.name for _, service in self._digests])
+            self.retry_at = now() + self._period
+
+    def drop_all(self) -> None:
+        """Drop and log the unsent digests."""
+        _log_lost(self._digests)
+        self._digests = []
+
+
+def _log_lost(digests: Sequence[tuple[Message, Service]]) -> None:
+    for message, service in digests:
+        log.error("digest lost", service=service.name, title=message.title)
+
+
+def digest_of(batch: Batch) -> Message:
+    """Return one message with the counts by type (most severe first) and the first titles.
+
+    A single message is returned as it is.
+    """
+    total = batch.counts.total()
+    if total == 1:
+        return batch.first[0]
+    counts = sorted(batch.counts.items(), key=lambda item: (-RANKS[item[0][0]], -item[1], item[0][1]))
+    summary = ", ".join(f"{count} {event_type}" for (_, event_type), count in counts)
+    title = cut(f"{total} events: {summary}", MAX_TITLE_CHARACTERS)
+    lines = [f"{count} {event_type} ({severity})" for (severity, event_type), count in counts]
+    first = [f"- {message.title}" for message in batch.first]
+    rest = [f"… and {total - len(first)} more"] if total > len(first) else []
+    (highest_severity, _), _ = counts[0]
+    return Message(title, "\n".join([f"{total} events", *lines, "", *first, *rest]), highest_severity)

@@ -1,0 +1,52 @@
+"""Messages about events, rendered by the templates in the settings."""
+
+from dataclasses import dataclass
+
+from functions.notify.settings import DEFAULT_BODY, DEFAULT_TITLE, Settings
+from pipeline import payload, severity
+from pipeline.cloudevents import CloudEvent
+from pipeline.errors import cut
+from pipeline.template import Template
+
+MAX_TITLE_CHARACTERS = 200
+
+RANKS = {severity.INFO: 0, severity.WARNING: 1, severity.ERROR: 2, "none": 3}
+"""Severities in ascending order. `none` as a minimum excludes everything."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A notification."""
+
+    title: str
+    """One line."""
+    body: str
+    """Never empty."""
+    severity: str
+
+
+class MessageTemplates:
+    """The templates of a message: those of the event's type, else those of all events."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._link = Template("NOTIFY_LINK", settings.link, "")
+        self._common = (
+            Template("NOTIFY_TITLE", settings.title, DEFAULT_TITLE),
+            Template("NOTIFY_BODY", settings.body, DEFAULT_BODY),
+        )
+        self._by_type = {
+            type_: (
+                Template(f"NOTIFY_TEMPLATES {type_}.title", own.get("title") or settings.title, DEFAULT_TITLE),
+                Template(f"NOTIFY_TEMPLATES {type_}.body", own.get("body") or settings.body, DEFAULT_BODY),
+            )
+            for type_, own in (settings.templates or {}).items()
+        }
+
+    def render(self, event: CloudEvent) -> Message:
+        """Return the message about *event*."""
+        level = severity.of(event["type"], payload.fields(event)).removesuffix(severity.INFERRED)
+        title, body = self._by_type.get(payload.short_type(event), self._common)
+        variables = {"link": self._link.render(event), "severity": level}
+        return Message(
+            cut(title.render(event, **variables), MAX_TITLE_CHARACTERS), body.render(event, **variables), level
+        )
