@@ -17,8 +17,9 @@ import structlog
 from aiohttp import web
 
 from local.delivery import LONGEST_REASON_BYTES, Failure, Retries, dead_letter
-from local.event import Event, NotACloudEvent, from_http, is_event, to_http
+from local.event import REPLY, Event, from_http, to_http
 from local.objects import Name
+from pipeline.cloudevents import NotACloudEvent, is_event
 from pipeline.errors import cut
 from pipeline.filter import Matches
 
@@ -189,11 +190,10 @@ class Dispatcher:
         if not answer.body and not is_event(answer.headers):
             return None
         try:
-            # Whether its attributes are valid, the ingress judges, when the reply gets there.
-            return from_http(answer.headers, answer.body, checked=False)
+            return from_http(answer.headers, answer.body, REPLY)
         except NotACloudEvent as error:
             # Knative's filter turns a success that says something else than an event into 502, and it is retried.
-            reason = f"the answer {answer.status} is neither empty nor an event: it {error}"
+            reason = f"the response {answer.status} has a body that is {error}"
             return Failure(502, reason.encode(), described=False)
 
     async def _pass_on(self, event: Event, url: str) -> Failure | None:
@@ -309,7 +309,7 @@ class BrokerServer:
         try:
             event = _arrived(from_http(request.headers, await request.read()))
         except NotACloudEvent as error:
-            return web.Response(status=400, text=f"the request is no CloudEvent: it {error}\n")
+            return web.Response(status=400, text=f"{error}\n")
         broker = self._brokers.get(Name(parts[1], parts[2]))
         if broker is None:
             return web.Response(status=404, text=f"there is no Broker {parts[1]}/{parts[2]}\n")
