@@ -25,7 +25,7 @@ _LOG_SECONDS = 10.0
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """Run what the command line names; the exit code: 0 after Ctrl-C or SIGTERM, 2 if it cannot be run."""
+    """Run what the command line names. Returns the exit code: 0 after Ctrl-C or SIGTERM, 2 if it cannot be run."""
     options = _options(arguments)
     screen = Screen(sys.stdout)
     logs.configure(stream=cast(TextIO, screen))
@@ -49,12 +49,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m local",
         description="Run Knative Services, Brokers, Triggers, PingSources and SinkBindings on this machine, from the "
         "YAML that a cluster takes. Services become processes of this code; everything listens on 127.0.0.1 only. "
-        "What cannot be run here is refused by file and field.",
+        "What cannot be run here is rejected by file and field.",
         epilog="example: python -m local --port display=8080 config triggers",
     )
     parser.add_argument(
         "paths", metavar="PATH", nargs="+", type=Path,
-        help="a YAML file, or a folder whose *.yaml are taken in order of name; a later object replaces an earlier one",
+        help="a YAML file, or a folder whose *.yaml are read in order of name; a later object replaces an earlier one",
     )  # fmt: skip
     parser.add_argument(
         "--state", metavar="DIR", type=Path,
@@ -76,11 +76,11 @@ def _port(text: str) -> tuple[str, int]:
 
 
 class _Ended(Exception):
-    """Ctrl-C or SIGTERM came."""
+    """Ctrl-C or SIGTERM was received."""
 
 
 def _signals() -> threading.Event:
-    """Have Ctrl-C and SIGTERM raise `_Ended`, once: a second Ctrl-C must not break the cleaning up."""
+    """Have Ctrl-C and SIGTERM raise `_Ended`, once: a second Ctrl-C must not interrupt the cleanup."""
     ending = threading.Event()
 
     def end(*_: object) -> None:
@@ -114,7 +114,7 @@ def _run(engine: Engine, screen: "Screen", ending: threading.Event) -> None:
 
 
 class Screen(io.TextIOBase):
-    """Standard output with, on a terminal, a status line that stays below what is printed."""
+    """Standard output. On a terminal, a status line stays below what is printed."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -149,7 +149,7 @@ class Screen(io.TextIOBase):
             self._out.flush()
 
     def clear(self) -> None:
-        """Take the status line away."""
+        """Remove the status line."""
         self.show("")
 
     def _erase(self) -> None:

@@ -171,7 +171,7 @@ class Dispatcher:
     async def _retried(self, attempt: Callable[[], Awaitable[Outcome | Failure]]) -> Outcome | Failure:
         """What *attempt* comes to, repeated as the delivery spec says while it fails in a way that may pass."""
         retries = self.subscription.retries
-        for retries_done in range(retries.most):
+        for retries_done in range(retries.maximum):
             outcome = await attempt()
             if not isinstance(outcome, Failure) or not outcome.is_retried():
                 return outcome

@@ -26,7 +26,7 @@ _UNIT_SECONDS = {"days": 86_400.0, "hours": 3_600.0, "minutes": 60.0, "seconds":
 class Retries:
     """How often a request is repeated, and the pauses before each."""
 
-    most: int = 0
+    maximum: int = 0
     policy: str = ""
     """`linear` or `exponential`; "" is no pause, as Knative has it when either policy or delay is missing."""
     delay_seconds: float = 0.0
@@ -77,14 +77,14 @@ def read_retries(field: Field) -> Retries:
     """A delivery spec's retries; its `deadLetterSink` is the caller's to read."""
     field.only("retry", "backoffPolicy", "backoffDelay", "timeout", "format", "deadLetterSink", "retryAfterMax")
     if field["retryAfterMax"]:
-        field["retryAfterMax"].refuse("Knative refuses this unless its alpha feature delivery-retryafter is on")
+        field["retryAfterMax"].reject("Knative refuses this unless its alpha feature delivery-retryafter is on")
     delay = read_period(field["backoffDelay"])
     timeout = read_period(field["timeout"])
     if timeout == 0:
-        field["timeout"].refuse("must be longer than nothing")
+        field["timeout"].reject("must be longer than nothing")
     policy = field["backoffPolicy"].one_of("linear", "exponential")
     return Retries(
-        most=field["retry"].number(0, least=0),
+        maximum=field["retry"].number(0, minimum=0),
         policy=policy if delay is not None else "",
         delay_seconds=delay or 0.0,
         timeout_seconds=timeout,
@@ -101,6 +101,6 @@ def read_period(field: Field) -> float | None:
     found = {unit: number for unit, number in match.groupdict().items() if number} if match else {}
     if not found:
         # Knative keeps tenths of a second and drops the rest without a word.
-        field.refuse(f"is {text!r}, not a duration as PT0.2S, PT30S or PT1H30M (tenths of a second at the finest)")
+        field.reject(f"is {text!r}, not a duration as PT0.2S, PT30S or PT1H30M (tenths of a second at the finest)")
         return None
     return sum(_UNIT_SECONDS[unit] * float(number) for unit, number in found.items())

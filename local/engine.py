@@ -1,4 +1,4 @@
-"""The engine: the objects of a local run, brought to life and ended again."""
+"""The engine starts and stops the objects of a local run."""
 
 import asyncio
 import contextlib
@@ -6,54 +6,55 @@ import dataclasses
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import structlog
 
-from local.broker import BrokerServer, Counts, Subscription
-from local.delivery import Retries
-from local.environment import cluster_addresses, environment
+from local.broker import BrokerServer, Counts
+from local.environment import Service, cluster_addresses, environment
+from local.kinds import KINDS
 from local.manifests import ManifestError, load
-from local.objects import Broker, Destination, Name, Service, Trigger
+from local.objects import Name, Object
 from local.ping import PingScheduler
-from local.services import ServiceNotReady, ServiceProcess, free_ports, web_command
+from local.run import Kind, Run
+from local.services import Command, ServiceNotReady, ServiceProcess, free_ports, web_command
 
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
 
 ROOT = Path(__file__).resolve().parent.parent
-"""The project: where the Procfile is, and where its `web:` line is run."""
+"""The project: the folder with the Procfile, in which its `web:` line runs."""
 
 READY_SECONDS = 60.0
-"""How long the services may take to become ready, all together."""
+"""All services together have this long to become ready."""
 
 STOP_SECONDS = 3.5
-"""How long services may take to end after SIGTERM, all together; then they are killed, so that 5 s is the most."""
+"""All services together have this long to end after SIGTERM. Then they are killed, within 5 s in all."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """How a run is doing; as text, one line."""
+    """The state of a run. As text, it is one line."""
 
     brokers: Mapping[Name, Counts]
     services: Mapping[str, bool]
-    """By name, whether its process is alive."""
+    """By name: true while its process runs."""
 
     def __str__(self) -> str:
         counts = [
-            f"{name}: {each.received} received, {each.delivered} delivered, {each.failed} failed, "
-            f"{each.dead_lettered} dead-lettered, {each.pending} pending"
-            for name, each in self.brokers.items()
+            f"{name}: {count.received} received, {count.delivered} delivered, {count.failed} failed, "
+            f"{count.dead_lettered} dead-lettered, {count.pending} pending"
+            for name, count in self.brokers.items()
         ]
         return " | ".join([*counts, f"{sum(self.services.values())} of {len(self.services)} services up"])
 
 
 class Engine:
-    """One local run. Use it from one thread; `stop` ends it from any state, and may be called twice."""
+    """One local run. Use it from one thread. `stop` works in any state, also a second time."""
 
     def __init__(
         self,
@@ -64,62 +65,60 @@ class Engine:
         environ: Mapping[str, str] = os.environ,
         echo: Callable[[str, str], None] | None = None,
     ) -> None:
-        """Load and check the objects of *paths*; nothing is started.
+        """Load and check the objects of *paths* without starting anything.
 
-        *state* is a folder for logs, volumes and checkpoints; *ports* gives a Service a port of its own choice; *echo*
-        gets each line that a service prints, with its name. Raises `ManifestError` with every fault, and
-        `PermanentError` if *root* has no Procfile.
+        - *state* is a folder for logs, volumes and checkpoints.
+        - *ports* gives a Service a certain port.
+        - *echo* gets the name of a service and each line that it prints.
+
+        Raises `ManifestError` with all errors, and `PermanentError` if *root* has no Procfile.
         """
-        self._manifests = load(paths)
+        self._objects = load(paths)
         self._command = web_command(root)
         self._root = root
         self._state = state.resolve()
         self._environ = environ
         self._echo = echo
-        names = [name.name for name in self._manifests.services]
+        names = [name.name for name in self._objects.of(Service)]
         unknown = [name for name in ports or {} if name not in names]
         if unknown:
-            raise ManifestError([f"a port is given for {name}, which is no Service here" for name in unknown])
+            raise ManifestError([f"a port is given for {name}, which is not a Service here" for name in unknown])
         self._ports = {**dict(zip(names, free_ports(len(names)), strict=True)), **(ports or {})}
-        self._services: dict[str, ServiceProcess] = {}
+        self._processes: dict[str, ServiceProcess] = {}
         self._loop: _Loop | None = None
-        self._server = BrokerServer()
-        self._pings: PingScheduler | None = None
+        self._run: Run | None = None
 
     def start(self) -> None:
         """Open the Brokers, start the services, wait until all are ready, then start the PingSources.
 
-        Raises `ServiceNotReady`, with its last log lines, for the first service that does not become ready; call
-        `stop` then, too.
+        Raises `ServiceNotReady` with the last log lines if a service does not become ready. Call `stop` then, too.
         """
         self._loop = _Loop()
-        self._loop.run(self._server.start())
-        for broker in self._manifests.brokers.values():
-            self._loop.run(self._open(broker))
-            log.info("broker ready", broker=str(broker.name), url=self._server.url(broker.name))
+        self._run = run = self._loop.run(self._open())
         for folder in (self._state, self._state / "logs"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for service in self._manifests.services.values():
-            self._services[service.name.name] = self._process(service)
-            self._services[service.name.name].start()
+        for service in self._objects.of(Service).values():
+            process = self._processes[service.name.name] = self._process(service, run)
+            process.start()
         self._wait_until_ready()
-        self._loop.run(self._schedule())
+        self._loop.run(self._begin(run))
 
     def stop(self) -> None:
-        """End everything that was started, within 5 seconds."""
-        if self._loop is not None and self._pings is not None:
-            self._loop.call(self._pings.close)
-        for service in self._services.values():
-            service.terminate()
+        """Stop everything that was started, within 5 seconds."""
+        if self._loop is not None and self._run is not None:
+            self._loop.call(self._run.pings.close)
+        for process in self._processes.values():
+            process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
-        for service in self._services.values():
-            if not service.join(deadline):
-                log.warning("service killed: it did not end in time", service=service.name)
-                service.kill()
-        for service in self._services.values():
-            service.join(deadline + 0.5)
+        for process in self._processes.values():
+            if not process.join(deadline):
+                log.warning("killed service: it did not end in time", service=process.name)
+                process.kill()
+        for process in self._processes.values():
+            process.join(deadline + 0.5)
         if self._loop is not None:
-            self._loop.run(self._server.close())
+            if self._run is not None:
+                self._loop.run(self._run.brokers.close())
             self._loop.close()
             self._loop = None
 
@@ -132,89 +131,82 @@ class Engine:
         self.stop()
 
     def url(self, service: str) -> str:
-        """Where the Knative Service of this name answers."""
+        """Return the address of the Knative Service of this name."""
         return f"http://127.0.0.1:{self._ports[service]}"
 
     def services(self) -> list[str]:
-        """The names of the Knative Services, in the order of their files."""
+        """Return the names of the Knative Services, in the order of their files."""
         return list(self._ports)
 
     def broker_url(self, namespace: str, name: str) -> str:
-        """Where the Broker takes events, once `start` was called."""
-        return self._server.url(Name(namespace, name))
+        """Return the address of a Broker. Call `start` before."""
+        assert self._run is not None  # noqa: S101 - the caller's error
+        return self._run.brokers.url(Name(namespace, name))
 
     def status(self) -> Status:
-        """How the run is doing at this moment."""
+        """Return the state of the run at this moment."""
         return Status(
-            brokers=self._server.counts(),
-            services={name: service.is_alive() for name, service in self._services.items()},
+            brokers=self._run.brokers.counts() if self._run else {},
+            services={name: process.is_alive() for name, process in self._processes.items()},
         )
 
-    async def _open(self, broker: Broker) -> None:
-        triggers = [each for each in self._manifests.triggers.values() if each.broker == broker.name]
-        self._server.add(broker.name, [self._subscription(trigger, broker) for trigger in triggers])
+    async def _open(self) -> Run:
+        """Open the address of each object that has one."""
+        server = BrokerServer()
+        await server.start()
+        urls = {name: self.url(name) for name in self._ports}
+        run = Run(self._objects, KINDS, urls, server, PingScheduler(server.session))
+        for kind, content in self._contents():
+            kind.open(content, run)
+        return run
 
-    def _subscription(self, trigger: Trigger, broker: Broker) -> Subscription:
-        """*trigger* with its addresses. Its delivery spec replaces the Broker's, except for a sink that it lacks."""
-        delivery = trigger.delivery or broker.delivery
-        sinks = [each.dead_letter_sink for each in (trigger.delivery, broker.delivery) if each]
-        sink = next((each for each in sinks if each), None)
-        return Subscription(
-            trigger.name,
-            trigger.matches,
-            url=self._address(trigger.subscriber),
-            retries=delivery.retries if delivery else Retries(),
-            dead_letter_url=self._address(sink) if sink else "",
-        )
+    async def _begin(self, run: Run) -> None:
+        """Let the objects begin that wait for the services."""
+        for kind, content in self._contents():
+            kind.start(content, run)
+        run.pings.start()
 
-    def _address(self, destination: Destination) -> str:
-        if destination.name is None:
-            return destination.uri
-        is_service = destination.kind == "Service"
-        base = self.url(destination.name.name) if is_service else self._server.url(destination.name)
-        return f"{base}/{destination.uri.lstrip('/')}" if destination.uri else base
+    def _contents(self) -> Iterator[tuple[Kind[Any], Object]]:
+        for kind in KINDS.values():
+            for content in self._objects.of(kind.object_type).values():
+                yield kind, content
 
-    def _addresses(self) -> dict[str, str]:
-        return cluster_addresses({name: self.url(name.name) for name in self._manifests.services})
-
-    def _process(self, service: Service) -> ServiceProcess:
+    def _process(self, service: Service, run: Run) -> ServiceProcess:
         name = service.name.name
-        bound = {}
-        for binding in self._manifests.sink_bindings.values():
-            if binding.service == service.name:
-                bound = {"K_SINK": self._address(binding.sink), "K_CE_OVERRIDES": binding.overrides}
+        added = {
+            variable: value
+            for kind, content in self._contents()
+            for variable, value in kind.variables(content, service.name, run).items()
+        }
+        addresses = cluster_addresses({other: self.url(other.name) for other in self._objects.of(Service)})
         return ServiceProcess(
-            name,
-            self._command,
-            self._root,
-            environment(service, self._manifests, self._state, self._environ, bound, self._addresses()),
-            self._ports[name],
-            self._state / "logs" / f"{name}.log",
-            service.readiness_path,
+            Command(
+                name,
+                self._command,
+                self._root,
+                environment(service, self._objects, self._state, self._environ, added, addresses),
+                self._ports[name],
+                self._state / "logs" / f"{name}.log",
+                service.readiness_path,
+            ),
             self._echo,
         )
 
     def _wait_until_ready(self) -> None:
-        waiting = list(self._services.values())
+        waiting = list(self._processes.values())
         deadline = time.monotonic() + READY_SECONDS
         while waiting:
-            for service in list(waiting):
-                if service.is_ready():
-                    log.info("service ready", service=service.name, url=service.url)
-                    waiting.remove(service)
+            for process in list(waiting):
+                if process.is_ready():
+                    log.info("service ready", service=process.name, url=process.url)
+                    waiting.remove(process)
             if waiting and time.monotonic() > deadline:
-                raise ServiceNotReady("\n".join(service.complaint() for service in waiting))
+                raise ServiceNotReady("\n".join(process.complaint() for process in waiting))
             time.sleep(0.05 if waiting else 0)
-
-    async def _schedule(self) -> None:
-        self._pings = PingScheduler(self._server.session)
-        for source in self._manifests.ping_sources.values():
-            self._pings.add(source, self._address(source.sink))
-        self._pings.start()
 
 
 class _Loop:
-    """An event loop in a thread of its own: Brokers and clocks live in it."""
+    """An event loop in a thread of its own, for Brokers and schedules."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -222,15 +214,15 @@ class _Loop:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Run *work* to its end."""
+        """Return the result of *work*."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def call(self, function: Callable[[], None]) -> None:
-        """Have *function* called in the loop's thread."""
+        """Call *function* in the thread of the loop, without waiting."""
         self._loop.call_soon_threadsafe(function)
 
     def close(self) -> None:
-        """Cancel what still runs, and end the thread."""
+        """Cancel all tasks and end the thread."""
         self.run(_cancel_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

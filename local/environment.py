@@ -1,10 +1,12 @@
-"""A Service's environment and files: what its ConfigMaps, Secrets and volumes become on one machine.
+"""The environment and files of a Knative Service: its ConfigMaps, Secrets and volumes on one machine.
 
-A mounted volume becomes a folder under the state folder, and an environment variable that points at the mount points at
-that folder instead; one that holds a Service's address in the cluster gets its local one. `CHECKPOINT=configmap:NAME`
-becomes a file that holds the text of that ConfigMap's `checkpoint`.
+- A mounted volume becomes a folder below the state folder. An environment variable with the path of the mount gets the
+  path of that folder.
+- A variable with the address of a Service in the cluster gets the local address.
+- `CHECKPOINT=configmap:NAME` becomes a file with the text of that ConfigMap's `checkpoint`.
 """
 
+import dataclasses
 import os
 import re
 import shutil
@@ -13,7 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from local.objects import Import, Manifests, Mount, Name, Service, Variable
+from local.config import data_of
+from local.objects import Name, Object, Objects
 
 CHECKPOINT = re.compile(r"configmap:([a-z0-9][a-z0-9.-]*)", re.ASCII)
 TEMPORARY = "/tmp"  # noqa: S108 - a container's own; a volume mounted there becomes TMPDIR
@@ -21,20 +24,75 @@ TEMPORARY = "/tmp"  # noqa: S108 - a container's own; a volume mounted there bec
 _INHERITED = ("HOME", "LANG", "TMPDIR")
 
 
-def variables(service: Service, manifests: Manifests) -> dict[str, str]:
-    """What *service*'s manifest sets, as the container would see it; later wins over earlier, `env` over `envFrom`."""
-    found: dict[str, str] = {}
+@dataclasses.dataclass(frozen=True)
+class KeyRef:
+    """A key of a ConfigMap or Secret."""
+
+    path: str
+    kind: str
+    name: Name
+    key: str
+    optional: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Variable:
+    """An environment variable: its value, or where the value is kept."""
+
+    name: str
+    value: str | KeyRef
+
+
+@dataclasses.dataclass(frozen=True)
+class Import:
+    """All keys of a ConfigMap or Secret as environment variables."""
+
+    path: str
+    kind: str
+    name: Name
+    prefix: str
+    optional: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Mount:
+    """A folder in the container: the keys of a ConfigMap or Secret as files, or empty (*kind* "")."""
+
+    path: str
+    folder: str
+    volume: str
+    kind: str
+    name: Name | None
+    optional: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Service(Object):
+    """A Knative Service of the project's own image."""
+
+    variables: tuple[Variable, ...]
+    imports: tuple[Import, ...]
+    mounts: tuple[Mount, ...]
+    readiness_path: str
+
+
+def variables(service: Service, objects: Objects) -> dict[str, str]:
+    """Return the variables that the manifest sets, as the container sees them.
+
+    A later one wins over an earlier one, and `env` over `envFrom`.
+    """
+    values: dict[str, str] = {}
     for imported in service.imports:
-        found.update(_imported(imported, manifests))
+        values.update(_imported(imported, objects))
     for variable in service.variables:
-        value = _value(variable, manifests)
+        value = _value(variable, objects)
         if value is not None:
-            found[variable.name] = value
-    return found
+            values[variable.name] = value
+    return values
 
 
 def cluster_addresses(urls: Mapping[Name, str]) -> dict[str, str]:
-    """What Services are called in a cluster → their local *urls*."""
+    """Return address in the cluster → local address, of the Services with these local *urls*."""
     return {
         f"http://{service.name}.{service.namespace}.svc{domain}": url
         for service, url in urls.items()
@@ -44,24 +102,25 @@ def cluster_addresses(urls: Mapping[Name, str]) -> dict[str, str]:
 
 def environment(
     service: Service,
-    manifests: Manifests,
+    objects: Objects,
     state: Path,
     environ: Mapping[str, str],
     added: Mapping[str, str],
     addresses: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
-    """The whole environment of *service*'s process, its volumes and checkpoint written to files under *state*.
+    """Return the whole environment of *service*'s process, and write its volumes and checkpoint below *state*.
 
-    *environ* is the engine's own, of which the process gets little; *added* is what Knative sets, and wins; *addresses*
-    are those of the cluster → the local ones.
+    - *environ* is the environment of the engine. The process gets little of it.
+    - *added* holds the variables that Knative sets. They win.
+    - *addresses* maps addresses in the cluster to local ones.
     """
-    folders = {mount.folder: str(_write_volume(mount, service, manifests, state)) for mount in service.mounts}
+    folders = {mount.folder: str(_write_volume(mount, service, objects, state)) for mount in service.mounts}
     moves = {**folders, **addresses}
-    found = {name: _moved(value, moves) for name, value in variables(service, manifests).items()}
-    checkpoint = CHECKPOINT.fullmatch(found.get("CHECKPOINT", ""))
+    values = {name: _moved(value, moves) for name, value in variables(service, objects).items()}
+    checkpoint = CHECKPOINT.fullmatch(values.get("CHECKPOINT", ""))
     if checkpoint:
-        found["CHECKPOINT"] = f"file:{_write_checkpoint(checkpoint[1], service, manifests, state)}"
-    return {**_inherited(environ, folders), **found, **added}
+        values["CHECKPOINT"] = f"file:{_write_checkpoint(checkpoint[1], service, objects, state)}"
+    return {**_inherited(environ, folders), **values, **added}
 
 
 def _inherited(environ: Mapping[str, str], folders: Mapping[str, str]) -> dict[str, str]:
@@ -74,19 +133,19 @@ def _inherited(environ: Mapping[str, str], folders: Mapping[str, str]) -> dict[s
 
 
 def is_within(path: str, folder: str) -> bool:
-    """Whether *path* is *folder* or below it."""
+    """Return whether *path* is *folder* or below it."""
     return path == folder or path.startswith(folder + "/")
 
 
-def _imported(imported: Import, manifests: Manifests) -> dict[str, str]:
-    data = manifests.data(imported.kind, imported.name) or {}
+def _imported(imported: Import, objects: Objects) -> dict[str, str]:
+    data = data_of(objects, imported.kind, imported.name) or {}
     return {imported.prefix + key: _text(value) for key, value in data.items()}
 
 
-def _value(variable: Variable, manifests: Manifests) -> str | None:
+def _value(variable: Variable, objects: Objects) -> str | None:
     if isinstance(variable.value, str):
         return variable.value
-    data = manifests.data(variable.value.kind, variable.value.name) or {}
+    data = data_of(objects, variable.value.kind, variable.value.name) or {}
     return _text(data[variable.value.key]) if variable.value.key in data else None
 
 
@@ -96,37 +155,37 @@ def _text(value: bytes) -> str:
 
 
 def _moved(value: str, moves: Mapping[str, str]) -> str:
-    """*value*, with the mount or address that it begins with replaced by the local one; of two, the longer counts."""
-    before = max((each for each in moves if is_within(value, each)), key=len, default="")
+    """Return *value* with the mount or address at its start, the longest that matches, replaced by the local one."""
+    before = max((prefix for prefix in moves if is_within(value, prefix)), key=len, default="")
     return f"{moves[before]}{value[len(before) :]}" if before else value
 
 
-def _write_volume(mount: Mount, service: Service, manifests: Manifests, state: Path) -> Path:
+def _write_volume(mount: Mount, service: Service, objects: Objects, state: Path) -> Path:
     folder = state / "volumes" / service.name.namespace / service.name.name / mount.volume
     if folder.exists():
         shutil.rmtree(folder)
     _make_folder(folder, state)
-    data = manifests.data(mount.kind, mount.name) if mount.name else None
+    data = data_of(objects, mount.kind, mount.name) if mount.name else None
     for key, value in (data or {}).items():
         _write_private(folder / key, value)
     return folder
 
 
-def _write_checkpoint(name: str, service: Service, manifests: Manifests, state: Path) -> Path:
-    """The file that stands for a checkpoint's ConfigMap; a record of an earlier run is kept."""
+def _write_checkpoint(name: str, service: Service, objects: Objects, state: Path) -> Path:
+    """Return the file in place of a checkpoint's ConfigMap. The record of an earlier run is kept."""
     path = state / "configmaps" / service.name.namespace / f"{name}.json"
     _make_folder(path.parent, state)
-    data = manifests.data("ConfigMap", service.name._replace(name=name)) or {}
+    data = data_of(objects, "ConfigMap", service.name._replace(name=name)) or {}
     if not path.exists() and data.get("checkpoint"):
         _write_private(path, data["checkpoint"])
     return path
 
 
 def _make_folder(folder: Path, state: Path) -> None:
-    """Make *folder* and those above it, up to *state*, for this user only."""
-    for each in reversed([folder, *folder.parents]):
-        if each.is_relative_to(state):
-            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Create *folder* and its parents up to *state*, for this user only."""
+    for parent in reversed([folder, *folder.parents]):
+        if parent.is_relative_to(state):
+            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _write_private(path: Path, data: bytes) -> None:

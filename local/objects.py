@@ -1,17 +1,14 @@
-"""The objects that a local run is made of, as far as local looks at them: plain values, already checked."""
+"""The objects of a local run, as plain values that are already checked. Each kind adds its own in `local.kinds`."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeVar
 
-from apscheduler.triggers.base import BaseTrigger
-
-from local.delivery import Retries
-from pipeline.filter import Matches
+Kind = TypeVar("Kind", bound="Object")
 
 
 class Name(NamedTuple):
-    """What an object is called, within its kind."""
+    """The name of an object within its kind."""
 
     namespace: str
     name: str
@@ -21,147 +18,22 @@ class Name(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Destination:
-    """Where events go: a Service or Broker, or a URL; with a reference, *uri* is a path under its address."""
-
-    path: str
-    """The field that says so."""
-    kind: str = ""
-    name: Name | None = None
-    uri: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class KeyRef:
-    """A key of a ConfigMap or Secret."""
-
-    path: str
-    kind: str
-    name: Name
-    key: str
-    optional: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Variable:
-    """An environment variable: its value, or where the value is kept."""
-
-    name: str
-    value: str | KeyRef
-
-
-@dataclasses.dataclass(frozen=True)
-class Import:
-    """Every key of a ConfigMap or Secret as an environment variable."""
-
-    path: str
-    kind: str
-    name: Name
-    prefix: str
-    optional: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Mount:
-    """A folder in the container: of a ConfigMap's or Secret's keys, or empty (*kind* "")."""
-
-    path: str
-    folder: str
-    volume: str
-    kind: str
-    name: Name | None
-    optional: bool
-
-
-@dataclasses.dataclass(frozen=True)
 class Object:
-    """What every object has."""
+    """What all objects have in common."""
 
     name: Name
     origin: str
+    """The file and the object, as in "config/110-display.yaml: Service display"."""
 
 
-@dataclasses.dataclass(frozen=True)
-class ConfigMap(Object):
-    """Texts and files for Services."""
+class Objects:
+    """The objects of one run, by type and name."""
 
-    data: Mapping[str, bytes] = dataclasses.field(repr=False)
+    def __init__(self, objects: Iterable[Object]) -> None:
+        self._by_type: dict[type[Object], dict[Name, Object]] = {}
+        for content in objects:
+            self._by_type.setdefault(type(content), {})[content.name] = content
 
-
-@dataclasses.dataclass(frozen=True)
-class Secret(ConfigMap):
-    """The same, of credentials."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Service(Object):
-    """A Knative Service of the project's own image."""
-
-    variables: tuple[Variable, ...]
-    imports: tuple[Import, ...]
-    mounts: tuple[Mount, ...]
-    readiness_path: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Delivery:
-    """A delivery spec: retries, and where an event goes that could not be delivered."""
-
-    retries: Retries
-    dead_letter_sink: Destination | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Broker(Object):
-    """A Broker over InMemoryChannels."""
-
-    delivery: Delivery | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Trigger(Object):
-    """Which events of a Broker a subscriber gets."""
-
-    broker: Name
-    matches: Matches
-    subscriber: Destination
-    delivery: Delivery | None
-
-
-@dataclasses.dataclass(frozen=True)
-class PingSource(Object):
-    """An event that is sent by the clock."""
-
-    schedule: BaseTrigger
-    content_type: str
-    data: bytes
-    sink: Destination
-    extensions: Mapping[str, str]
-
-
-@dataclasses.dataclass(frozen=True)
-class SinkBinding(Object):
-    """Tells a Service where to send its events."""
-
-    service: Name
-    sink: Destination
-    overrides: str
-    """K_CE_OVERRIDES: JSON."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Manifests:
-    """Everything that one local run consists of, by name."""
-
-    config_maps: Mapping[Name, ConfigMap]
-    secrets: Mapping[Name, Secret]
-    services: Mapping[Name, Service]
-    brokers: Mapping[Name, Broker]
-    triggers: Mapping[Name, Trigger]
-    ping_sources: Mapping[Name, PingSource]
-    sink_bindings: Mapping[Name, SinkBinding]
-
-    def data(self, kind: str, name: Name) -> Mapping[str, bytes] | None:
-        """What a ConfigMap or Secret holds, or None if there is none."""
-        found = self.secrets.get(name) if kind == "Secret" else self.config_maps.get(name)
-        return found.data if found else None
+    def of(self, object_type: type[Kind]) -> Mapping[Name, Kind]:
+        """Return the objects of exactly *object_type*, in the order of their files."""
+        return self._by_type.get(object_type, {})  # type: ignore[return-value]  # the type is the key

@@ -4,23 +4,39 @@ One thing is left out: Knative delays every tick by up to half a second at rando
 """
 
 import asyncio
+import dataclasses
 import datetime
 import uuid
+from collections.abc import Mapping
 
 import aiohttp
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
 
 from local.event import Event, to_http
-from local.objects import PingSource
+from local.objects import Object
+from local.references import Destination
 
 log = structlog.get_logger()
+
+
+@dataclasses.dataclass(frozen=True)
+class PingSource(Object):
+    """Sends an event by the clock."""
+
+    schedule: BaseTrigger
+    content_type: str
+    data: bytes
+    sink: Destination
+    extensions: Mapping[str, str]
+
 
 _RETRIES = 5
 _FIRST_PAUSE_SECONDS = 0.1
 _RETRIED = (404, 413, 425, 429, 502, 503, 504)
-_TICKS_AT_ONCE = 64
-"""Ticks under way: they overlap, but sinks that never answer do not gather them without end."""
+_MAX_TICKS = 64
+"""The maximum number of ticks under way: they overlap, and sinks that never respond must not accumulate them."""
 
 
 class PingScheduler:
@@ -32,33 +48,33 @@ class PingScheduler:
         self._ticks: set[asyncio.Task[None]] = set()
 
     def add(self, source: PingSource, url: str) -> None:
-        """Send *source*'s event to *url* by its schedule. A tick under way never holds up the next."""
+        """Send the event of *source* to *url* by its schedule. A tick under way never delays the next."""
         self._scheduler.add_job(
             self._begin, source.schedule, args=(source, url), name=str(source.name), misfire_grace_time=None
         )
 
     def start(self) -> None:
-        """Begin. Called in the event loop."""
+        """Start. Called in the event loop."""
         self._scheduler.start()
 
     def close(self) -> None:
-        """No more ticks, and an end to those under way. Called in the event loop."""
+        """Stop ticking and cancel the ticks under way. Called in the event loop."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
         for task in self._ticks:
             task.cancel()
 
     async def _begin(self, source: PingSource, url: str) -> None:
-        """Let a tick run by itself, so that the scheduler is done with it at once."""
-        if len(self._ticks) >= _TICKS_AT_ONCE:
-            log.warning("ping left out: too many are under way", source=str(source.name), to=url)
+        """Run a tick as a task of its own, so that the scheduler does not wait for it."""
+        if len(self._ticks) >= _MAX_TICKS:
+            log.warning("skipped ping: too many are under way", source=str(source.name), to=url)
             return
         task = asyncio.create_task(self.tick(source, url))
         self._ticks.add(task)
         task.add_done_callback(self._ticks.discard)
 
     async def tick(self, source: PingSource, url: str) -> None:
-        """Send one event, trying again for about three seconds; then it is lost, and logged."""
+        """Send one event, and retry for about three seconds. After that it is lost, and logged."""
         event = ping_event(source, str(uuid.uuid4()), datetime.datetime.now(datetime.UTC))
         pause = _FIRST_PAUSE_SECONDS
         for _ in range(_RETRIES):
@@ -70,10 +86,10 @@ class PingScheduler:
         else:
             status = await self._post(event, url)
         if not 200 <= status < 300:
-            log.warning("ping lost", source=str(source.name), to=url, status=status or "no answer")
+            log.warning("lost ping", source=str(source.name), to=url, status=status or "no response")
 
     async def _post(self, event: Event, url: str) -> int:
-        """The status, or 0 if there was no answer. There is no timeout: a tick may take as long as it likes."""
+        """Return the status, or 0 without a response. A tick has no timeout, as in Knative."""
         headers, body = to_http(event)
         try:
             timeout = aiohttp.ClientTimeout(total=None)
@@ -84,7 +100,7 @@ class PingScheduler:
 
 
 def ping_event(source: PingSource, event_id: str, now: datetime.datetime) -> Event:
-    """The event that *source* sends at *now*."""
+    """Return the event that *source* sends at *now*."""
     attributes = {
         "specversion": "1.0",
         "id": event_id,

@@ -1,57 +1,57 @@
-"""References between objects: what one names must be there, as a cluster would find out only later."""
+"""Fields that name another object: a destination of events, and a delivery spec with a dead-letter sink."""
 
+import dataclasses
+import re
 from collections.abc import Iterator
 
-from local.environment import TEMPORARY, is_within, variables
-from local.objects import Broker, Destination, Import, KeyRef, Manifests, Mount, Service, Trigger
+from local.delivery import Retries, read_retries
+from local.fields import Field
+from local.objects import Name
 
 
-def missing(manifests: Manifests) -> Iterator[str]:
-    """A fault for each reference to something that is not among the objects."""
-    for trigger in manifests.triggers.values():
-        if trigger.broker not in manifests.brokers:
-            yield f"{trigger.origin}: spec.broker: there is no Broker {trigger.broker}"
-    for binding in manifests.sink_bindings.values():
-        if binding.service not in manifests.services:
-            yield f"{binding.origin}: spec.subject: there is no Service {binding.service}"
-    for origin, destination in _destinations(manifests):
-        known = manifests.services if destination.kind == "Service" else manifests.brokers
-        if destination.name and destination.name not in known:
-            yield f"{origin}: {destination.path}: there is no {destination.kind} {destination.name}"
-    first: dict[str, Service] = {}
-    for service in manifests.services.values():
-        yield from _missing_for(service, manifests)
-        if first.setdefault(service.name.name, service) is not service:
-            yield f"{service.origin}: metadata.name: another namespace has a Service of this name, too; local needs one"
+@dataclasses.dataclass(frozen=True)
+class Destination:
+    """Where events go: an addressable object, or a URL. With a reference, *uri* is a path below its address."""
+
+    path: str
+    """The field that holds it."""
+    kind: tuple[str, str] = ("", "")
+    """apiVersion and kind of the object."""
+    name: Name | None = None
+    uri: str = ""
 
 
-def _destinations(manifests: Manifests) -> Iterator[tuple[str, Destination]]:
-    for trigger in manifests.triggers.values():
-        yield trigger.origin, trigger.subscriber
-    for ping in manifests.ping_sources.values():
-        yield ping.origin, ping.sink
-    for binding in manifests.sink_bindings.values():
-        yield binding.origin, binding.sink
-    deliverers: list[Trigger | Broker] = [*manifests.triggers.values(), *manifests.brokers.values()]
-    for deliverer in deliverers:
-        if deliverer.delivery and deliverer.delivery.dead_letter_sink:
-            yield deliverer.origin, deliverer.delivery.dead_letter_sink
+@dataclasses.dataclass(frozen=True)
+class Delivery:
+    """A delivery spec: retries, and where an event goes that could not be delivered."""
+
+    retries: Retries
+    dead_letter_sink: Destination | None
 
 
-def _missing_for(service: Service, manifests: Manifests) -> Iterator[str]:
-    refs = [variable.value for variable in service.variables if isinstance(variable.value, KeyRef)]
-    for ref in refs:
-        data = manifests.data(ref.kind, ref.name)
-        if not ref.optional and (data is None or ref.key not in data):
-            yield f"{service.origin}: {ref.path}: there is no {ref.kind} {ref.name} with the key {ref.key}"
-    wholes: list[Import | Mount] = [*service.imports, *service.mounts]
-    for whole in wholes:
-        if whole.name and not whole.optional and manifests.data(whole.kind, whole.name) is None:
-            yield f"{service.origin}: {whole.path}: there is no {whole.kind} {whole.name}"
-    values = variables(service, manifests).values()
-    for mount in service.mounts:
-        if mount.folder != TEMPORARY and not any(is_within(value, mount.folder) for value in values):
-            yield (
-                f"{service.origin}: {mount.path}: nothing is mounted at {mount.folder} here; "
-                "name the folder in an environment variable, which local sets to its own"
-            )
+def read_destination(field: Field, namespace: str) -> Destination:
+    """Return the destination in *field* of an object in *namespace*."""
+    field.only("ref", "uri")
+    ref, uri = field["ref"], field["uri"].text()
+    if not ref:
+        if not re.match(r"https?://[^/\s]+", uri):
+            field.reject("has neither a ref nor an absolute http(s) uri")
+        return Destination(field.path, uri=uri)
+    ref.only("apiVersion", "kind", "name", "namespace")
+    kind = ref["apiVersion"].text(required=True), ref["kind"].text(required=True)
+    name = Name(ref["namespace"].text(namespace), ref["name"].text(required=True))
+    return Destination(field.path, kind, name, uri)
+
+
+def read_delivery(field: Field, namespace: str) -> Delivery | None:
+    """Return the delivery spec in *field* of an object in *namespace*, or None if it is not set."""
+    if not field:
+        return None
+    sink = read_destination(field["deadLetterSink"], namespace) if field["deadLetterSink"] else None
+    return Delivery(read_retries(field), sink)
+
+
+def dead_letter_sinks(delivery: Delivery | None) -> Iterator[Destination]:
+    """Yield the dead-letter sink of *delivery*, if it has one."""
+    if delivery and delivery.dead_letter_sink:
+        yield delivery.dead_letter_sink

@@ -1,7 +1,7 @@
-"""PingSource schedules: the cron notation of robfig/cron v3, which Knative reads, kept by APScheduler.
+"""PingSource schedules: the cron notation of robfig/cron v3, which Knative reads, run by APScheduler.
 
-APScheduler's own cron differs where it hurts (Monday is 0 there and 1 here, `N/step`, a day of the month *or* of the
-week), so the notation is read here into plain sets of numbers, and APScheduler is only given those. Pure.
+APScheduler's own cron notation differs: Monday is 0 there and 1 here, `N/step` is not the same, and a day of the month
+and a day of the week must both match. Here the notation becomes plain sets of numbers for APScheduler. Pure.
 """
 
 import zoneinfo
@@ -27,8 +27,8 @@ _DESCRIPTORS = {
 
 class _Bounds(NamedTuple):
     name: str
-    least: int
-    most: int
+    minimum: int
+    maximum: int
     names: Mapping[str, int]
 
 
@@ -43,21 +43,21 @@ _FIELDS = (
 
 
 class _Numbers(NamedTuple):
-    """One field's numbers, and whether it was written as "all of them"."""
+    """The numbers of a field, and whether it was written as `*`."""
 
     numbers: frozenset[int]
     starred: bool
 
 
 def parse_schedule(text: str, timezone: str = "") -> BaseTrigger:
-    """The times of *text*: five fields, six with seconds first, or a descriptor such as `@daily`.
+    """Return the times of *text*: five fields, six with seconds first, or a descriptor such as `@daily`.
 
-    *timezone* is an IANA name; "" is this machine's. Raises ValueError with what is wrong.
+    *timezone* is an IANA name, or "" for the one of this machine. Raises ValueError with the reason.
     """
     zone = _zone(timezone)
     if text.startswith("@"):
         if text not in _DESCRIPTORS:
-            raise ValueError(f"is {text!r}, not one of {', '.join(_DESCRIPTORS)}; Knative refuses @every")
+            raise ValueError(f"is {text!r}, not one of {', '.join(_DESCRIPTORS)}; Knative rejects @every")
         text = _DESCRIPTORS[text]
     fields = text.split()
     if len(fields) not in (5, 6):
@@ -70,8 +70,8 @@ def parse_schedule(text: str, timezone: str = "") -> BaseTrigger:
     weekdays = {"day_of_week": ",".join(str((number - 1) % 7) for number in sorted(weekday.numbers))}
     if day.starred or weekday.starred:
         return CronTrigger(**clock, **days, **weekdays, timezone=zone)
-    # Cron's old rule: with both days restricted, either is enough.
-    return OrTrigger([CronTrigger(**clock, **each, timezone=zone) for each in (days, weekdays)])
+    # Cron's rule: if both are restricted, a day needs to match only one of them.
+    return OrTrigger([CronTrigger(**clock, **restriction, timezone=zone) for restriction in (days, weekdays)])
 
 
 def _zone(name: str) -> zoneinfo.ZoneInfo | None:
@@ -91,17 +91,17 @@ def _numbers(text: str, bounds: _Bounds) -> _Numbers:
 
 
 def _range(text: str, bounds: _Bounds) -> _Numbers:
-    """`*`, `N`, `N-M`, each with an optional `/step`; `N/step` runs to the end."""
+    """Return the numbers of `*`, `N` or `N-M`, each with an optional `/step`. `N/step` runs to the maximum."""
     span, slash, step_text = text.partition("/")
     step = _number(step_text, bounds, {}) if slash else 1
     if span in ("*", "?"):
-        low, high = bounds.least, bounds.most
+        low, high = bounds.minimum, bounds.maximum
     else:
         first, dash, last = span.partition("-")
         low = _number(first, bounds, bounds.names)
-        high = _number(last, bounds, bounds.names) if dash else (bounds.most if slash else low)
-    if step < 1 or not bounds.least <= low <= high <= bounds.most:
-        raise ValueError(f"has {text!r} as {bounds.name}, which is not within {bounds.least}-{bounds.most}")
+        high = _number(last, bounds, bounds.names) if dash else (bounds.maximum if slash else low)
+    if step < 1 or not bounds.minimum <= low <= high <= bounds.maximum:
+        raise ValueError(f"has {text!r} as {bounds.name}, which is not within {bounds.minimum}-{bounds.maximum}")
     return _Numbers(frozenset(range(low, high + 1, step)), span in ("*", "?") and step == 1)
 
 
@@ -109,7 +109,7 @@ def _number(text: str, bounds: _Bounds, names: Mapping[str, int]) -> int:
     if text.lower() in names:
         return names[text.lower()]
     if not text.isascii() or not text.isdigit():
-        raise ValueError(f"has {text!r} as {bounds.name}, which is no number")
+        raise ValueError(f"has {text!r} as {bounds.name}, which is not a number")
     return int(text)
 
 

@@ -1,7 +1,8 @@
-"""Knative Services as processes: each runs the Procfile's `web:` line, and is started again when it ends."""
+"""Knative Services as processes: each runs the `web:` line of the Procfile, and is restarted when it ends."""
 
 import collections
 import contextlib
+import dataclasses
 import http.client
 import os
 import signal
@@ -15,48 +16,47 @@ from pathlib import Path
 
 import structlog
 
-from local import leash
+from local import parent_watch
 from pipeline.errors import PermanentError
 
 log = structlog.get_logger()
 
-SETTINGS_FAULT = 2
-"""The exit code of a process whose settings are unusable: starting it again would not help."""
+SETTINGS_ERROR = 2
+"""The exit code of a process whose settings are invalid: a restart would not help."""
 
 _FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 30.0
-_GOOD_RUN_SECONDS = 60.0
+_MAX_PAUSE_SECONDS = 30.0
+_STABLE_SECONDS = 60.0
 _LAST_LINES = 20
-_LAST_WORDS_SECONDS = 1.0
+_LAST_OUTPUT_SECONDS = 1.0
 
 
 class ServiceNotReady(PermanentError):
-    """A service did not become ready; the message has its last log lines."""
+    """A service did not become ready. The message has its last log lines."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """How the process of a Knative Service is run."""
+
+    name: str
+    command: str
+    """One command, which a shell expands."""
+    root: Path
+    """The folder to run it in."""
+    environ: Mapping[str, str]
+    port: int
+    """The port of 127.0.0.1 that the process gets to listen on."""
+    log_path: Path
+    readiness_path: str
 
 
 class ServiceProcess:
-    """One Knative Service's process, on its own port of 127.0.0.1."""
+    """The process of one Knative Service."""
 
-    def __init__(
-        self,
-        name: str,
-        command: str,
-        root: Path,
-        environ: Mapping[str, str],
-        port: int,
-        log_path: Path,
-        readiness_path: str,
-        echo: Callable[[str, str], None] | None = None,
-    ) -> None:
-        """*command* is one command, which a shell expands, run in *root*; *echo* gets the name and each line."""
-        self.name = name
-        self.port = port
-        self.url = f"http://127.0.0.1:{port}"
-        self.log_path = log_path
+    def __init__(self, command: Command, echo: Callable[[str, str], None] | None = None) -> None:
+        """*echo* gets the name of the service and each line that it prints."""
         self._command = command
-        self._root = root
-        self._environ = {**environ, "HOST": "127.0.0.1", "PORT": str(port)}
-        self._readiness_path = readiness_path
         self._echo = echo
         self._last_lines: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
         self._process: subprocess.Popen[str] | None = None
@@ -65,23 +65,33 @@ class ServiceProcess:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         # The kernel ties a child to the thread that started it: this one lives as long as the child.
-        self._watch = threading.Thread(target=self._keep_running, name=f"service {name}", daemon=True)
+        self._thread = threading.Thread(target=self._keep_running, name=f"service {command.name}", daemon=True)
+
+    @property
+    def name(self) -> str:
+        """The name of the Service."""
+        return self._command.name
+
+    @property
+    def url(self) -> str:
+        """The address of the Service."""
+        return f"http://127.0.0.1:{self._command.port}"
 
     def start(self) -> None:
         """Start the process and keep it running until `terminate`."""
-        self._watch.start()
+        self._thread.start()
 
     def is_alive(self) -> bool:
-        """Whether its process runs at this moment."""
+        """Return whether its process runs at this moment."""
         return self._process is not None
 
     def is_ready(self) -> bool:
-        """Whether it says that it is ready. Raises `ServiceNotReady` if it never will be."""
-        if not self._watch.is_alive() and not self._stopping.is_set():
+        """Return whether its readiness probe succeeds. Raises `ServiceNotReady` if it never will."""
+        if not self._thread.is_alive() and not self._stopping.is_set():
             raise ServiceNotReady(self.complaint())
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
+        connection = http.client.HTTPConnection("127.0.0.1", self._command.port, timeout=1)
         try:
-            connection.request("GET", self._readiness_path)
+            connection.request("GET", self._command.readiness_path)
             ready = 200 <= connection.getresponse().status < 300
         except (OSError, http.client.HTTPException):
             return False
@@ -91,25 +101,25 @@ class ServiceProcess:
         return ready
 
     def complaint(self) -> str:
-        """What to tell a person about a service that is not ready."""
-        state = "runs, and is not ready" if self.is_alive() else f"ended with exit code {self._exit_code}"
-        lines = "".join(f"\n    {line}" for line in self._last_lines) or " nothing"
-        return f"service {self.name} {state}; it said:{lines}\n  all of it: {self.log_path}"
+        """Return why the service is not ready, with its last lines."""
+        state = "runs but is not ready" if self.is_alive() else f"ended with exit code {self._exit_code}"
+        lines = "".join(f"\n    {line}" for line in self._last_lines) or " none"
+        return f"service {self.name} {state}; its last lines:{lines}\n  all of them: {self._command.log_path}"
 
     def terminate(self) -> None:
-        """Ask it to end (SIGTERM to the process and its children), and do not start it again."""
+        """Send SIGTERM to the process and its children, and do not restart it."""
         self._stopping.set()
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it."""
+        """Send SIGKILL to the process and its children."""
         self._signal(signal.SIGKILL)
 
     def join(self, deadline: float) -> bool:
-        """Wait until it is gone, at most until *deadline* (of `time.monotonic`); whether it is."""
-        if self._watch.ident is not None:
-            self._watch.join(max(0.0, deadline - time.monotonic()))
-        return not self._watch.is_alive()
+        """Wait until it is gone, until *deadline* (of `time.monotonic`) at the latest. Returns whether it is gone."""
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, deadline - time.monotonic()))
+        return not self._thread.is_alive()
 
     def _signal(self, number: signal.Signals) -> None:
         with self._lock:
@@ -123,39 +133,39 @@ class ServiceProcess:
             self._run()
             if self._stopping.is_set():
                 return
-            if self._exit_code == SETTINGS_FAULT and not self._was_ready:
+            if self._exit_code == SETTINGS_ERROR and not self._was_ready:
                 return
-            if time.monotonic() - started > _GOOD_RUN_SECONDS:
+            if time.monotonic() - started > _STABLE_SECONDS:
                 pause = _FIRST_PAUSE_SECONDS
             ended = {"service": self.name, "code": self._exit_code, "last_lines": list(self._last_lines)[-3:]}
-            log.warning("service ended", **ended, again_in_seconds=pause)
+            log.warning("restarting service: it ended", **ended, restart_in_seconds=pause)
             self._stopping.wait(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            pause = min(2 * pause, _MAX_PAUSE_SECONDS)
 
     def _run(self) -> None:
-        """Run the process once, to its end, and leave none of its children behind."""
+        """Run the process once, to its end, then kill the children that it left."""
         with self._lock:
             if self._stopping.is_set():
                 return
             process = self._process = self._open()
         copying = threading.Thread(target=self._copy_output, args=(process,), name=f"log of {self.name}", daemon=True)
         copying.start()
-        # Not collected yet, the ended process keeps its number, so that no stranger's group can be signalled.
+        # Until it is collected, the ended process keeps its id, so that no other process group can be signalled.
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         with self._lock:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             self._exit_code = process.wait()
             self._process = None
-        copying.join(_LAST_WORDS_SECONDS)
+        copying.join(_LAST_OUTPUT_SECONDS)
 
     def _open(self) -> subprocess.Popen[str]:
-        # The shell expands $PORT and the like, and must then be gone: signals and the leash are for the service itself.
-        shell = ["/bin/sh", "-c", f"exec {self._command.removeprefix('exec ')}"]
+        # The shell expands $PORT and the like, and must then be gone: signals and the parent watch are for the service.
+        shell = ["/bin/sh", "-c", f"exec {self._command.command.removeprefix('exec ')}"]
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *shell],
-            cwd=self._root,
-            env=self._environ,
+            [sys.executable, "-I", "-S", parent_watch.__file__, str(os.getpid()), *shell],
+            cwd=self._command.root,
+            env={**self._command.environ, "HOST": "127.0.0.1", "PORT": str(self._command.port)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -166,7 +176,7 @@ class ServiceProcess:
 
     def _copy_output(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-        with process.stdout as output, self.log_path.open("a", encoding="utf-8") as file:
+        with process.stdout as output, self._command.log_path.open("a", encoding="utf-8") as file:
             for line in output:
                 file.write(line)
                 file.flush()

@@ -196,7 +196,7 @@ def test_filter_cannot_see_the_brokers_own_mark(subscriber: MakeSubscriber) -> N
 
 def test_waiting_retries_do_not_hold_up_other_events(subscriber: MakeSubscriber) -> None:
     there = subscriber(lambda request: Response(503 if request.headers["ce-id"].startswith("bad") else 200))
-    retries = Retries(most=1, policy="exponential", delay_seconds=3600)
+    retries = Retries(maximum=1, policy="exponential", delay_seconds=3600)
 
     async def run() -> None:
         async with running(to(there.url, retries=retries), limits=Limits(requests=2)) as broker:
@@ -231,7 +231,7 @@ def test_failed_delivery_is_repeated_until_it_succeeds(subscriber: MakeSubscribe
     there = subscriber(lambda _: Response(next(statuses)))
 
     broker = delivered(
-        to(there.url, retries=Retries(most=5)), lambda broker: broker.counts.delivered == 1, event_headers()
+        to(there.url, retries=Retries(maximum=5)), lambda broker: broker.counts.delivered == 1, event_headers()
     )
 
     assert len(there.requests) == 4
@@ -242,7 +242,7 @@ def test_refusal_for_good_is_not_repeated_and_goes_to_the_dead_letter_sink(subsc
     there, sink = subscriber(lambda _: Response(400, b"no such virtual machine")), subscriber()
 
     broker = delivered(
-        to(there.url, retries=Retries(most=5), dead_letter_url=sink.url),
+        to(there.url, retries=Retries(maximum=5), dead_letter_url=sink.url),
         lambda broker: broker.counts.dead_lettered == 1,
         {**event_headers(), "content-type": "text/plain"},
         b"data",
@@ -262,7 +262,7 @@ def test_exhausted_retries_go_to_the_dead_letter_sink_which_is_retried_too(subsc
     there, sink = subscriber(lambda _: Response(500)), subscriber(lambda _: Response(next(sink_statuses)))
 
     delivered(
-        to(there.url, retries=Retries(most=2), dead_letter_url=sink.url),
+        to(there.url, retries=Retries(maximum=2), dead_letter_url=sink.url),
         lambda broker: broker.counts.dead_lettered == 1,
         event_headers(),
     )
@@ -286,7 +286,7 @@ def test_timeout_ends_a_request_and_leaves_the_dead_letter_without_a_reason(subs
     there, sink = subscriber(), subscriber()
     there.gate.clear()
     delivered(
-        to(there.url, retries=Retries(most=1, timeout_seconds=0.1), dead_letter_url=sink.url),
+        to(there.url, retries=Retries(maximum=1, timeout_seconds=0.1), dead_letter_url=sink.url),
         lambda broker: broker.counts.dead_lettered == 1,
         event_headers(),
     )
@@ -299,7 +299,7 @@ def test_success_that_says_something_else_than_an_event_is_a_failure(subscriber:
     there = subscriber(lambda _: Response(200, b"OK"))
 
     broker = delivered(
-        to(there.url, retries=Retries(most=1)), lambda broker: broker.counts.failed == 1, event_headers()
+        to(there.url, retries=Retries(maximum=1)), lambda broker: broker.counts.failed == 1, event_headers()
     )
 
     assert len(there.requests) == 2

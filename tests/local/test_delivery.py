@@ -11,7 +11,7 @@ from local.fields import Field
 
 def read(spec: object) -> tuple[Retries, list[str]]:
     field = Field(spec, "spec.delivery", "broker.yaml: Broker default", [])
-    return read_retries(field), field.faults
+    return read_retries(field), field.errors
 
 
 def test_exponential_pauses_double_from_the_delay() -> None:

@@ -161,7 +161,7 @@ def test_service_that_never_becomes_ready_ends_the_start(
     manifest: Callable[..., Path], project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_module, "READY_SECONDS", 0.5)
-    refusal = pytest.raises(ServiceNotReady, match="service poller runs, and is not ready")
+    refusal = pytest.raises(ServiceNotReady, match="service poller runs but is not ready")
     with Engine([manifest(OBJECTS % "unready")], tmp_path / "state", root=project) as engine, refusal:
         engine.start()
 
@@ -171,7 +171,7 @@ def test_engine_that_was_not_started_stops(objects: Path, project: Path, tmp_pat
 
 
 def test_port_for_an_unknown_service_is_refused(objects: Path, project: Path, tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="a port is given for page, which is no Service here"):
+    with pytest.raises(ManifestError, match="a port is given for page, which is not a Service here"):
         Engine([objects], tmp_path / "state", {"page": 8080}, project)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.environment import cluster_addresses, environment
+from local.environment import Service, cluster_addresses, environment
 from local.manifests import load
 from local.objects import Name
 
@@ -57,9 +57,9 @@ OWN = {"HOME": "/tmp/home", "PATH": "/bin", "VC_PASSWORD": "the engine's own", "
 
 @pytest.fixture
 def found(manifest: Callable[..., Path], tmp_path: Path) -> dict[str, str]:
-    manifests = load([manifest(OBJECTS)])
-    [service] = manifests.services.values()
-    return environment(service, manifests, tmp_path / "state", OWN, {"K_SINK": "http://broker/"})
+    objects = load([manifest(OBJECTS)])
+    [service] = objects.of(Service).values()
+    return environment(service, objects, tmp_path / "state", OWN, {"K_SINK": "http://broker/"})
 
 
 def test_values_come_from_the_manifest_and_the_binding(found: dict[str, str]) -> None:
@@ -101,10 +101,10 @@ def test_checkpoint_of_an_earlier_run_is_kept(manifest: Callable[..., Path], tmp
     path = tmp_path / "state/configmaps/default/poller-configmap.json"
     path.parent.mkdir(parents=True)
     path.write_text('{"lastEventKey": 99}')
-    manifests = load([manifest(OBJECTS)])
-    [service] = manifests.services.values()
+    objects = load([manifest(OBJECTS)])
+    [service] = objects.of(Service).values()
 
-    environment(service, manifests, tmp_path / "state", OWN, {})
+    environment(service, objects, tmp_path / "state", OWN, {})
 
     assert path.read_text() == '{"lastEventKey": 99}'
 
@@ -112,11 +112,11 @@ def test_checkpoint_of_an_earlier_run_is_kept(manifest: Callable[..., Path], tmp
 def test_address_of_a_service_in_the_cluster_becomes_the_local_one(
     manifest: Callable[..., Path], tmp_path: Path
 ) -> None:
-    manifests = load([manifest(OBJECTS)])
-    [service] = manifests.services.values()
+    objects = load([manifest(OBJECTS)])
+    [service] = objects.of(Service).values()
     addresses = cluster_addresses({Name("letters", "deadletter"): "http://127.0.0.1:4711"})
 
-    found = environment(service, manifests, tmp_path / "state", OWN, {}, addresses)
+    found = environment(service, objects, tmp_path / "state", OWN, {}, addresses)
 
     assert found["LETTERS"] == "http://127.0.0.1:4711/api"
     assert found["ELSEWHERE"] == "http://deadletter.letters.svc.cluster.localhost"

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from local.config import ConfigMap, Secret
 from local.engine import ROOT
+from local.environment import Service
+from local.kinds.broker import Trigger
 from local.manifests import ManifestError, load
-from local.objects import Name
+from local.objects import Name, Object
 
 Write = Callable[..., Path]
 
@@ -52,18 +55,16 @@ def container(fields: str, pod: str = "") -> str:
     return SERVICE % (f", {fields}", f", {pod}" if pod else "")
 
 
-def faults(path: Path) -> tuple[str, ...]:
-    with pytest.raises(ManifestError) as refusal:
+def errors(path: Path) -> tuple[str, ...]:
+    with pytest.raises(ManifestError) as rejection:
         load([path])
-    return refusal.value.faults
+    return rejection.value.errors
 
 
 def test_the_projects_own_manifests_are_read() -> None:
-    manifests = load([ROOT / "config", ROOT / "triggers"])
+    objects = load([ROOT / "config", ROOT / "triggers"])
 
-    assert {trigger.name.name for trigger in manifests.triggers.values()} <= {
-        service.name.name for service in manifests.services.values()
-    }
+    assert {name.name for name in objects.of(Trigger)} <= {name.name for name in objects.of(Service)}
 
 
 def test_folder_gives_its_yaml_in_order_and_a_later_object_replaces_an_earlier_one(
@@ -77,8 +78,8 @@ def test_folder_gives_its_yaml_in_order_and_a_later_object_replaces_an_earlier_o
     (tmp_path / "deeper").mkdir()
     (tmp_path / "deeper" / "030.yaml").write_text("not yaml: [")
 
-    assert load([tmp_path]).config_maps[Name("x", "vcenter")].data == {"VC_URL": b"second"}
-    assert load([tmp_path, tmp_path / "010.yaml"]).config_maps[Name("x", "vcenter")].data == {"VC_URL": b"first"}
+    assert load([tmp_path]).of(ConfigMap)[Name("x", "vcenter")].data == {"VC_URL": b"second"}
+    assert load([tmp_path, tmp_path / "010.yaml"]).of(ConfigMap)[Name("x", "vcenter")].data == {"VC_URL": b"first"}
 
 
 def test_secret_is_decoded_and_plain_text_wins(manifest: Write) -> None:
@@ -86,13 +87,13 @@ def test_secret_is_decoded_and_plain_text_wins(manifest: Write) -> None:
         "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {user: Ym9i, pass: eA==}, stringData: {pass: y}}"
     )
 
-    assert load([path]).secrets[Name("default", "a")].data == {"user": b"bob", "pass": b"y"}
+    assert load([path]).of(Secret)[Name("default", "a")].data == {"user": b"bob", "pass": b"y"}
 
 
 def test_secret_does_not_print_its_values(manifest: Write) -> None:
     path = manifest("{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {password: hunter2}}")
 
-    assert "hunter2" not in repr(load([path]))
+    assert "hunter2" not in repr(load([path]).of(Secret))
 
 
 def test_objects_without_local_meaning_are_accepted(manifest: Write) -> None:
@@ -106,10 +107,10 @@ def test_objects_without_local_meaning_are_accepted(manifest: Write) -> None:
         )
     )
 
-    assert load([manifest(manifest_text)]).services == {}
+    assert load([manifest(manifest_text)]).of(Object) == {}
 
 
-REFUSED: list[tuple[str, str, str]] = [
+REJECTED: list[tuple[str, str, str]] = [
     (
         "an unknown kind",
         "{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}}",
@@ -128,11 +129,11 @@ REFUSED: list[tuple[str, str, str]] = [
         "{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {../b: c}}",
         "stringData.../b",
     ),
-    ("no base64", "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {b: '%'}}", "data.b: is no base64"),
+    ("no base64", "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {b: '%'}}", "data.b: is not base64"),
     ("a number as a text", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {b: 1}}", "data.b: is 1, not"),
     ("no YAML", "a: [", "cannot be read as YAML"),
     ("a key twice", "{apiVersion: v1, apiVersion: v2}", "the key 'apiVersion' is given twice"),
-    ("no object", "- a", "holds something that is no object"),
+    ("no object", "- a", "holds something that is not an object"),
     (
         "another image",
         DISPLAY.replace("vcenter-events", "nginx"),
@@ -163,7 +164,7 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "a checkpoint that is a path",
         container("env: [{name: CHECKPOINT, value: 'configmap:../x'}]"),
-        "names no ConfigMap",
+        "does not name a ConfigMap",
     ),
     ("no such volume", container("volumeMounts: [{name: v, mountPath: /v}]"), "there is no volume 'v'"),
     (
@@ -209,7 +210,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ("a bare core service", TRIGGER.replace("serving.knative.dev/v1", "v1") % ("", ""), "no address for Service of v1"),
     ("a schedule", PING % "schedule: '@every 10s'", "PingSource tick: spec.schedule: is '@every 10s'"),
     ("a time zone", PING % "timezone: Mars", "names the time zone 'Mars'"),
-    ("data that is no JSON", PING % "contentType: application/json, data: '[1]'", "spec.data: is no JSON object"),
+    ("data that is no JSON", PING % "contentType: application/json, data: '[1]'", "spec.data: is not a JSON object"),
     ("data twice", PING % "data: a, dataBase64: Yg==", "spec.data: is set, and dataBase64 too"),
     (
         "a binding of a Deployment",
@@ -224,9 +225,9 @@ REFUSED: list[tuple[str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "fault"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-def test_what_local_cannot_run_is_refused(manifest: Write, text: str, fault: str) -> None:
-    found = faults(manifest(text, "100-some.yaml"))
+@pytest.mark.parametrize(("text", "fault"), [case[1:] for case in REJECTED], ids=[case[0] for case in REJECTED])
+def test_what_local_cannot_run_is_rejected(manifest: Write, text: str, fault: str) -> None:
+    found = errors(manifest(text, "100-some.yaml"))
 
     assert len(found) == 1
     assert "100-some.yaml: " in found[0]
@@ -238,14 +239,14 @@ def test_all_faults_of_all_files_are_told_at_once(manifest: Write, tmp_path: Pat
     manifest(PING % "schedule: never", "2.yaml")
     manifest("a: [", "3.yaml")
 
-    assert len(faults(tmp_path)) == 4
+    assert len(errors(tmp_path)) == 4
 
 
 def test_missing_path_is_a_fault(tmp_path: Path) -> None:
-    assert faults(tmp_path / "none") == (f"{tmp_path / 'none'}: there is no such file or folder",)
+    assert errors(tmp_path / "none") == (f"{tmp_path / 'none'}: there is no such file or folder",)
 
 
 def test_same_service_in_two_namespaces_is_refused(manifest: Write) -> None:
     other = DISPLAY.replace("{name: display}", "{name: display, namespace: other}")
 
-    assert "another namespace has a Service of this name" in faults(manifest(DISPLAY + "---" + other))[0]
+    assert "another namespace also has a Service of this name" in errors(manifest(DISPLAY + "---" + other))[0]

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import aiohttp
 from apscheduler.triggers.interval import IntervalTrigger
 
-from local.objects import Destination, Name, PingSource
-from local.ping import PingScheduler, ping_event
+from local.objects import Name
+from local.ping import PingScheduler, PingSource, ping_event
+from local.references import Destination
 from tests.support.recorder import Recorder, Response
 from tests.support.waiting import wait_until_async
 

@@ -4,10 +4,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from local.services import ServiceNotReady, ServiceProcess, free_port, web_command
+from local.services import Command, ServiceNotReady, ServiceProcess, free_port, web_command
 from pipeline.errors import PermanentError
 from tests.support.client import get_json
 from tests.support.processes import is_running
@@ -25,9 +26,8 @@ def run(project: Path, tmp_path: Path) -> Iterator[Run]:
         command: str = "python server.py", echo: Callable[[str, str], None] | None = None, **environ: str
     ) -> ServiceProcess:
         path = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
-        service = ServiceProcess(
-            "display", command, project, {**path, **environ}, free_port(), tmp_path / "display.log", "/", echo
-        )
+        log = tmp_path / "display.log"
+        service = ServiceProcess(Command("display", command, project, {**path, **environ}, free_port(), log, "/"), echo)
         started.append(service)
         service.start()
         return service
@@ -50,19 +50,19 @@ def test_process_gets_its_port_and_only_the_given_environment(run: Run) -> None:
 
     environ = get_json(service.url)["environ"]
 
-    assert environ["PORT"] == str(service.port)
+    assert environ["PORT"] == str(urlsplit(service.url).port)
     assert environ["HOST"] == "127.0.0.1"
     assert environ["COLOUR"] == "green"
     assert set(environ) - {"PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE"} == {"PATH", "HOST", "PORT", "COLOUR"}
 
 
-def test_output_goes_to_the_log_file_and_to_the_echo(run: Run) -> None:
+def test_output_goes_to_the_log_file_and_to_the_echo(run: Run, tmp_path: Path) -> None:
     heard: list[tuple[str, str]] = []
     service = run(echo=lambda name, line: heard.append((name, line)))
     wait_until(service.is_ready)
 
     assert heard == [("display", "listening")]
-    assert service.log_path.read_text() == "listening\n"
+    assert (tmp_path / "display.log").read_text() == "listening\n"
 
 
 def test_sigterm_ends_the_process_and_its_children(run: Run) -> None:
