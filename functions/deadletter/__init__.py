@@ -1,187 +1,33 @@
-"""deadletter: where events go that could not be delivered, and from where they come back.
+"""deadletter: the Broker's dead-letter sink, which keeps events that could not be delivered until they are redriven.
 
-`letters.py` keeps them, `api.py` lists, redrives and drops them, `handover.py` gives them to the next pod. It is the
-Broker's dead-letter sink, so it takes whatever comes: an error answered here makes the Broker try again and then lose
-the event. Nothing is redriven by itself and nothing is replied, so letters cannot go round in circles. What never
-belongs here: mending what refused the event.
+`sink.py` handles events, `store.py` keeps them, `failure.py` reads why a delivery failed, `api.py` lists, redrives and
+drops them, `handover.py` transfers them to the next pod, and `document.py` is their JSON form.
+
+It accepts every event: if it returned an error, the Broker would retry and then lose the event. It redrives nothing by
+itself and never replies, so dead letters cannot loop. Repairing the reason of a failure does not belong here.
 """
 
-import base64
-import binascii
 import sqlite3
-import uuid
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-
-import requests
-import structlog
-from flask import Blueprint
+from collections.abc import Callable
+from datetime import datetime
 
 from functions import Environ
 from functions.deadletter import api
-from functions.deadletter.handover import hand_over
-from functions.deadletter.letters import Failure, Letter, Letters
-from functions.deadletter.settings import DeadletterSettings
+from functions.deadletter.settings import DeadLetterSettings
+from functions.deadletter.sink import DeadLetterSink, utc_now
+from functions.deadletter.store import DeadLetterStore
 from pipeline import settings
-from pipeline.cloudevents import LENIENT, CloudEvent, from_json, to_binary
-from pipeline.errors import SettingsError, TemporaryError, cut
-
-ADDED_BY_BROKER = ("knativeerrordest", "knativeerrorcode", "knativeerrordata", "knativearrivaltime", "knativebrokerttl")
-"""What a Broker adds to an event: not the event's own, and added anew when it is redriven."""
-
-ANSWER_CHARACTERS = 1024
-"""As much of the subscriber's answer as Knative hands on."""
-
-REDRIVE_SECONDS = 10.0
-"""How long the Broker may take to accept one event; it does not wait for the delivery."""
-
-log = structlog.get_logger()
+from pipeline.errors import SettingsError
 
 
-def utc_now() -> datetime:
-    """The time, for what happened when."""
-    return datetime.now(UTC)
-
-
-class Deadletter:
-    """Keeps dead letters until a person redrives or drops them."""
-
-    def __init__(
-        self,
-        letters: Letters,
-        broker_url: str | None,
-        clock: Callable[[], datetime] = utc_now,
-        handover_url: str | None = None,
-    ) -> None:
-        self._letters = letters
-        self._broker_url = broker_url
-        self._clock = clock
-        self._handover_url = handover_url
-        self.name = uuid.uuid4().hex
-        """This process, so that it hands nothing over to itself."""
-        self.unstored = 0
-        """Letters that could not be stored, and stand whole in the log instead."""
-        self.blueprint: Blueprint | None = api.blueprint(self, letters)
-
-    def handle(self, event: CloudEvent) -> None:
-        """Keep *event*. One that cannot be stored is logged whole, because here nobody comes after.
-
-        Raises `TemporaryError` only when the process is ending: the Broker tries again, and the next pod takes it.
-        """
-        try:
-            failure = failure_of(event)
-            number, failures = self._letters.keep(own_part(event), failure, self._clock())
-        except TemporaryError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, to answer with an error is to lose the event
-            self.unstored += 1
-            log.error("dead letter could not be stored, it is only here", fault=repr(error), letter=repr(event))
-            return
-        log.warning(
-            "dead letter kept",
-            letter=number,
-            failures=failures,
-            id=event["id"],
-            source=event["source"],
-            destination=failure.destination,
-            code=failure.code,
-            answer=cut(failure.answer),
-        )
-
-    def redrive(self, chosen: Sequence[Letter]) -> dict[int, str]:
-        """Send the *chosen* to the Broker again; letter → why not, for those that it did not take.
-
-        An event that failed at several subscribers is sent once: the Broker hands it to all of them anyway. Raises
-        `TemporaryError` where there is no Broker to send to.
-        """
-        if self._broker_url is None:
-            raise TemporaryError("redrive: K_SINK is not set, so there is no Broker to send to")
-        failed: dict[int, str] = {}
-        with requests.Session() as session:
-            session.trust_env = False  # the Broker is in the cluster: no proxy is for it
-            for letters in by_event(chosen):
-                reason = self._send(session, letters[0].number)
-                for letter in letters:
-                    if reason:
-                        self._letters.note(letter, reason)
-                        failed[letter.number] = reason
-                    else:
-                        self._letters.redriven(letter, self._clock())
-        log.info("dead letters redriven", letters=len(chosen) - len(failed), failed=len(failed))
-        return failed
-
-    def drop(self, chosen: Sequence[Letter], reason: str) -> None:
-        """Give the *chosen* up, for *reason*; they stay listed as dropped until they make room for others."""
-        for letter in chosen:
-            self._letters.drop(letter, reason, self._clock())
-            log.warning("dead letter dropped", letter=letter.number, id=letter.id, source=letter.source, reason=reason)
-
-    def take(self, handed: Sequence[tuple[Letter, str]]) -> None:
-        """Keep letters, with their events, that another pod had. Raises `TemporaryError` when this one is ending."""
-        self._letters.take(handed, self._clock())
-        log.info("dead letters taken over", letters=len(handed))
-
-    def _send(self, session: requests.Session, number: int) -> str:
-        """Send a letter's event to the Broker; why it did not take it, or ""."""
-        document = self._letters.document(number)
-        if document is None:
-            return "the letter is gone"
-        headers, body = to_binary(from_json(document, LENIENT), percent_encoded=False)
-        try:
-            answer = session.post(self._broker_url or "", data=body, headers=headers, timeout=REDRIVE_SECONDS)
-        except requests.RequestException as error:
-            return f"the Broker cannot be reached: {cut(str(error))}"
-        return "" if answer.ok else f"the Broker answered {answer.status_code}: {cut(answer.text)}".removesuffix(": ")
-
-    def close(self) -> None:
-        """Hand the letters over, then close the store."""
-        self._letters.seal()
-        try:
-            if self._handover_url is not None:
-                hand_over(self._letters, self._handover_url, self.name)
-        finally:
-            self._letters.close()
-
-
-def failure_of(event: CloudEvent) -> Failure:
-    """What the Broker says of the failed delivery; it says nothing when the request timed out."""
-    code = str(event.get("knativeerrorcode") or "")
-    return Failure(
-        destination=str(event.get("knativeerrordest") or ""),
-        code=int(code) if code.isdecimal() and len(code) < 4 else None,
-        answer=answer_in(str(event.get("knativeerrordata") or "")),
-        arrival=str(event.get("knativearrivaltime") or ""),
-    )
-
-
-def answer_in(data: str) -> str:
-    """The subscriber's answer in `knativeerrordata`: base64 since Knative 1.0, plain text before."""
+def create(environ: Environ, clock: Callable[[], datetime] = utc_now) -> DeadLetterSink:
+    """Return the dead-letter sink that *environ* configures. Raises `SettingsError` with every error."""
+    configured = settings.read(DeadLetterSettings, environ)
+    max_bytes = configured.megabytes * 1_000_000
     try:
-        answer = base64.b64decode(data, validate=True).decode(errors="replace")
-    except (binascii.Error, ValueError):
-        answer = data
-    return answer[:ANSWER_CHARACTERS].strip()
-
-
-def own_part(event: CloudEvent) -> CloudEvent:
-    """*event* as it first came to the Broker."""
-    attributes = {name: value for name, value in event.attributes.items() if name not in ADDED_BY_BROKER}
-    return CloudEvent(attributes, event.data)
-
-
-def by_event(letters: Sequence[Letter]) -> list[list[Letter]]:
-    """The letters of each event together, in order."""
-    together: dict[tuple[str, str], list[Letter]] = {}
-    for letter in letters:
-        together.setdefault((letter.source, letter.id), []).append(letter)
-    return list(together.values())
-
-
-def create(environ: Environ) -> Deadletter:
-    """deadletter with the settings in *environ*. Raises `SettingsError` with every fault."""
-    wanted = settings.read(DeadletterSettings, environ)
-    try:
-        letters = Letters(wanted.file, wanted.most, wanted.megabytes * 1_000_000, wanted.age_seconds)
+        store = DeadLetterStore(configured.file, configured.max_events, max_bytes, configured.age_seconds)
     except sqlite3.Error as error:
-        raise SettingsError([f"DEADLETTER_FILE is {wanted.file}, which cannot be opened: {error}"]) from error
-    return Deadletter(letters, wanted.broker_url, handover_url=wanted.handover_url)
+        raise SettingsError([f"DEADLETTER_FILE is {configured.file}, which cannot be opened: {error}"]) from error
+    sink = DeadLetterSink(store, configured.broker_url, configured.handover_url, clock)
+    sink.blueprint = api.blueprint(sink, store)
+    return sink

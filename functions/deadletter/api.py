@@ -1,145 +1,141 @@
-"""deadletter's routes: list the letters, look at one, redrive or drop a selection, take those of a pod that ends.
+"""The API: list dead letters, show one, redrive or drop a selection, accept those of a pod that shuts down.
 
-A selection is one of `{"letters": [1, 2]}`, `{"all": true}` and `{"destination": "…", "type": "…"}` (either or both);
-the latter two choose among the waiting letters. Changes take `application/json` only, which no form of a foreign page
-can send.
+A selection is one of `{"numbers": [1, 2]}`, `{"all": true}` and `{"destination": "…", "type": "…"}` (either or both).
+The latter two select among the waiting ones. Requests that change something must have the content type
+`application/json`, which no form on another website can send.
 """
 
 import json
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from functions.deadletter.handover import NotALetter, described, read
-from functions.deadletter.letters import Letter, Letters, State
+from functions.deadletter import document
+from functions.deadletter.document import InvalidDeadLetter
+from functions.deadletter.sink import DeadLetterSink
+from functions.deadletter.store import DeadLetter, DeadLetterStore, State
 from pipeline import payload
 from pipeline.cloudevents import LENIENT, from_json
 from pipeline.errors import TemporaryError
 
-PAGE = 100
-PAGE_MOST = 1000
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
 
 
-class Redrives(Protocol):
-    """What acts on letters; `Deadletter` is one."""
-
-    unstored: int
-    name: str
-
-    def redrive(self, chosen: Sequence[Letter]) -> dict[int, str]:
-        """Send them again; letter → why not."""
-
-    def drop(self, chosen: Sequence[Letter], reason: str) -> None:
-        """Give them up."""
-
-    def take(self, handed: Sequence[tuple[Letter, str]]) -> None:
-        """Keep letters, with their events, that another pod had."""
-
-
-def blueprint(function: Redrives, letters: Letters) -> Blueprint:
-    """The routes over *letters*, acted on by *function*."""
+def blueprint(sink: DeadLetterSink, store: DeadLetterStore) -> Blueprint:
+    """Return the routes over *store*, with the actions of *sink*."""
     routes = Blueprint("deadletter", __name__)
+    _add_reading(routes, sink, store)
+    _add_redriving_and_dropping(routes, sink, store)
+    _add_handover(routes, sink)
 
-    @routes.get("/api/letters")
-    def listed() -> Response:
-        """Newest first; `?state=`, `?type=` and `?destination=` choose, `?limit=` and `?before=` page."""
-        limit = min(_number("limit", PAGE), PAGE_MOST)
+    @routes.errorhandler(BadRequest)
+    @routes.errorhandler(UnsupportedMediaType)
+    def reject(error: BadRequest | UnsupportedMediaType) -> Response:
+        return _json({"error": error.description}, error.code or 400)
+
+    return routes
+
+
+def _add_reading(routes: Blueprint, sink: DeadLetterSink, store: DeadLetterStore) -> None:
+    @routes.get("/api/dead-letters")
+    def list_dead_letters() -> Response:
+        """Newest first. `?state=`, `?type=` and `?destination=` select, `?limit=` and `?before=` page."""
+        limit = min(_number("limit", DEFAULT_LIMIT), MAX_LIMIT)
         state = request.args.get("state", "")
         if state and state not in list(State):
             raise BadRequest(f"state is {state!r}, not one of {', '.join(State)}")
-        found = letters.find(
+        dead_letters = store.select(
             state=state,
             type_=request.args.get("type", ""),
             destination=request.args.get("destination", ""),
             before=_number("before", 0) or None,
             limit=limit,
         )
-        more = found[-1].number if len(found) == limit else None
-        counts = {**letters.counts(), "unstored": function.unstored}
-        return _json({"letters": [described(letter) for letter in found], "counts": counts, "next": more})
+        return _json(
+            {
+                "deadLetters": [document.write(dead_letter) for dead_letter in dead_letters],
+                "counts": {**store.counts(), "unstored": sink.unstored},
+                "next": dead_letters[-1].number if len(dead_letters) == limit else None,
+            }
+        )
 
-    @routes.get("/api/letters/<int:number>")
-    def one(number: int) -> Response:
-        """A letter with its event: attributes, and the payload laid out to be read."""
-        found, document = letters.numbered([number]), letters.document(number)
-        if not found or document is None:
-            return _json({"error": f"there is no letter {number}"}, 404)
-        event = from_json(document, LENIENT)
-        its = {"attributes": dict(event.attributes), "payload": payload.pretty(event)}
-        return _json({**described(found[0]), "event": its})
+    @routes.get("/api/dead-letters/<int:number>")
+    def get_dead_letter(number: int) -> Response:
+        """One dead letter with its event: the attributes, and the payload formatted for reading."""
+        dead_letters, structured = store.numbered([number]), store.event(number)
+        if not dead_letters or structured is None:
+            return _json({"error": f"there is no dead letter {number}"}, 404)
+        event = from_json(structured, LENIENT)
+        event_document = {"attributes": dict(event.attributes), "payload": payload.pretty(event)}
+        return _json({**document.write(dead_letters[0]), "event": event_document})
 
-    @routes.post("/api/letters/redrive")
+
+def _add_redriving_and_dropping(routes: Blueprint, sink: DeadLetterSink, store: DeadLetterStore) -> None:
+    @routes.post("/api/dead-letters/redrive")
     def redrive() -> Response:
-        """Send the selected events to the Broker again; 502 when it took none of them."""
-        chosen, missing = _selected(_body(), letters)
+        """Send the selected events to the Broker again. 502 if it accepted none of them."""
+        selected, missing = _selected(_body(), store)
         try:
-            failed = function.redrive(chosen) | missing
+            failed = sink.redrive(selected) | missing
         except TemporaryError as error:
             return _json({"error": str(error)}, 503)
-        redriven = [letter.number for letter in chosen if letter.number not in failed]
-        answer = {"redriven": redriven, "failed": [{"letter": each, "reason": why} for each, why in failed.items()]}
-        return _json(answer, 502 if failed and not redriven else 200)
+        redriven = [dead_letter.number for dead_letter in selected if dead_letter.number not in failed]
+        return _json({"redriven": redriven, "failed": _failures(failed)}, 502 if failed and not redriven else 200)
 
-    @routes.post("/api/letters/drop")
+    @routes.post("/api/dead-letters/drop")
     def drop() -> Response:
-        """Give the selected up; the body's `reason` says why."""
+        """Drop the selected for the `reason` in the body."""
         body = _body()
         reason = body.get("reason")
         if not isinstance(reason, str) or not reason.strip():
-            raise BadRequest('say why: {"reason": "the VM is gone", …}')
-        chosen, missing = _selected(body, letters)
-        function.drop(chosen, reason.strip())
-        failed = [{"letter": each, "reason": why} for each, why in missing.items()]
-        return _json({"dropped": [letter.number for letter in chosen], "failed": failed})
-
-    _about_handover(routes, function)
-
-    @routes.errorhandler(BadRequest)
-    @routes.errorhandler(UnsupportedMediaType)
-    def refused(error: BadRequest | UnsupportedMediaType) -> Response:
-        return _json({"error": error.description}, error.code or 400)
-
-    return routes
+            raise BadRequest('the reason is missing: {"reason": "the VM is gone", …}')
+        selected, missing = _selected(body, store)
+        sink.drop(selected, reason.strip())
+        return _json({"dropped": [dead_letter.number for dead_letter in selected], "failed": _failures(missing)})
 
 
-def _about_handover(routes: Blueprint, function: Redrives) -> None:
-    @routes.post("/api/letters/handover")
+def _add_handover(routes: Blueprint, sink: DeadLetterSink) -> None:
+    @routes.post("/api/dead-letters/handover")
     def handover() -> Response:
-        """Take the letters of a pod that ends; 409 when that is this one, which nothing may be handed to."""
+        """Accept the dead letters of a pod that shuts down. 409 if that is this pod itself."""
         body = _body()
-        if body.get("from") == function.name:
-            return _json({"error": "this is the pod that ends"}, 409)
-        handed = body.get("letters")
-        if not isinstance(handed, list):
-            raise BadRequest("letters is not a list")
+        if body.get("from") == sink.name:
+            return _json({"error": "this is the pod that shuts down"}, 409)
+        documents = body.get("deadLetters")
+        if not isinstance(documents, list):
+            raise BadRequest("deadLetters is not a list")
         try:
-            function.take([read(record) for record in handed])
-        except NotALetter as error:
+            sink.accept_handover([document.read(item) for item in documents])
+        except InvalidDeadLetter as error:
             raise BadRequest(str(error)) from error
         except TemporaryError as error:
             return _json({"error": str(error)}, 503)
-        return _json({"taken": len(handed)})
+        return _json({"accepted": len(documents)})
 
 
-def _selected(body: dict[str, Any], letters: Letters) -> tuple[list[Letter], dict[int, str]]:
-    """The letters that *body* selects, oldest first, and number → reason of those that do not exist."""
-    numbers = body.get("letters")
+def _selected(body: dict[str, Any], store: DeadLetterStore) -> tuple[list[DeadLetter], dict[int, str]]:
+    """Return what *body* selects, oldest first, and number → reason of those that do not exist."""
+    numbers = body.get("numbers")
     if numbers is not None:
-        # A bool is an int in Python, and no number in JSON.
-        if not isinstance(numbers, list) or not all(type(each) is int for each in numbers):
-            raise BadRequest("letters is not a list of numbers")
-        found = letters.numbered(sorted(set(numbers)))
-        missing = set(numbers) - {letter.number for letter in found}
-        return found, dict.fromkeys(sorted(missing), "there is no such letter")
-    by = {name: body.get(name, "") for name in ("destination", "type")}
-    if not all(isinstance(value, str) for value in by.values()):
-        raise BadRequest("destination and type are text")
-    if body.get("all") is not True and not any(by.values()):
-        raise BadRequest('select with {"letters": [1, 2]}, {"all": true} or {"destination": "…", "type": "…"}')
-    chosen = letters.find(state=State.WAITING, type_=by["type"], destination=by["destination"])
-    return chosen[::-1], {}
+        # A bool is an int in Python, but not a number in JSON.
+        if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
+            raise BadRequest("numbers is not a list of whole numbers")
+        selected = store.numbered(sorted(set(numbers)))
+        missing = set(numbers) - {dead_letter.number for dead_letter in selected}
+        return selected, dict.fromkeys(sorted(missing), "there is no such dead letter")
+    criteria = {name: body.get(name, "") for name in ("destination", "type")}
+    if not all(isinstance(value, str) for value in criteria.values()):
+        raise BadRequest("destination and type must be text")
+    if body.get("all") is not True and not any(criteria.values()):
+        raise BadRequest('select with {"numbers": [1, 2]}, {"all": true} or {"destination": "…", "type": "…"}')
+    selected = store.select(state=State.WAITING, type_=criteria["type"], destination=criteria["destination"])
+    return selected[::-1], {}
+
+
+def _failures(reasons: dict[int, str]) -> list[dict[str, Any]]:
+    return [{"number": number, "reason": reason} for number, reason in reasons.items()]
 
 
 def _body() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""deadletter: where letters are kept, and how many."""
+"""Settings of the dead-letter sink: where dead letters are kept, how many, and where they go."""
 
 import dataclasses
 from pathlib import Path
@@ -8,7 +8,7 @@ from pipeline.settings.variable import setting
 
 
 def new_file(value: str) -> Path:
-    """The path of a file, in a folder that exists."""
+    """Return the path of a file, which need not exist, in a folder that does. Raises `ValueError`."""
     path = Path(value)
     if path.is_dir() or not path.parent.is_dir():
         raise ValueError(f"is {value!r}, not a file in a folder that exists")
@@ -16,48 +16,49 @@ def new_file(value: str) -> Path:
 
 
 @dataclasses.dataclass(frozen=True)
-class DeadletterSettings:
+class DeadLetterSettings:
     """The dead-letter sink."""
 
     broker_url: str | None = setting(
         "K_SINK",
         http_url,
-        "where redriven events are sent: the Broker that they failed at; unset: nothing can be redriven",
+        "The Broker that receives redriven events. If unset, nothing can be redriven.",
         example="http://broker-ingress.knative-eventing.svc/vcenter-events/default",
         default=None,
     )
     file: Path | None = setting(
         "DEADLETTER_FILE",
         new_file,
-        "SQLite file that keeps the dead letters, on a volume; unset: memory, which a restart empties",
-        example="/data/letters.sqlite",
+        "SQLite file for the dead letters, on a volume. If unset, they are in memory, and a restart loses them.",
+        example="/data/dead-letters.sqlite",
         default=None,
     )
     handover_url: str | None = setting(
         "DEADLETTER_HANDOVER",
         http_url,
-        "this function's own address, where a pod that ends hands its letters to the next; unset: they go with it",
+        "Address of this function, where a pod that shuts down sends its dead letters to the next pod. If unset, they "
+        "are lost with the pod's volume.",
         example="http://deadletter.vcenter-events.svc.cluster.local",
         default=None,
     )
-    most: int = setting(
-        "DEADLETTER_LETTERS",
+    max_events: int = setting(
+        "DEADLETTER_EVENTS",
         whole_number(1, 1_000_000),
-        "letters kept at most; redriven and dropped ones go first, then the oldest",
+        "Maximum number of dead letters. Redriven and dropped ones are deleted first, then the oldest.",
         example="10000",
         default="10000",
     )
     megabytes: int = setting(
         "DEADLETTER_MEGABYTES",
         whole_number(1, 100_000),
-        "size of their events at most, in MB; likewise",
+        "Maximum size of their events, in MB. Deleted in the same order.",
         example="256",
         default="256",
     )
     age_seconds: float = setting(
         "DEADLETTER_AGE",
         duration,
-        "how long a letter is kept after its last failure",
+        "Age, since the last failure, at which a dead letter is deleted.",
         example="720h",
         default="720h",
     )

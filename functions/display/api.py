@@ -144,17 +144,17 @@ def _about_dead_letters(routes: Blueprint, sources: Sources) -> None:
             return text(str(document["error"]), status)
         return _json(document)  # also where the Broker took none: the document says of each letter why
 
-    @routes.get("/api/letters")
+    @routes.get("/api/dead-letters")
     def letters() -> Response:
         """The newest dead letters; `?state=`, `?type=` and `?destination=` choose, `?limit=` and `?before=` page."""
         return asked(lambda function: function.read(chosen=request.args))
 
-    @routes.get("/api/letters/<int:number>")
+    @routes.get("/api/dead-letters/<int:number>")
     def letter(number: int) -> Response:
         """A dead letter with its event."""
         return asked(lambda function: function.read(f"/{number}"))
 
-    @routes.post("/api/letters/<any(redrive, drop):verb>")
+    @routes.post("/api/dead-letters/<any(redrive, drop):verb>")
     def act(verb: str) -> Response:
         """Redrive or drop the selected letters, if sending is allowed, for this display's own page only."""
         if sender is None or not sender.admits(request):

@@ -32,7 +32,7 @@ class DeadLetters:
         return self._ask("POST", f"/{verb}", ACT_SECONDS, json=selection)
 
     def _ask(self, method: str, path: str, seconds: float, **options: Any) -> tuple[int, dict[str, Any]]:
-        address = f"{self.url}/api/letters{path}"
+        address = f"{self.url}/api/dead-letters{path}"
         with requests.Session() as session:
             session.trust_env = False  # it is in the cluster: no proxy is for it
             try:

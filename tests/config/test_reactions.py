@@ -188,18 +188,18 @@ def test_event_reaches_two_reactions_and_when_vcenter_was_down_a_redrive_makes_u
 
     with Engine([*files, plumbing], tmp_path / "state") as engine:
         engine.start()
-        letters = f"{engine.url('deadletter')}/api/letters"
+        dead_letters = f"{engine.url('deadletter')}/api/dead-letters"
         assert post(engine.broker_url("vcenter-events", "default"), *created(vcsim, machine))[0] == 202
 
-        # Both reactions fail twice, with 503; one event, two letters.
-        wait_until(lambda: get_json(letters)["counts"]["waiting"] == 2, 20)
-        kept: list[dict[str, Any]] = get_json(letters)["letters"]
+        # Both reactions fail twice, with 503; one event, two dead letters.
+        wait_until(lambda: get_json(dead_letters)["counts"]["waiting"] == 2, 20)
+        kept: list[dict[str, Any]] = get_json(dead_letters)["deadLetters"]
         assert {each["code"] for each in kept} == {503}
-        assert all(vcsim.url.removesuffix("/sdk") in each["answer"] for each in kept)
+        assert all(vcsim.url.removesuffix("/sdk") in each["response"] for each in kept)
 
         vcsim.start()
-        answer = post(f"{letters}/redrive", {"content-type": "application/json"}, b'{"all": true}')
+        answer = post(f"{dead_letters}/redrive", {"content-type": "application/json"}, b'{"all": true}')
         assert answer[0] == 200
         wait_until(lambda: tagged(vcsim) == {("VirtualMachine", machine)}, 20)
         wait_until(lambda: ["alice", "2026-11-20T15:45:13Z"] in owners(vcsim), 20)
-        assert get_json(letters)["counts"] == {"waiting": 0, "redriven": 2, "dropped": 0, "unstored": 0}
+        assert get_json(dead_letters)["counts"] == {"waiting": 0, "redriven": 2, "dropped": 0, "unstored": 0}

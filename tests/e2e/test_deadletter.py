@@ -35,7 +35,9 @@ def one_revision(cluster: Cluster, installed: str) -> None:
     cluster.until(lambda: not cluster.every(REPLICASET, installed, selector), "no more pods of the revision before")
     for pod in cluster.every(POD, installed, selector):  # they would end by themselves, half a minute later
         cluster.delete(POD, pod["metadata"]["name"], installed, grace_seconds=0)
-    cluster.until(lambda: asked(cluster, installed, "display", "/api/letters").status == 200, "deadletter routed to")
+    cluster.until(
+        lambda: asked(cluster, installed, "display", "/api/dead-letters").status == 200, "deadletter routed to"
+    )
 
 
 def asked(cluster: Cluster, namespace: str, function: str, path: str, body: Any = None) -> ProxyResponse:
@@ -61,7 +63,7 @@ def dead(number: str) -> dict[str, str]:
 
 def letters(cluster: Cluster, namespace: str, query: str = "") -> dict[str, Any]:
     """The letters as the display has them, which asks deadletter at its address."""
-    answer = asked(cluster, namespace, "display", f"/api/letters{query}")
+    answer = asked(cluster, namespace, "display", f"/api/dead-letters{query}")
     assert answer.status == 200, answer
     return dict(json.loads(answer.body))
 
@@ -99,22 +101,22 @@ def test_event_that_a_reaction_refuses_comes_back_when_it_is_mended(
     broker = "knative-eventing/services/broker-ingress:80"
     assert cluster.request("POST", broker, f"/{installed}/default", headers, b'{"a": 1}').status == 202
 
-    [kept] = cluster.until(lambda: letters(cluster, installed, "?state=waiting")["letters"], "letter", SECONDS)
+    [kept] = cluster.until(lambda: letters(cluster, installed, "?state=waiting")["deadLetters"], "letter", SECONDS)
     kept_after = time.monotonic() - sent
-    assert (kept["id"], kept["code"], kept["answer"], kept["failures"]) == ("4711", 500, "the tag is missing", 1)
+    assert (kept["id"], kept["code"], kept["response"], kept["failures"]) == ("4711", 500, "the tag is missing", 1)
     assert kept["destination"].startswith(f"{recorder.address}/refusing")
     assert len(recorder.box("refusing")) == 1 + RETRIES
 
     redriven = time.monotonic()
-    answer = asked(cluster, installed, "deadletter", "/api/letters/redrive", {"letters": [kept["letter"]]})
-    assert json.loads(answer.body) == {"redriven": [kept["letter"]], "failed": []}
+    answer = asked(cluster, installed, "deadletter", "/api/dead-letters/redrive", {"numbers": [kept["number"]]})
+    assert json.loads(answer.body) == {"redriven": [kept["number"]], "failed": []}
     cluster.until(lambda: len(recorder.box("refusing")) == 2 + RETRIES, "the redriven event", SECONDS)
     handled_after = time.monotonic() - redriven
 
     again = recorder.box("refusing")[-1]
     assert (again.id, again.body) == ("4711", b'{"a": 1}')
-    [settled] = letters(cluster, installed, f"?destination={kept['destination']}")["letters"]
-    assert (settled["letter"], settled["state"], settled["failures"]) == (kept["letter"], "redriven", 1)
+    [settled] = letters(cluster, installed, f"?destination={kept['destination']}")["deadLetters"]
+    assert (settled["number"], settled["state"], settled["failures"]) == (kept["number"], "redriven", 1)
     tell(f"dead letter: {1 + RETRIES} tries and kept in {kept_after:.1f} s, redriven, handled in {handled_after:.1f} s")
 
 
@@ -127,8 +129,8 @@ def test_letters_outlive_a_pod_that_ends(
         assert answer.status == 202, answer
 
     def listed() -> dict[str, dict[str, Any]]:
-        found = letters(cluster, installed, "?destination=http://nobody.test")["letters"]
-        return {each["id"]: {**each, "letter": 0} for each in found}
+        found = letters(cluster, installed, "?destination=http://nobody.test")["deadLetters"]
+        return {each["id"]: {**each, "number": 0} for each in found}
 
     before = listed()
     assert len(before) == 50

@@ -34,20 +34,20 @@ export class Letters {
     $("letters-acts").hidden = $("letters-all").parentElement.hidden = !allowed;
     $("letters-result").hidden = !allowed;
     $("letters-curl").textContent = [
-      `curl ${address}/api/letters/redrive --json '{"all": true}'`,
-      `curl ${address}/api/letters/drop --json '{"letters": [7], "reason": "the VM is gone"}'`,
+      `curl ${address}/api/dead-letters/redrive --json '{"all": true}'`,
+      `curl ${address}/api/dead-letters/drop --json '{"numbers": [7], "reason": "the VM is gone"}'`,
     ].join("\n");
     $("letters-all").addEventListener("change", () => {
-      this.chosen = new Set($("letters-all").checked ? this.letters.map((each) => each.letter) : []);
+      this.chosen = new Set($("letters-all").checked ? this.letters.map((each) => each.number) : []);
       this.count();
     });
     $("redrive").addEventListener("click", () =>
       this.act(
         "redrive",
-        this.letters.filter((each) => this.chosen.has(each.letter)),
+        this.letters.filter((each) => this.chosen.has(each.number)),
       ),
     );
-    $("drop").addEventListener("click", () => this.drop(this.letters.filter((each) => this.chosen.has(each.letter))));
+    $("drop").addEventListener("click", () => this.drop(this.letters.filter((each) => this.chosen.has(each.number))));
     $("redrive-all").addEventListener("click", () => this.redriveAll());
     $("letters-stop").addEventListener("click", () => (this.running.stopped = true));
     setInterval(() => this.look(), LOOK_MS);
@@ -82,14 +82,14 @@ export class Letters {
   }
 
   async ask(selection) {
-    return (await api(`api/letters?${new URLSearchParams(selection)}`)).json();
+    return (await api(`api/dead-letters?${new URLSearchParams(selection)}`)).json();
   }
 
   async load() {
     const { selection, limit } = this;
     const none = $("letters-none");
     try {
-      const { letters, counts, next } = await this.ask({ ...selection, limit });
+      const { deadLetters: letters, counts, next } = await this.ask({ ...selection, limit });
       if (selection.state !== this.state || selection.destination !== $("letters-of").value) return; // another was chosen meanwhile
       this.list(letters);
       this.counted(counts);
@@ -104,9 +104,9 @@ export class Letters {
 
   list(letters) {
     this.letters = letters;
-    const there = new Set(letters.map((each) => each.letter));
+    const there = new Set(letters.map((each) => each.number));
     this.chosen = new Set([...this.chosen].filter((each) => there.has(each)));
-    const items = letters.map((each) => [each.letter, this.item(each)]);
+    const items = letters.map((each) => [each.number, this.item(each)]);
     this.items = new Map(items);
     const elements = items.map(([, item]) => item.element);
     for (const gone of [...$("letter-list").children].filter((each) => !elements.includes(each))) gone.remove();
@@ -153,7 +153,7 @@ export class Letters {
 
   item(each) {
     const version = JSON.stringify(each);
-    let item = this.items.get(each.letter);
+    let item = this.items.get(each.number);
     if (item?.version !== version) {
       const wasOpen = item?.element.querySelector("details").open;
       item = this.made(each);
@@ -176,7 +176,7 @@ export class Letters {
         " ",
         make("span", { class: "faint" }, each.subject),
       ),
-      make("span", { class: "reason", title: each.answer }, reason(each)),
+      make("span", { class: "reason", title: each.response }, reason(each)),
       make("span", { class: "often" }, times(each.failures)),
       make("span", { class: "since" }, this.moment(each.firstFailed)),
       age,
@@ -189,8 +189,8 @@ export class Letters {
     let box = null;
     if (this.allowed) {
       const toggle = () => {
-        if (box.checked) this.chosen.add(each.letter);
-        else this.chosen.delete(each.letter);
+        if (box.checked) this.chosen.add(each.number);
+        else this.chosen.delete(each.number);
         this.count();
       };
       box = make("input", { type: "checkbox", onchange: toggle, ariaLabel: `choose ${words}` });
@@ -208,7 +208,7 @@ export class Letters {
     const facts = {
       Subscriber: each.destination || "the Broker does not say",
       Answered: each.code ?? "not at all",
-      "In its words": each.answer,
+      "In its words": each.response,
       Failed: `${times(each.failures)}${each.failures > 1 ? `, last ${this.moment(each.lastFailed)}` : ""}`,
       Redriven: each.redrives ? times(each.redrives) : "",
       [each.state === "dropped" ? "Dropped because" : "Last redrive"]: each.note,
@@ -226,13 +226,13 @@ export class Letters {
     }
     const event = make("div", {}, make("p", { class: "faint" }, "loading"));
     inside.append(make("dl", {}, ...pairs(Object.entries(facts).filter(([, value]) => value !== ""))), event);
-    this.event(event, each.letter);
+    this.event(event, each.number);
     return inside;
   }
 
   async event(place, letter) {
     try {
-      const { attributes, payload } = (await (await api(`api/letters/${letter}`)).json()).event;
+      const { attributes, payload } = (await (await api(`api/dead-letters/${letter}`)).json()).event;
       const shown = make("div", {});
       showPayload(shown, { attributes, text: payload, size: payload.length, laidOut: true });
       place.replaceChildren(
@@ -266,7 +266,7 @@ export class Letters {
     let page = { next: "" };
     while (page.next !== null) {
       page = await this.ask({ state: "waiting", destination, limit: PAGE_MOST, before: page.next });
-      found.push(...page.letters);
+      found.push(...page.deadLetters);
     }
     return found.reverse(); // oldest first, as they happened
   }
@@ -294,10 +294,10 @@ export class Letters {
       this.say(`${verb === "drop" ? "Dropping" : "Redriving"}: ${number(tried)} of ${number(letters.length)}`);
       try {
         const answer = await (
-          await api(`api/letters/${verb}`, {
+          await api(`api/dead-letters/${verb}`, {
             method: "POST",
             headers: { "content-type": "application/json", "x-send-token": this.allowed.token },
-            body: JSON.stringify({ letters: part, ...(why && { reason: why }) }),
+            body: JSON.stringify({ numbers: part, ...(why && { reason: why }) }),
           })
         ).json();
         succeeded += answer[done].length;
@@ -334,7 +334,7 @@ export class Letters {
 /** The numbers of *letters* in lists of about *size*: those of one event together, for together they are sent once. */
 function parts(letters, size) {
   const byEvent = new Map();
-  for (const { source, id, letter } of letters) {
+  for (const { source, id, number: letter } of letters) {
     const key = JSON.stringify([source, id]);
     byEvent.set(key, [...(byEvent.get(key) ?? []), letter]);
   }
@@ -379,8 +379,8 @@ const times = (many) => (many === 1 ? "once" : `${number(many)} times`);
 const counted = (many) => (many === 1 ? "1 letter" : `${number(many)} letters`);
 
 /** "503 from notify: the receiver is away" */
-function reason({ code, destination, answer }) {
-  return `${code ?? "no answer"} from ${nameOf(destination)}${answer ? `: ${answer}` : ""}`;
+function reason({ code, destination, response }) {
+  return `${code ?? "no answer"} from ${nameOf(destination)}${response ? `: ${response}` : ""}`;
 }
 
 /** "notify" of a Service in the cluster, else the address without what all have. */

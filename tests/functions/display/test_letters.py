@@ -59,7 +59,7 @@ def opened(visit: Visit, served: Served) -> Page:
 
 
 def counts(deadletter: Served) -> dict[str, int]:
-    found: dict[str, int] = json.loads(deadletter.request("GET", "/api/letters")[1])["counts"]
+    found: dict[str, int] = json.loads(deadletter.request("GET", "/api/dead-letters")[1])["counts"]
     return found
 
 
@@ -136,7 +136,9 @@ def test_who_may_not_send_is_told_where_letters_are_redriven(deadletter: Served,
         assert lines(page).get_by_role("button", name="Redrive").count() == 0
         page.click("#letters-how summary")
         expect(page.locator("#letters-how")).to_contain_text("DISPLAY_ALLOW_SEND=true")
-        expect(page.locator("#letters-curl")).to_contain_text(f"curl {deadletter.address}api/letters/redrive --json")
+        expect(page.locator("#letters-curl")).to_contain_text(
+            f"curl {deadletter.address}api/dead-letters/redrive --json"
+        )
 
 
 def test_deadletter_function_that_is_away_is_said(visit: Visit) -> None:
@@ -201,11 +203,11 @@ def test_all_are_redriven_once_it_was_confirmed_and_what_is_refused_is_said(
     broker.statuses = [200, 503]
     page.click("#redrive-all")
     page.click("#confirm-act")
-    expect(page.locator("#letters-result")).to_have_text("7 of 8 redriven; 1 refused: the Broker answered 503")
+    expect(page.locator("#letters-result")).to_have_text("7 of 8 redriven; 1 refused: the Broker returned 503")
     assert len(broker.bodies) == 6
     expect(lines(page)).to_have_count(1)
     lines(page).locator("summary").click()
-    expect(lines(page)).to_contain_text("Last redrivethe Broker answered 503")
+    expect(lines(page)).to_contain_text("Last redrivethe Broker returned 503")
     assert counts(deadletter)["waiting"] == 1
 
 
@@ -300,7 +302,7 @@ def test_letters_are_dropped_with_a_reason_and_can_still_be_redriven(
 
 
 def act(served: Served, verb: str = "redrive", body: str = '{"all": true}', **headers: str) -> tuple[int, str]:
-    return served.request("POST", f"/api/letters/{verb}", body, {"content-type": "application/json", **headers})
+    return served.request("POST", f"/api/dead-letters/{verb}", body, {"content-type": "application/json", **headers})
 
 
 @pytest.mark.parametrize("verb", ["redrive", "drop"])
@@ -335,12 +337,15 @@ def test_refusals_of_the_deadletter_function_are_handed_on(sending: Served) -> N
     token = json.loads(sending.request("GET", "/api/about")[1])["send"]["token"]
     own = {"X-Send-Token": token, "Sec-Fetch-Site": "same-origin"}
     assert act(sending, "redrive", "[1]", **own) == (400, "the body is not a JSON object that selects letters\n")
-    assert act(sending, "redrive", '{"letters": "x"}', **own) == (400, "letters is not a list of numbers\n")
-    assert act(sending, "drop", '{"letters": [1]}', **own) == (400, 'say why: {"reason": "the VM is gone", …}\n')
+    assert act(sending, "redrive", '{"numbers": "x"}', **own) == (400, "numbers is not a list of whole numbers\n")
+    assert act(sending, "drop", '{"numbers": [1]}', **own) == (
+        400,
+        'the reason is missing: {"reason": "the VM is gone", …}\n',
+    )
     assert act(sending, "burn", "{}", **own)[0] in (404, 405)
-    assert sending.request("GET", "/api/letters/7") == (404, "there is no letter 7\n")
-    assert sending.request("GET", "/api/letters/99999999999999999999")[0] == 502
-    assert sending.request("GET", "/api/letters?state=lost") == (
+    assert sending.request("GET", "/api/dead-letters/7") == (404, "there is no dead letter 7\n")
+    assert sending.request("GET", "/api/dead-letters/99999999999999999999")[0] == 502
+    assert sending.request("GET", "/api/dead-letters?state=lost") == (
         400,
         "state is 'lost', not one of waiting, redriven, dropped\n",
     )
@@ -357,8 +362,8 @@ def test_deadletter_function_that_cannot_be_reached_or_is_another_is_502_with_a_
         for served, reason in ((alone, "cannot be reached: "), (misled, "and not as the deadletter function does")):
             token = json.loads(served.request("GET", "/api/about")[1])["send"]["token"]
             answers = [
-                served.request("GET", "/api/letters"),
-                served.request("GET", "/api/letters/1"),
+                served.request("GET", "/api/dead-letters"),
+                served.request("GET", "/api/dead-letters/1"),
                 act(served, **{"X-Send-Token": token, "Sec-Fetch-Site": "same-origin"}),
             ]
             assert [status for status, _ in answers] == [502, 502, 502]
@@ -367,5 +372,5 @@ def test_deadletter_function_that_cannot_be_reached_or_is_another_is_502_with_a_
 
 def test_display_without_a_deadletter_function_says_so(served: Served) -> None:
     expected = (404, "there is no deadletter function; DISPLAY_DEAD_LETTERS names it\n")
-    assert served.request("GET", "/api/letters") == expected
-    assert served.request("GET", "/api/letters/1") == expected
+    assert served.request("GET", "/api/dead-letters") == expected
+    assert served.request("GET", "/api/dead-letters/1") == expected
