@@ -1,4 +1,4 @@
-# `make` lists the targets. Needs bash, Python 3.11 or newer with venv, and nothing else: the rest is fetched.
+# `make` lists the targets. Needs bash and Python 3.11 or newer with venv. Everything else is downloaded.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -15,39 +15,39 @@ LOCKED := requirements.txt requirements-dev.txt
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(STAMP) ## a simulated vCenter, its events on a page: DEMO_PORT picks the port
+demo: $(STAMP) ## show a simulated vCenter's events on a page (DEMO_PORT=8080 sets the port)
 	@exec $(BIN)/python -m demo
 
-run: $(STAMP) ## the same with your vCenter: VC_URL, VC_USERNAME, VC_PASSWORD, VC_INSECURE
+run: $(STAMP) ## show your vCenter's events: VC_URL, VC_USERNAME, VC_PASSWORD, VC_INSECURE
 	@exec $(BIN)/python -m demo --vcenter
 
-test: $(STAMP) ## all tests that need no cluster: ARGS="-k checkpoint" picks some
+test: $(STAMP) ## run the tests that need no cluster (ARGS="-k checkpoint" selects some)
 	@$(BIN)/python -m demo.vcsim
 	@$(BIN)/python -m demo.golang tests/vcsim
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-e2e: $(STAMP) ## tests on a cluster with Knative: KUBECONFIG, IMAGE, VCSIM_IMAGE
+e2e: $(STAMP) ## run the tests on a cluster with Knative: KUBECONFIG, IMAGE, VCSIM_IMAGE
 	@for name in KUBECONFIG IMAGE; do \
 	    [ -n "$${!name:-}" ] || { echo "make e2e needs $$name: see docs/testing.md" >&2; exit 2; }; \
 	done
 	@$(BIN)/python -m tests.e2e.programs || true
 	$(BIN)/python -m pytest -m cluster --timeout 900 --durations 0 --durations-min 1 $(ARGS)
 
-lint: $(STAMP) ## ruff, mypy strict, and that imports go one way
+lint: $(STAMP) ## check format, types, imports and words
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports --no-logo
 
-bench: $(STAMP) ## measure beside raw baselines and write bench/results.md; NAMES="trickle backlog" picks some
+bench: $(STAMP) ## measure, compare with baselines, write bench/results.md (NAMES="trickle backlog" selects some)
 	@$(BIN)/python -m bench $(NAMES)
 
-reaction: $(STAMP) ## the files of a reaction of your own: NAME=greet
+reaction: $(STAMP) ## create the files of a reaction: NAME=greet
 	@$(BIN)/python -m tools.reaction $(NAME)
 
 settings: $(STAMP) ## write docs/reference/settings.md
 	@$(BIN)/python -m tools.settings
 
-lock: ## pin requirements*.in anew into requirements*.txt, with hashes
+lock: ## pin requirements*.in in requirements*.txt, with hashes
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/pip install --quiet --upgrade uv
 	for name in requirements requirements-dev; do \
@@ -55,10 +55,10 @@ lock: ## pin requirements*.in anew into requirements*.txt, with hashes
 	        --custom-compile-command "make lock" $$name.in -o $$name.txt; \
 	done
 
-clean: ## remove what these targets made: .venv, .cache and caches of tools
+clean: ## remove .venv, .cache and the caches of tools
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
-# The count shows that something moves: with an empty cache this takes a minute or two.
+# With an empty cache this takes a minute or two, so it prints its progress.
 $(STAMP): $(LOCKED)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "vcenter-events needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another: make PYTHON=python3.12" >&2; \
