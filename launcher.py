@@ -1,7 +1,8 @@
 """Serves the function that `FUNCTION` names on `PORT`: one process, many threads, draining on SIGTERM.
 
-parliament's own server listens on a fixed port with four threads and dies on SIGTERM in mid-request; so its Flask
-application (`func.application`) is served by cheroot instead. The Procfile's `web:` line and app.sh start this file.
+parliament's own server listens on a fixed port with four threads and ends on SIGTERM in the middle of a request.
+Therefore cheroot serves its Flask application (`func.application`). The Procfile's `web:` line and app.sh start this
+file.
 """
 
 import argparse
@@ -25,32 +26,33 @@ from pipeline.errors import SettingsError, VCenterEventsError
 VERSION = "0.1.0"
 
 DRAIN_SECONDS = 10.0
-"""How long requests that are under way may take once the process was told to stop."""
+"""The time that requests under way have to finish after SIGTERM."""
 
 IDLE_SECONDS = 120
-"""A silent connection is closed after this. Longer than Go's 90 s, so that Knative, the client, closes first: a request
-that crosses our close would fail."""
+"""The time after which an idle connection is closed. Longer than Go's 90 s, so that Knative closes first: a request
+that arrives while the server closes the connection fails."""
 
-WAITING_CONNECTIONS = 1024
-"""Connections that the kernel accepts for us during a burst; it lowers this to its own limit."""
+MAX_WAITING_CONNECTIONS = 1024
+"""Connections that the kernel accepts before the server does, for bursts. The kernel may lower it."""
 
-LARGEST_BODY_BYTES = 2 * 1024 * 1024
-"""More is answered 413. Brokers take events up to 1 MiB or so; structured mode may double the size by escaping."""
+MAX_BODY_BYTES = 2 * 1024 * 1024
+"""A larger body is answered 413. Brokers accept events of about 1 MiB, and the escapes of structured mode may double
+that."""
 
 log = structlog.get_logger()
 
 
 class _HTTPServer(wsgi.Server):
-    max_request_body_size = LARGEST_BODY_BYTES
-    keep_alive_conn_limit = None  # type: ignore[assignment]  # None is no limit; cheroot's stub says int
+    max_request_body_size = MAX_BODY_BYTES
+    keep_alive_conn_limit = None  # type: ignore[assignment]  # None means no limit, but cheroot's stub has int
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
-        """Log what cheroot has to say, instead of writing it to stderr."""
+        """Log cheroot's messages, which it would write to stderr."""
         log.log(level, "http server", detail=msg, exc_info=traceback)
 
 
 class Server:
-    """cheroot around one function's Flask application."""
+    """The HTTP server for one function's Flask application."""
 
     def __init__(self, name: str, function: Function, *, host: str, port: int, threads: int) -> None:
         self._function = function
@@ -61,15 +63,15 @@ class Server:
             (host, port),
             self.app,
             numthreads=threads,
-            request_queue_size=WAITING_CONNECTIONS,
+            request_queue_size=MAX_WAITING_CONNECTIONS,
             timeout=IDLE_SECONDS,
             shutdown_timeout=int(DRAIN_SECONDS),
         )
 
-    def start(self, ended: Callable[[], None]) -> str:
-        """Listen, and serve in threads; *ended* is called when serving is over. Returns the address, `http://host:port/`.
+    def start(self, on_end: Callable[[], None]) -> str:
+        """Listen, serve in threads, and return the address, `http://host:port/`. Call *on_end* when serving ends.
 
-        Raises `OSError` when the address cannot be listened on.
+        Raises `OSError` if it cannot listen on the address.
         """
         self._http.prepare()
 
@@ -77,17 +79,20 @@ class Server:
             try:
                 self._http.serve()
             finally:
-                ended()
+                on_end()
 
         threading.Thread(target=serve, name="accept", daemon=True).start()
         host, port = self._http.bind_addr
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
     def drain(self) -> bool:
-        """Accept nothing more, let requests under way and the function finish; False if `DRAIN_SECONDS` end first."""
+        """Stop accepting requests, and let the function and requests under way finish.
+
+        Return False if they did not finish in `DRAIN_SECONDS`.
+        """
         self._draining = True
         deadline = time.monotonic() + DRAIN_SECONDS
-        # At the same time: cheroot waits for open streams, and the function's close() is what ends them.
+        # Both at the same time: cheroot waits for open streams, which only the function's close() ends.
         steps = [threading.Thread(target=step, daemon=True) for step in (self._http.stop, self._close_function)]
         for step in steps:
             step.start()
@@ -99,73 +104,77 @@ class Server:
         try:
             self._function.close()
         except Exception:
-            log.exception("function did not close")
+            log.exception("cannot close the function")
 
     def _readiness(self) -> tuple[str, int]:
         return ("draining\n", 503) if self._draining else ("ready\n", 200)
 
 
 def run(environ: Environ) -> int:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once.
+    """Serve until SIGTERM or SIGINT, then drain. A second signal ends the process at once.
 
-    Returns the exit code: 0 drained, 1 could not serve or requests were cut off, 2 settings are not usable.
+    Return the exit code: 0 after draining, 1 if it could not serve or cut off requests. Raises `SettingsError` with
+    every invalid setting.
     """
-    wakes: queue.SimpleQueue[str] = queue.SimpleQueue()  # its put() may be called from a signal handler
+    reasons: queue.SimpleQueue[str] = queue.SimpleQueue()  # a signal handler may call its put()
     received: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
         if received:
             os._exit(128 + number)
         received.append(number)
-        wakes.put(signal.Signals(number).name)
+        reasons.put(signal.Signals(number).name)
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
 
-    wanted, function = _open(environ)
-    server = Server(wanted.function, function, host=wanted.host, port=wanted.port, threads=wanted.threads)
+    options, function = _open(environ)
+    server = Server(options.function, function, host=options.host, port=options.port, threads=options.threads)
     try:
-        address = server.start(ended=lambda: wakes.put("the server failed"))
+        address = server.start(on_end=lambda: reasons.put("the server failed"))
     except OSError as error:
         function.close()
-        return _fail(f"cannot listen on {wanted.host}:{wanted.port}, as HOST and PORT say: {_reason(error)}", 1)
-    log.info("serving", function=wanted.function, address=address, threads=wanted.threads, version=VERSION)
+        return _fail(f"cannot listen on {options.host}:{options.port} (HOST and PORT): {_reason(error)}", 1)
+    log.info("serving", function=options.function, address=address, threads=options.threads, version=VERSION)
 
-    why = wakes.get()
+    reason = reasons.get()
     started = time.monotonic()
     drained = server.drain()
     ms = round((time.monotonic() - started) * 1000)
-    log.info("stopped", function=wanted.function, why=why, drained=drained, ms=ms)
+    log.info("stopped", function=options.function, reason=reason, drained=drained, ms=ms)
     if not drained:
         os._exit(1)  # a thread that does not end would keep the process
     return 0 if received else 1
 
 
 def _open(environ: Environ) -> tuple[settings.ServerSettings, Function]:
-    """The process's settings and its function. Raises `SettingsError` with the faults of both."""
-    faults: list[str] = []
+    """Return the server's settings and its function. Raises `SettingsError` with the errors of both."""
+    errors: list[str] = []
     try:
-        wanted = settings.read(settings.ServerSettings, environ)
+        options = settings.read(settings.ServerSettings, environ)
     except SettingsError as error:
-        faults.extend(error.errors)
-        wanted = settings.read(settings.ServerSettings, {"FUNCTION": environ.get("FUNCTION", "")})
-    logs.configure(wanted.log_level)
+        errors.extend(error.errors)
+        options = settings.read(settings.ServerSettings, {"FUNCTION": environ.get("FUNCTION", "")})
+    logs.configure(options.log_level)
     try:
-        function = func.open_function(wanted.function, environ)
+        function = func.open_function(options.function, environ)
     except SettingsError as error:
-        raise SettingsError(list(dict.fromkeys([*faults, *error.errors]))) from error
-    if faults:
+        raise SettingsError(list(dict.fromkeys([*errors, *error.errors]))) from error
+    if errors:
         function.close()
-        raise SettingsError(faults)
-    return wanted, function
+        raise SettingsError(errors)
+    return options, function
 
 
 def main(arguments: list[str], environ: Environ) -> int:
-    """The command line: no arguments, everything is a setting. Returns the exit code."""
+    """Run the command line, which has no arguments: environment variables hold the settings. Return the exit code.
+
+    2 stands for invalid settings.
+    """
     parser = argparse.ArgumentParser(
         prog="launcher.py",
-        description="Serves one function of vcenter-events over HTTP until SIGTERM; environment variables set it up.",
-        epilog=f"FUNCTION is one of {', '.join(func.FUNCTIONS)}; PORT is 8080 when unset. README lists all settings.",
+        description="Serves one function over HTTP until SIGTERM. Environment variables configure it.",
+        epilog=f"FUNCTION is one of {', '.join(func.FUNCTIONS)}. docs/reference/settings.md lists all settings.",
     )
     parser.add_argument("--version", action="version", version=VERSION)
     parser.parse_args(arguments)
@@ -183,7 +192,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _reason(error: OSError) -> str:
-    """The system's words alone: cheroot wraps them as "No socket could be created -- (address: [Errno 98] words)"."""
+    """The system's message, out of cheroot's "No socket could be created -- (address: [Errno 98] message)"."""
     return error.strerror or str(error).rpartition("] ")[2].rstrip(")")
 
 

@@ -17,45 +17,45 @@ from tests.support.waiting import wait_until
 # ── start ──
 
 
-def test_start_line_says_function_address_and_version() -> None:
+def test_start_line_has_function_address_and_version() -> None:
     with Served("display") as served:
         assert served.started["message"] == "serving"
         assert (served.started["function"], served.started["version"]) == ("display", launcher.VERSION)
         assert served.request("GET", "/health/readiness") == (200, "ready\n")
 
 
-def test_every_fault_of_the_settings_is_said_at_once_without_a_traceback() -> None:
+def test_every_invalid_setting_is_listed_without_a_traceback() -> None:
     process = launch(
         "notify", PORT="eighty", THREADS="0", NOTIFY_TITLE="{{ open", NOTIFY_URLS="json://ok nonsense://x:pw@y"
     )
-    _, said = process.communicate(timeout=10)
+    _, output = process.communicate(timeout=10)
     assert process.returncode == 2
-    assert [name for name in ("PORT", "THREADS", "NOTIFY_TITLE", "NOTIFY_URLS") if f"- {name} " not in said] == []
-    assert "number 2" in said
-    assert "pw" not in said
-    assert "Traceback" not in said
+    assert [name for name in ("PORT", "THREADS", "NOTIFY_TITLE", "NOTIFY_URLS") if f"- {name} " not in output] == []
+    assert "number 2" in output
+    assert "pw" not in output
+    assert "Traceback" not in output
 
 
-def test_unknown_function_is_refused_with_the_list_of_names() -> None:
+def test_unknown_function_is_rejected_with_the_list_of_names() -> None:
     process = launch("pager")
-    _, said = process.communicate(timeout=10)
+    _, output = process.communicate(timeout=10)
     assert process.returncode == 2
-    assert "'pager', not one of attribute, capacity, deadletter, display" in said
+    assert "'pager', not one of attribute, capacity, deadletter, display" in output
 
 
-def test_port_in_use_is_said_in_one_sentence() -> None:
+def test_port_in_use_is_reported_in_one_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         process = launch("display", PORT=str(port))
-        _, said = process.communicate(timeout=10)
+        _, output = process.communicate(timeout=10)
     assert process.returncode == 1
-    assert said == f"launcher: cannot listen on 127.0.0.1:{port}, as HOST and PORT say: Address already in use\n"
+    assert output == f"launcher: cannot listen on 127.0.0.1:{port} (HOST and PORT): Address already in use\n"
 
 
 def test_help_lists_the_functions(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exited:
         launcher.main(["--help"], {})
-    assert ended.value.code == 0
+    assert exited.value.code == 0
     assert "FUNCTION is one of attribute, capacity, deadletter, display" in capsys.readouterr().out
 
 
@@ -64,7 +64,7 @@ def test_help_lists_the_functions(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_body_that_is_too_large_is_answered_413() -> None:
     with Served("display") as served, served_connection(served) as raw:
-        raw.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {launcher.LARGEST_BODY_BYTES + 1}\r\n\r\n".encode())
+        raw.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {launcher.MAX_BODY_BYTES + 1}\r\n\r\n".encode())
         assert raw.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
@@ -73,8 +73,8 @@ def test_connection_serves_more_than_one_request() -> None:
         connection = served.connect()
         for number in range(3):
             connection.request("POST", "/", b"{}", headers(id=str(number)))
-            answer = connection.getresponse()
-            assert (answer.status, answer.read()) == (202, b"")
+            response = connection.getresponse()
+            assert (response.status, response.read()) == (202, b"")
             assert connection.sock is not None  # the server did not ask to close it
         connection.close()
 
@@ -95,24 +95,24 @@ def test_viewers_leave_threads_for_events() -> None:
 
 
 @pytest.mark.parametrize("number", [SIGTERM, SIGINT])
-def test_signal_ends_open_streams_and_the_process_at_once(number: Signals) -> None:
+def test_signal_ends_open_streams_and_the_process(number: Signals) -> None:
     with Served("display") as served, served_connection(served) as viewer:
         viewer.sendall(b"GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"event: reset" in read_until(viewer, b"reset")
-        asked = time.monotonic()
+        signalled = time.monotonic()
         served.signal(number)
-        assert read_until(viewer, b"0\r\n\r\n").endswith(b"0\r\n\r\n")  # the stream ended as it should, not cut
+        assert read_until(viewer, b"0\r\n\r\n").endswith(b"0\r\n\r\n")  # the stream's regular end
         assert served.wait() == 0
-        assert time.monotonic() - asked < 3
+        assert time.monotonic() - signalled < 3
     stopped = [line for line in served.lines if line["message"] == "stopped"]
-    assert [(line["why"], line["drained"]) for line in stopped] == [(number.name, True)]
+    assert [(line["reason"], line["drained"]) for line in stopped] == [(number.name, True)]
 
 
-def test_request_under_way_is_finished_while_new_connections_are_refused() -> None:
+def test_request_under_way_finishes_while_connections_are_refused() -> None:
     with Recorder() as receiver, Served("notify", NOTIFY_URLS=receiver.json_url) as served:
         receiver.gate.clear()
-        answers: list[tuple[int, str]] = []
-        posting = threading.Thread(target=lambda: answers.append(served.post({})))
+        responses: list[tuple[int, str]] = []
+        posting = threading.Thread(target=lambda: responses.append(served.post({})))
         posting.start()
         wait_until(lambda: bool(receiver.requests))
         served.signal(SIGTERM)
@@ -120,7 +120,7 @@ def test_request_under_way_is_finished_while_new_connections_are_refused() -> No
         assert served.process.poll() is None
         receiver.gate.set()
         posting.join(10)
-        assert answers == [(202, "")]
+        assert responses == [(202, "")]
         assert served.wait() == 0
 
 
@@ -133,14 +133,14 @@ def test_second_signal_ends_the_process_at_once() -> None:
             wait_until(lambda: bool(receiver.requests))
             served.signal(SIGTERM)
             wait_until_refused(served)
-            asked = time.monotonic()
+            signalled = time.monotonic()
             served.signal(SIGTERM)
             assert served.wait() == 128 + SIGTERM
-            assert time.monotonic() - asked < 1
+            assert time.monotonic() - signalled < 1
 
 
 class Closing:
-    """A function that only knows whether it was closed."""
+    """A function that only records that it was closed."""
 
     blueprint: Blueprint | None = None
     closed = False
@@ -152,7 +152,7 @@ class Closing:
         self.closed = True
 
 
-def test_readiness_is_503_once_draining_began() -> None:
+def test_readiness_is_503_while_draining() -> None:
     function = Closing()
     server = launcher.Server("closing", function, host="127.0.0.1", port=0, threads=1)
     client = server.app.test_client()
@@ -178,7 +178,7 @@ def read_until(connection: socket.socket, end: bytes) -> bytes:
 
 
 def wait_until_refused(served: Served) -> None:
-    """Return as soon as the process accepts no more connections."""
+    """Return when the process accepts no more connections."""
 
     def is_refused() -> bool:
         try:
