@@ -1,4 +1,7 @@
-"""What the predecessor lost, at full length: the poller as a process, vcsim, a failing sink. The tests are shorter."""
+"""Failures that lost events in the predecessor: the poller as a process, vcsim, a failing sink.
+
+`tests/functions/poller/test_failures.py` has them with fewer events.
+"""
 
 import contextlib
 import signal
@@ -12,22 +15,22 @@ from bench.measure import Measurement
 from demo.vcsim import VCSim
 from pipeline import status_events
 from tests.support.administrator import Administrator
-from tests.support.recorder import OK, Recorder, Request, Response
+from tests.support.recorder import OK, Recorder, Response
 from tests.support.serving import Served
 from tests.support.waiting import is_true_within
 
 
 class Run:
-    """A simulator, somebody who makes events, and a poller's settings; one failure is tried in it."""
+    """The setting of one failure: a simulator, an administrator who posts events, the poller's settings."""
 
     def __init__(self, vcsim: VCSim, folder: Path) -> None:
         self.vcsim = vcsim
         self.administrator = Administrator(vcsim.port)
-        self._machines = self.administrator.machines
+        self._vms = self.administrator.machines
         self._folder = folder
 
     def poller(self, sink: str, **more: str) -> Served:
-        """The poller, following always, as a process; a context manager."""
+        """Start the poller as a process that always follows. Returns a context manager."""
         environ = {
             "VC_URL": self.vcsim.url,
             "VC_INSECURE": "true",
@@ -41,38 +44,43 @@ class Run:
         return Served("poller", **(environ | more))
 
     def post(self, count: int, pause_seconds: float = 0.0) -> None:
-        """Post *count* events, about the machines in turn."""
+        """Post *count* events, about the VMs in turn."""
         for number in range(count):
-            self.administrator.post(f"event {number}", self._machines[number % len(self._machines)])
+            self.administrator.post(f"event {number}", self._vms[number % len(self._vms)])
             time.sleep(pause_seconds)
 
     def keys(self) -> set[int]:
-        """The keys of all events that vCenter holds."""
+        """Return the keys of all events that vCenter holds."""
         return set(self.administrator.event_keys())
 
 
 @contextlib.contextmanager
 def run() -> Iterator[Run]:
-    """A simulator of its own for one failure."""
+    """Run a simulator for one failure."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, VCSim() as vcsim:
-        made = Run(vcsim, Path(folder))
+        setting = Run(vcsim, Path(folder))
         try:
-            yield made
+            yield setting
         finally:
-            made.administrator.__exit__()
+            setting.administrator.__exit__()
 
 
 def outcome(expected: set[int], *sinks: Recorder) -> str:
-    """How many of *expected* were lost, and how many came twice, over all *sinks*."""
+    """Return the number of *expected* events that were lost and that came twice, in all *sinks*."""
     arrived = [key for sink in sinks for key in sink.ids]
     return f"lost {len(expected - set(arrived))}, twice {len(arrived) - len(set(arrived))}"
 
 
+def status_event_bodies(sink: Recorder, event_type: str) -> list[str]:
+    """Return the bodies of the accepted events of *event_type*, in order."""
+    return [request.body.decode() for request in sink.accepted if request.headers["ce-type"] == event_type]
+
+
 def failures() -> Iterator[Measurement]:
-    """Every failure of the list, one after the other."""
-    yield refused_once()
-    yield refused_for_ever_with_a_dead_letter_sink()
-    yield refused_for_ever_without()
+    """Measure each failure, one after the other."""
+    yield rejected_once()
+    yield always_rejected_with_dead_letter_sink()
+    yield always_rejected_without()
     yield sink_down()
     yield misbehaving("sink that answers after 2 s each, 50 events", lambda number: Response(202, after_seconds=2))
     yield misbehaving(
@@ -85,39 +93,39 @@ def failures() -> Iterator[Measurement]:
     yield pruned()
 
 
-def refused_once() -> Measurement:
-    """503 on the 7th of 50."""
+def rejected_once() -> Measurement:
+    """Respond 503 to the 7th of 50."""
     return misbehaving("503 on the 7th of 50, once", lambda number: Response(503) if number == 7 else OK)
 
 
-def misbehaving(what: str, answer: Callable[[int], Response]) -> Measurement:
-    """Post 50 events to a sink whose *answer* depends on the number of the request."""
+def misbehaving(failure: str, respond: Callable[[int], Response]) -> Measurement:
+    """Post 50 events to a sink whose response depends on the number of the request."""
     with run() as bench, Recorder() as sink, bench.poller(sink.url):
         is_true_within(15, lambda: bench.keys() <= set(sink.ids))
         before = len(sink.requests)
-        sink.respond = lambda request: answer(len(sink.requests) - before + 1)
+        sink.respond = lambda request: respond(len(sink.requests) - before + 1)
         bench.post(50)
         expected = bench.keys()
         is_true_within(60, lambda: expected <= set(sink.ids))
-        return Measurement(what, outcome(expected, sink), "", "lost 0, twice 0")
+        return Measurement(failure, outcome(expected, sink), "", "lost 0, twice 0")
 
 
-def refused_for_ever_with_a_dead_letter_sink() -> Measurement:
-    """503 for ever for one of 50, which then goes to the dead-letter sink."""
-    with run() as bench, Recorder() as letters, Recorder() as sink:
+def always_rejected_with_dead_letter_sink() -> Measurement:
+    """Respond 503 to one of 50 until it goes to the dead-letter sink."""
+    with run() as bench, Recorder() as dead_letters, Recorder() as sink:
         bench.post(50)
         expected = bench.keys()
         poison = sorted(expected)[-44]
         sink.respond = lambda request: Response(503) if request.id == str(poison) else OK
-        with bench.poller(sink.url, DEAD_LETTER_SINK=letters.url):
-            is_true_within(60, lambda: poison in letters.ids)
+        with bench.poller(sink.url, DEAD_LETTER_SINK=dead_letters.url):
+            is_true_within(60, lambda: poison in dead_letters.ids)
             is_true_within(15, lambda: expected - {poison} <= set(sink.ids))
-        said = f"{outcome(expected, sink, letters)}, dead-lettered {len(letters.ids)} after 10 tries"
-        return Measurement("503 on the 7th of 50, for ever, dead-letter sink set", said, "", "lost 0, twice 0")
+        result = f"{outcome(expected, sink, dead_letters)}, dead-lettered {len(dead_letters.ids)} after 10 attempts"
+        return Measurement("503 on the 7th of 50, always, with a dead-letter sink", result, "", "lost 0, twice 0")
 
 
-def refused_for_ever_without() -> Measurement:
-    """503 for a long time for one of 50, with no dead-letter sink; then the sink takes it."""
+def always_rejected_without() -> Measurement:
+    """Respond 503 to one of 50 for 10 s, without a dead-letter sink."""
     with run() as bench, Recorder() as sink:
         bench.post(50)
         expected = bench.keys()
@@ -128,12 +136,12 @@ def refused_for_ever_without() -> Measurement:
             others = len(set(sink.ids))
             sink.respond = lambda request: OK
             is_true_within(30, lambda: expected <= set(sink.ids))
-        said = f"{outcome(expected, sink)}; {others} of {len(expected)} had arrived while it was refused"
-        return Measurement("the same with none set, mended after 10 s", said, "", "lost 0, twice 0")
+        result = f"{outcome(expected, sink)}, {others} of {len(expected)} had arrived while it was rejected"
+        return Measurement("the same without one, repaired after 10 s", result, "", "lost 0, twice 0")
 
 
 def sink_down(seconds: float = 15) -> Measurement:
-    """Nothing listens while 50 events are made."""
+    """Stop the sink while 50 events are posted."""
     with run() as bench, Recorder() as first, bench.poller(first.url):
         is_true_within(15, lambda: bench.keys() <= set(first.ids))
         first.stop()
@@ -141,12 +149,12 @@ def sink_down(seconds: float = 15) -> Measurement:
         expected = bench.keys()
         with Recorder(port=first.port) as second:
             is_true_within(60, lambda: expected <= set(first.ids) | set(second.ids))
-            said = outcome(expected, first, second)
-        return Measurement(f"sink down for {seconds:.0f} s during 50 events", said, "predecessor: 50 lost", "lost 0")
+            result = outcome(expected, first, second)
+        return Measurement(f"sink down for {seconds:.0f} s during 50 events", result, "predecessor: 50 lost", "lost 0")
 
 
 def sigterm() -> Measurement:
-    """SIGTERM in a burst of 900, then a restart."""
+    """End the poller with SIGTERM in a burst of 900, then restart it."""
     with run() as bench, Recorder() as sink:
         sink.respond = lambda request: Response(202, after_seconds=0.01)
         with bench.poller(sink.url) as served:
@@ -158,16 +166,16 @@ def sigterm() -> Measurement:
         with bench.poller(sink.url):
             expected = bench.keys()
             is_true_within(30, lambda: expected <= set(sink.ids))
-            said = f"exit {code} after {seconds:.1f} s, then {outcome(expected, sink)}"
-        return Measurement("SIGTERM in a burst of 900, and a restart", said, "", "within 10 s, twice 0")
+            result = f"exit {code} after {seconds:.1f} s, then {outcome(expected, sink)}"
+        return Measurement("SIGTERM in a burst of 900, and a restart", result, "", "within 10 s, twice 0")
 
 
 def restarted() -> Measurement:
-    """vcsim killed, and started again on the same port: a vCenter made anew, whose keys begin at 1."""
+    """Kill vcsim and restart it on the same port, as a vCenter whose keys begin at 1 again."""
     with run() as bench, Recorder() as sink, bench.poller(sink.url):
         is_true_within(15, lambda: bench.keys() <= set(sink.ids))
         bench.vcsim.kill()
-        is_true_within(15, lambda: any(each.headers["ce-type"] == status_events.UNREACHABLE for each in sink.accepted))
+        is_true_within(15, lambda: bool(status_event_bodies(sink, status_events.UNREACHABLE)))
         before = len(sink.requests)
         bench.vcsim.start()
         started = time.monotonic()
@@ -176,17 +184,17 @@ def restarted() -> Measurement:
             expected = set(person.event_keys())
 
             def since() -> set[int]:
-                return {int(each.id) for each in sink.accepted[before:] if each.id.isdigit()}
+                return {int(request.id) for request in sink.accepted[before:] if request.id.isdigit()}
 
             is_true_within(30, lambda: expected <= since())
-            said = (
+            result = (
                 f"lost {len(expected - since())} of {len(expected)}, all there {time.monotonic() - started:.1f} s later"
             )
-        return Measurement("vcsim killed and started again", said, "predecessor: the process exits", "goes on")
+        return Measurement("vcsim killed and restarted", result, "predecessor: the process exits", "continues")
 
 
 def ended_session() -> Measurement:
-    """Another administrator ends the poller's session."""
+    """End the poller's session as another administrator."""
     with run() as bench, Recorder() as sink, bench.poller(sink.url):
         is_true_within(15, lambda: bench.keys() <= set(sink.ids))
         bench.administrator.end_other_sessions()
@@ -199,7 +207,7 @@ def ended_session() -> Measurement:
 
 
 def pruned() -> Measurement:
-    """5,000 events while the sink holds the reader up, so that the simulator prunes them."""
+    """Post 5,000 events while the sink fails and the reader waits, so that the simulator prunes them."""
     with run() as bench, Recorder() as sink:
         gate = threading.Event()
         sink.respond = lambda request: OK if gate.is_set() else Response(503)
@@ -208,13 +216,10 @@ def pruned() -> Measurement:
             bench.post(5000)
             held = bench.keys()
             gate.set()
-
-            def told() -> list[Request]:
-                return [each for each in sink.accepted if each.headers["ce-type"] == status_events.GAP]
-
-            is_true_within(60, lambda: held <= set(sink.ids) and bool(told()))
+            is_true_within(60, lambda: held <= set(sink.ids) and bool(status_event_bodies(sink, status_events.GAP)))
             missing = set(range(1, max(held) + 1)) - set(sink.ids)
-            exact = told() and missing == set(range(min(missing), max(missing) + 1))
-            notes = told()[0].body.decode() if told() else "none"
-        said = f"gap event {notes}; missing {min(missing)} to {max(missing)}, {'exactly' if exact else 'NOT'} that"
-        return Measurement("5,000 events while the reader is held up", said, "predecessor: stuck for ever", "exact gap")
+            gaps = status_event_bodies(sink, status_events.GAP)
+            exact = gaps and missing == set(range(min(missing), max(missing) + 1))
+            gap = gaps[0] if gaps else "none"
+        result = f"gap event {gap}, missing {min(missing)} to {max(missing)}, {'exactly' if exact else 'NOT'} that"
+        return Measurement("5,000 events while the reader waits", result, "predecessor: stuck", "exact gap")

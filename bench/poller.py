@@ -1,4 +1,4 @@
-"""The poller, as the process that a cluster runs, between a real simulator and a sink that answers at once."""
+"""The poller, as the process that a cluster runs, between a real simulator and a sink that responds at once."""
 
 import asyncio
 import itertools
@@ -33,7 +33,7 @@ RUNS = 5
 
 
 class Bench:
-    """vcsim, a sink and somebody who makes events; a context manager."""
+    """vcsim, a sink and an administrator who posts events. A context manager."""
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="bench-")
@@ -41,7 +41,7 @@ class Bench:
         self.vcsim.start()
         self.sink = SinkProcess().__enter__()
         self.administrator = Administrator(self.vcsim.port)
-        self.machines = self.administrator.machines
+        self.vms = self.administrator.machines
         self._posted = 0
         self._started: list[subprocess.Popen[bytes]] = []
         self.checkpoint = Path(self._folder.name) / "checkpoint.json"
@@ -57,7 +57,7 @@ class Bench:
         self._folder.cleanup()
 
     def environ(self, **more: str) -> dict[str, str]:
-        """The poller's settings, following always, with a checkpoint in a file."""
+        """Return the settings of a poller that always follows, with a checkpoint in a file."""
         return {
             "FUNCTION": "poller",
             "HOST": "127.0.0.1",
@@ -74,18 +74,18 @@ class Bench:
         }
 
     def start(self, **more: str) -> "subprocess.Popen[bytes]":
-        """The launcher with the poller, as a process, which ends with this bench at the latest."""
+        """Start the launcher with the poller, as a process that ends with this bench at the latest."""
         self._started.append(subprocess.Popen([sys.executable, "launcher.py"], cwd=ROOT, env=self.environ(**more)))
         return self._started[-1]
 
     def post(self, count: int) -> None:
-        """Post *count* events, about the machines in turn."""
+        """Post *count* events, about the VMs in turn."""
         for _ in range(count):
             self._posted += 1
-            self.administrator.post(f"event {self._posted}", self.machines[self._posted % len(self.machines)])
+            self.administrator.post(f"event {self._posted}", self.vms[self._posted % len(self.vms)])
 
     def wait_for(self, keys: set[int], seconds: float = 120) -> list[tuple[int, float]]:
-        """Wait until the sink has every one of *keys*; all that arrived since the last call: (key, `time.time()`)."""
+        """Wait until the sink has all *keys*. Returns what arrived since the last call: (key, `time.time()`)."""
         arrived: list[tuple[int, float]] = []
         deadline = time.monotonic() + seconds
         while keys - {key for key, _ in arrived} and time.monotonic() < deadline:
@@ -95,7 +95,7 @@ class Bench:
 
 
 def end(process: "subprocess.Popen[bytes]") -> float:
-    """End it as Kubernetes would; how many seconds that took."""
+    """End the process as Kubernetes does. Returns the seconds until it has ended."""
     started = time.monotonic()
     process.send_signal(signal.SIGTERM)
     process.wait(30)
@@ -103,7 +103,7 @@ def end(process: "subprocess.Popen[bytes]") -> float:
 
 
 def created_times(administrator: Administrator) -> dict[int, float]:
-    """Key → when vCenter made the event, in `time.time()`'s seconds: the simulator has this machine's clock."""
+    """Return key → when vCenter created the event, as `time.time()`. The simulator has this host's clock."""
     return {event.key: event.createdTime.timestamp() for event in administrator.events()}
 
 
@@ -111,7 +111,7 @@ def created_times(administrator: Administrator) -> dict[int, float]:
 
 
 def trickle(seconds: int = 60) -> Iterator[Measurement]:
-    """One event a second, from vCenter's time stamp to the sink."""
+    """Measure the latency of one event a second, from vCenter's time stamp to the sink."""
     with Bench() as bench:
         process = bench.start()
         bench.wait_for(set(bench.administrator.event_keys()))
@@ -126,7 +126,7 @@ def trickle(seconds: int = 60) -> Iterator[Measurement]:
     yield Measurement(
         f"trickle, {seconds} events, one a second",
         milliseconds(latencies, 50, 99, 100),
-        "predecessor: p50 520 ms, p95 1,950 ms; vcsim's own notice comes after about 12 ms",
+        "predecessor: p50 520 ms, p95 1,950 ms; vcsim itself reports the event after about 12 ms",
         "p50 ≤ 50 ms, p99 ≤ 250 ms",
     )
 
@@ -135,13 +135,13 @@ def trickle(seconds: int = 60) -> Iterator[Measurement]:
 
 
 def backlog() -> Iterator[Measurement]:
-    """A tick that finds 1,000 events, against reading alone and sending alone; the median of several runs."""
+    """Measure a tick that finds 1,000 events, against reading and sending alone, as the median of several runs."""
     with Bench() as bench:
         bench.post(1000 - len(bench.administrator.event_keys()) % 1000)
         reads: list[float] = []
         sends: list[float] = []
         rates: list[float] = []
-        whole: list[float] = []
+        totals: list[float] = []
         for _ in range(RUNS):
             reads.append(raw_read_rate(bench.administrator))
             sends.append(asyncio.run(raw_send_rate(bench.sink.url)))
@@ -152,7 +152,7 @@ def backlog() -> Iterator[Measurement]:
             times = [at for _, at in bench.sink.take()]
             poller.close()
             rates.append(len(times) / (times[-1] - times[0]))
-            whole.append(len(times) / (times[-1] - started))
+            totals.append(len(times) / (times[-1] - started))
     rate, raw = statistics.median(rates), min(statistics.median(reads), statistics.median(sends))
     yield Measurement(
         f"backlog of {len(times)}, first to last event at the sink",
@@ -162,12 +162,12 @@ def backlog() -> Iterator[Measurement]:
     )
     yield Measurement(
         "the same from the tick, with login and collectors",
-        f"{statistics.median(whole):,.0f} events/s",
+        f"{statistics.median(totals):,.0f} events/s",
     )
 
 
 def raw_read_rate(administrator: Administrator) -> float:
-    """Events/s of one `ReadNextEvents(1000)` by pyVmomi alone."""
+    """Return the events/s of one `ReadNextEvents(1000)` by pyVmomi alone."""
     collector = administrator.content.eventManager.CreateCollectorForEvents(vim.event.EventFilterSpec())
     collector.SetCollectorPageSize(1000)
     started = time.perf_counter()
@@ -178,19 +178,19 @@ def raw_read_rate(administrator: Administrator) -> float:
 
 
 async def raw_send_rate(url: str, count: int = 1008, connections: int = 16) -> float:
-    """Requests/s of aiohttp alone, with an event's headers and body ready made."""
+    """Return the requests/s of aiohttp alone, with the headers and body of one event."""
     record = next(record for record in records("json") if record.class_name == "VmPoweredOffEvent")
     pending = iter(range(count))
     connector = aiohttp.TCPConnector(limit=connections)
     async with aiohttp.ClientSession(connector=connector) as session:
 
-        async def lane() -> None:
+        async def send() -> None:
             for _ in pending:
                 async with session.post(url, data=record.body.encode(), headers=record.headers) as response:
                     await response.read()
 
         started = time.perf_counter()
-        await asyncio.gather(*(lane() for _ in range(connections)))
+        await asyncio.gather(*(send() for _ in range(connections)))
         return count / (time.perf_counter() - started)
 
 
@@ -198,7 +198,7 @@ async def raw_send_rate(url: str, count: int = 1008, connections: int = 16) -> f
 
 
 def burst(count: int = 5000) -> Iterator[Measurement]:
-    """Events as fast as the simulator makes them, while the poller follows."""
+    """Measure the latency of events as fast as the simulator creates them, while the poller follows."""
     with Bench() as bench:
         process = bench.start()
         arrived = bench.wait_for(set(bench.administrator.event_keys()))
@@ -219,24 +219,24 @@ def burst(count: int = 5000) -> Iterator[Measurement]:
     yield Measurement(
         f"burst of {len(expected):,} at {len(expected) / seconds:,.0f}/s",
         f"lost {lost}, twice {twice}, {milliseconds(latencies, 50, 99)}",
-        "predecessor: none delivered, and none ever after",
+        "predecessor: none delivered, then or later",
         "all, none twice, p99 ≤ 2 s",
     )
 
 
 def post_alone(vcsim: VCSim, count: int) -> None:
-    """Post *count* events through a session of its own."""
+    """Post *count* events through a separate session."""
     with Administrator(vcsim.port) as person:
-        machines = person.machines
+        vms = person.machines
         for number in range(count):
-            person.post(f"burst {number}", machines[number % len(machines)])
+            person.post(f"burst {number}", vms[number % len(vms)])
 
 
 # ── memory ──
 
 
 def memory(count: int = 100_000) -> Iterator[Measurement]:
-    """Resident memory of the poller's process while *count* events pass through it."""
+    """Measure the resident memory of the poller's process while *count* events pass through it."""
     with Bench() as bench:
         process = bench.start()
         bench.wait_for(set(bench.administrator.event_keys()))
@@ -250,7 +250,7 @@ def memory(count: int = 100_000) -> Iterator[Measurement]:
     quarter = len(sizes) // 4
     yield Measurement(
         f"resident memory after {passed:,} events",
-        f"{sizes[-1]:.0f} MB; after a quarter of them {sizes[quarter]:.0f} MB, at most {max(sizes):.0f} MB",
+        f"{sizes[-1]:.0f} MB, after a quarter of them {sizes[quarter]:.0f} MB, at most {max(sizes):.0f} MB",
         "predecessor (Go): 48 MB",
         "≤ 110 MB and flat",
     )
@@ -266,7 +266,7 @@ def post_many(bench: Bench, count: int, sessions: int) -> None:
 
 
 def resident_megabytes(pid: int) -> float:
-    """`VmRSS` of a process, in megabytes."""
+    """Return `VmRSS` of a process, in megabytes."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
@@ -275,7 +275,7 @@ def resident_megabytes(pid: int) -> float:
 
 
 def cold_start() -> Iterator[Measurement]:
-    """From the start of the process to the first event at the sink; the median of several runs."""
+    """Measure from the start of the process to the first event at the sink, as the median of several runs."""
     seconds: list[float] = []
     interpreter: list[float] = []
     with Bench() as bench:
@@ -298,13 +298,13 @@ def cold_start() -> Iterator[Measurement]:
     )
 
 
-# ── failures, at full length; the tests have them shorter ──
+# ── failures; the tests have them with fewer events ──
 
 
 def kills(rounds: int = 2, times: int = 10, count: int = 500) -> Iterator[Measurement]:
-    """`kill -9` at random moments while events are posted.
+    """Kill the poller at random moments while events are posted.
 
-    In rounds, each with a simulator of its own: vcsim holds 32 collectors in all, and a killed poller leaves it two.
+    Each round has its own simulator: vcsim holds 32 collectors in all, and a killed poller leaves two behind.
     """
     chance = random.Random(4711)
     posted = lost = repeats = disordered = 0
@@ -349,7 +349,7 @@ def post_slowly(bench: Bench, count: int, pause_seconds: float) -> None:
 
 
 def ticks(count: int = 8640) -> Iterator[Measurement]:
-    """24 hours of ticks 10 s apart, in fast-forward, each a poll of its own, with an event now and then."""
+    """Send the ticks of 24 hours, 10 s apart, without a pause. Each is a separate poll, some find an event."""
     with Bench() as bench:
         poller = create(bench.environ(FOLLOW_SECONDS="0"))
         states: list[dict[str, float]] = []

@@ -1,7 +1,8 @@
-"""A sink that answers at once: HTTP by hand, so that what is measured is the sender.
+"""A sink that responds at once. It speaks HTTP without a library, so that the benchmark measures the sender.
 
-It runs as a process of its own (`python -m bench.sink`), prints its port, and gives what arrived at `GET /`: a JSON
-list of `[id, seconds]` by `time.time()`, which it then forgets."""
+It is a process of its own (`python -m bench.sink`) and prints its port. `GET /` returns a JSON list of `[id, seconds]`
+(`time.time()`) of the events that arrived since the last `GET /`.
+"""
 
 import asyncio
 import json
@@ -40,8 +41,8 @@ class _Connection(asyncio.Protocol):
             if head.startswith(b"GET"):
                 self._report()
             else:
-                found = _ID.search(head)
-                _arrived.append((found[1].decode() if found else "", time.time()))
+                event_id = _ID.search(head)
+                _arrived.append((event_id[1].decode() if event_id else "", time.time()))
                 self._transport.write(_ACCEPTED)
 
     def _report(self) -> None:
@@ -58,7 +59,7 @@ async def _serve() -> None:
 
 
 class SinkProcess:
-    """The sink as a child process; a context manager."""
+    """The sink as a child process. A context manager."""
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -73,9 +74,9 @@ class SinkProcess:
         self._process.communicate()
 
     def take(self) -> list[tuple[str, float]]:
-        """What arrived since the last call: (id, `time.time()`), in order."""
-        with urllib.request.urlopen(self.url, timeout=30) as answer:
-            return [(key, at) for key, at in json.load(answer)]
+        """Return the events that arrived since the last call, in order: (id, `time.time()`)."""
+        with urllib.request.urlopen(self.url, timeout=30) as response:
+            return [(key, at) for key, at in json.load(response)]
 
 
 if __name__ == "__main__":

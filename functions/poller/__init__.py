@@ -58,16 +58,16 @@ def create(environ: Environ) -> "Poller":
 class Poller:
     """One vCenter's history to one sink, driven by ticks."""
 
-    def __init__(self, settings: PollerSettings, vcenter: Session, store: Store) -> None:
+    def __init__(self, settings: PollerSettings, session: Session, store: Store) -> None:
         self._settings = settings
-        self._vcenter = vcenter
+        self._session = session
         self._progress = Progress()
-        self._output = CheckpointedSink(settings, store, self._progress, vcenter.interrupt)
+        self._output = CheckpointedSink(settings, store, self._progress, session.interrupt)
         self._lock = threading.Lock()
         self._poll: Poll | None = None
         self._closing = False
         registry = CollectorRegistry()
-        registry.register(PollerMetrics(vcenter, self._output, self._progress))
+        registry.register(PollerMetrics(session, self._output, self._progress))
         self.blueprint: Blueprint | None = Blueprint("poller", __name__)
         self.blueprint.add_url_rule(
             "/metrics", "metrics", lambda: Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
@@ -80,7 +80,7 @@ class Poller:
                 raise TemporaryError("tick: the poller is being closed")
             if self._poll is not None and self._poll.deadline.extend(self._settings.follow_seconds):
                 return self._poll, True
-            self._poll = Poll(self._settings, self._vcenter, self._output, self._progress, self._poll)
+            self._poll = Poll(self._settings, self._session, self._output, self._progress, self._poll)
             return self._poll, False
 
     def handle(self, event: CloudEvent) -> None:
@@ -100,4 +100,4 @@ class Poller:
             self._closing = True
         if self._poll is not None:
             self._poll.close()
-        self._vcenter.close()
+        self._session.close()

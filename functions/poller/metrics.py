@@ -15,8 +15,8 @@ from vsphere.session import Session
 class PollerMetrics(Collector):
     """The poller's metrics, read from its state when they are scraped, so that nothing is counted twice."""
 
-    def __init__(self, vcenter: Session, output: CheckpointedSink, progress: Progress) -> None:
-        self._vcenter = vcenter
+    def __init__(self, session: Session, output: CheckpointedSink, progress: Progress) -> None:
+        self._session = session
         self._output = output
         self._progress = progress
 
@@ -40,7 +40,7 @@ class PollerMetrics(Collector):
     def _gauges(self) -> Iterator[Metric]:
         sink = self._output.sink
         oldest = sink.in_flight.oldest_open if sink else None
-        vcenter_now = now() + self._vcenter.clock_lead
+        vcenter_now = now() + self._session.clock_lead
         for name, meaning, value in (
             ("vcenter_events_in_flight", "Events read and not yet acknowledged.", self._output.pending),
             (
@@ -53,7 +53,7 @@ class PollerMetrics(Collector):
                 "Age of the event at the checkpoint.",
                 _age_seconds(self._progress.saved, vcenter_now),
             ),
-            ("vcenter_session_up", "1 if there is a session with vCenter.", int(self._vcenter.connected)),
+            ("vcenter_session_up", "1 if there is a session with vCenter.", int(self._session.connected)),
             ("vcenter_sink_failing", "1 if the sink does not acknowledge events.", int(bool(self._output.failing))),
         ):
             if value is not None:

@@ -98,14 +98,14 @@ class Poll:
     def __init__(
         self,
         settings: PollerSettings,
-        vcenter: Session,
+        session: Session,
         output: CheckpointedSink,
         progress: Progress,
         previous: "Poll | None" = None,
     ) -> None:
         """Start reading once *previous* has ended."""
         self._settings = settings
-        self._vcenter = vcenter
+        self._session = session
         self._output = output
         self._progress = progress
         self.deadline = FollowDeadline(settings.follow_seconds)
@@ -144,7 +144,7 @@ class Poll:
         """End the poll now. Events already read are delivered, within at most `CLOSE_SECONDS`."""
         self._stopping.set()
         while self._thread.is_alive():
-            self._vcenter.interrupt()  # repeatedly, since the reader may not have been waiting yet
+            self._session.interrupt()  # repeatedly, since the reader may not have been waiting yet
             self._thread.join(0.2)
 
     # ── the reader's thread ──
@@ -154,7 +154,7 @@ class Poll:
             previous.join()
         failures = 0
         while not self._stopping.is_set():
-            had_session = self._vcenter.connected
+            had_session = self._session.connected
             try:
                 self._follow(self._output.open())
                 break
@@ -177,7 +177,7 @@ class Poll:
 
     def _follow(self, sink: Sink[Position]) -> None:
         """Read until the deadline has passed and everything is delivered. Raises whatever interrupts it."""
-        self._vcenter.connect()
+        self._session.connect()
         with contextlib.closing(self._open_history()) as history:
             self._report_recovered()
             while not self._stopping.is_set():
@@ -202,15 +202,15 @@ class Poll:
     def _open_history(self) -> EventHistory:
         """Return the history after the last event read, but not before the start of the replay window."""
         progress, window = self._progress, self._settings.replay_window_seconds
-        begin = self._vcenter.server_time() - datetime.timedelta(seconds=window)
+        begin = self._session.server_time() - datetime.timedelta(seconds=window)
         if progress.position is not None:
             begin = max(begin, progress.position.created_time) if window else progress.position.created_time
         elif not window:
             begin = progress.begin = progress.begin or begin
-        return EventHistory(self._vcenter, begin, progress.position)
+        return EventHistory(self._session, begin, progress.position)
 
     def _send(self, sink: Sink[Position], events: list[VCenterEvent]) -> None:
-        source, version, encoding = self._settings.vcenter.sdk_url, self._vcenter.api_version, self._settings.encoding
+        source, version, encoding = self._settings.vcenter.sdk_url, self._session.api_version, self._settings.encoding
         # In chunks, so that the first events are sent while the next ones are encoded.
         for start in range(0, len(events), ENCODE_EVENTS):
             chunk = events[start : start + ENCODE_EVENTS]
@@ -239,7 +239,7 @@ class Poll:
         """Close the session if *error* may come from it, and return True if a new session may work at once."""
         if isinstance(error, VCenterEventsError) and not isinstance(error, VCenterUnavailable | VCenterRejected):
             return False
-        self._vcenter.close()
+        self._session.close()
         return isinstance(error, VCenterUnavailable)
 
     def _report(self, error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""How far a poller has come: the state that outlives a single poll."""
+"""The progress of a poller: the state that outlives a single poll."""
 
 import dataclasses
 import datetime
@@ -38,7 +38,7 @@ class VCenterOutage:
 
 @dataclasses.dataclass
 class Progress:
-    """How far a poller has come since its process started."""
+    """The progress of a poller since its process started."""
 
     counts: Counts = dataclasses.field(default_factory=Counts)
     outage: VCenterOutage = dataclasses.field(default_factory=VCenterOutage)

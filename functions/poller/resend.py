@@ -25,7 +25,7 @@ MAX_ATTEMPT = 3
 def suggests_outage(failure: Failure, attempt: int) -> bool:
     """Return True if *failure* of the attempt number *attempt* may mean that the sink lost what it holds in memory.
 
-    A server error or a timeout may. A refused connection concerns only the sink's ingress.
+    A server error or a timeout may. A connection that is not accepted concerns only the sink's ingress.
     """
     return (failure.status >= 500 or failure.timed_out) and attempt <= MAX_ATTEMPT
 
