@@ -26,7 +26,7 @@ class Run:
     def __init__(self, vcsim: VCSim, folder: Path) -> None:
         self.vcsim = vcsim
         self.administrator = Administrator(vcsim.port)
-        self._vms = self.administrator.machines
+        self._vms = self.administrator.vms
         self._folder = folder
 
     def poller(self, sink: str, **more: str) -> Served:

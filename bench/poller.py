@@ -41,7 +41,7 @@ class Bench:
         self.vcsim.start()
         self.sink = SinkProcess().__enter__()
         self.administrator = Administrator(self.vcsim.port)
-        self.vms = self.administrator.machines
+        self.vms = self.administrator.vms
         self._posted = 0
         self._started: list[subprocess.Popen[bytes]] = []
         self.checkpoint = Path(self._folder.name) / "checkpoint.json"
@@ -227,7 +227,7 @@ def burst(count: int = 5000) -> Iterator[Measurement]:
 def post_alone(vcsim: VCSim, count: int) -> None:
     """Post *count* events through a separate session."""
     with Administrator(vcsim.port) as person:
-        vms = person.machines
+        vms = person.vms
         for number in range(count):
             person.post(f"burst {number}", vms[number % len(vms)])
 

@@ -1,7 +1,7 @@
 """`python -m demo`: the whole pipeline on this machine, from the YAML that a cluster takes, until Ctrl-C.
 
-The vCenter is a simulated one with some life in it, or with `--vcenter` the one that `VC_URL`, `VC_USERNAME` and
-`VC_PASSWORD` name. Credentials go into a file of the run's own temporary folder, and are gone when it ends.
+The vCenter is a simulated one with some activity, or with `--vcenter` the one of `VC_URL`, `VC_USERNAME` and
+`VC_PASSWORD`. Credentials are in a file of the run's temporary folder, which is deleted at the end.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,8 +23,8 @@ import yaml
 
 from demo.life import Life
 from demo.receiver import Receiver
-from demo.vcsim import VCSim, answers
-from local.engine import Engine
+from demo.vcsim import VCSim, is_responding
+from local.engine import Engine, Status
 from local.services import free_port
 from pipeline import logs
 from pipeline.errors import PermanentError, VCenterEventsError, cut
@@ -37,9 +37,9 @@ REACTIONS = [
     *(ROOT / "config" / "reactions" / name for name in ("300-vcenter.yaml", "310-tag.yaml", "320-attribute.yaml")),
     *(ROOT / "triggers" / "reactions" / name for name in ("tag.yaml", "attribute.yaml")),
 ]
-"""Those that the simulated vCenter gets: they change it, so a real one has them only when its owner asks for it."""
+"""The reactions to the simulated vCenter. They change a vCenter, so a real one does not get them here."""
 
-USUAL_PORT = 8080
+DEFAULT_PORT = 8080
 REDRAW_SECONDS = 1.0
 LOG_SECONDS = 10.0
 
@@ -48,25 +48,31 @@ LOG_SECONDS = 10.0
 class VCenter:
     """The vCenter whose events are shown."""
 
-    url: str = setting("VC_URL", http_url, "the vCenter's address", example="https://vcenter.example/sdk")
-    username: str = setting("VC_USERNAME", text, "who logs in; may read only", example="events-reader@vsphere.local")
-    password: Secret = setting("VC_PASSWORD", Secret, "the password", example="'…'")
+    url: str = setting("VC_URL", http_url, "address of the vCenter's SDK", example="https://vcenter.example/sdk")
+    username: str = setting(
+        "VC_USERNAME", text, "account that logs in (read-only is enough)", example="events-reader@vsphere.local"
+    )
+    password: Secret = setting("VC_PASSWORD", Secret, "password of the account", example="'…'")
     insecure: bool = setting("VC_INSECURE", flag, "accept any certificate", example="true", default="false")
 
 
 @dataclasses.dataclass(frozen=True)
 class Demo:
-    """What can be chosen about a run."""
+    """The settings of a run."""
 
     port: int | None = setting(
-        "DEMO_PORT", whole_number(1, 65535), "the page's port; unset: 8080 or a free one", example="8081", default=None
+        "DEMO_PORT",
+        whole_number(1, 65535),
+        "port of the page (unset: 8080, or a free one)",
+        example="8081",
+        default=None,
     )
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    """Run until Ctrl-C or SIGTERM; the exit code: 0 then, 2 if it cannot be run, with the reason on stderr."""
+    """Run until Ctrl-C or SIGTERM. Returns the exit code: 0, or 2 with the reason on stderr if it cannot run."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__.partition("\n")[0])
-    parser.add_argument("--vcenter", action="store_true", help="a real vCenter: VC_URL, VC_USERNAME, VC_PASSWORD")
+    parser.add_argument("--vcenter", action="store_true", help="use a real vCenter: VC_URL, VC_USERNAME, VC_PASSWORD")
     options = parser.parse_args(arguments)
     try:
         signal.signal(signal.SIGTERM, _end)
@@ -80,7 +86,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
                 vcenter = VCenter(vcsim.url, vcsim.username, Secret(vcsim.password), insecure=True)
                 run(running, vcenter, port, Life(vcsim))
     except _Ended:
-        print("\nended")
+        print("\nStopped.")
     except VCenterEventsError as error:
         print(error, file=sys.stderr)
         return 2
@@ -88,54 +94,54 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 
 
 class _Ended(Exception):
-    """Ctrl-C or SIGTERM came."""
+    """Ctrl-C or SIGTERM was received."""
 
 
 def _end(*_: object) -> NoReturn:
-    """Raise `_Ended`, once: a second Ctrl-C must not break the cleaning up."""
+    """Raise `_Ended`, once: a second Ctrl-C must not interrupt the cleanup."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise _Ended
 
 
 def run(running: contextlib.ExitStack, vcenter: VCenter, port: int, life: Life | None = None) -> NoReturn:
-    """Start everything, *life* last, and tell how it goes; *running* ends it again, in the reverse order.
+    """Start everything, *life* last, and report the status. *running* stops it again, in reverse order.
 
-    Raises `VCenterEventsError` when something does not start, and what a signal's handler raises.
+    Raises `VCenterEventsError` if something does not start, and what the handler of a signal raises.
     """
-    begun = time.monotonic()
+    start = time.monotonic()
     state = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="vcenter-events-")))
     logs.configure(stream=running.enter_context((state / "demo.log").open("w")))
     receiver = running.enter_context(Receiver())
     overrides = state / "overrides.yaml"
     write_overrides(overrides, vcenter, receiver.url)
 
-    print("Starting the Broker and the functions", flush=True)
+    print("Starting the Broker and the functions …", flush=True)
     paths = [ROOT / "config", ROOT / "triggers", *(REACTIONS if life else []), overrides]
     engine = running.enter_context(Engine(paths, state, {"display": port}))
     engine.start()
     if life:
         running.callback(life.stop)
         life.start()
-    print(f"Running after {time.monotonic() - begun:.1f} s. The events of {vcenter.url} are on\n")
-    print(f"    {engine.url('display')}\n\nCtrl-C ends it.", flush=True)
-    tell(engine, receiver, Watch(vcenter.url))
+    print(f"Ready after {time.monotonic() - start:.1f} s. Open the page with the events of {vcenter.url}:\n")
+    print(f"    {engine.url('display')}\n\nPress Ctrl-C to stop.\n", flush=True)
+    report(engine, receiver, VCenterProbe(vcenter.url))
 
 
 def page_port(chosen: int | None) -> int:
-    """The port of the page: *chosen*, else the usual one, else a free one. Raises `PermanentError` if it is taken."""
+    """Return the page's port: *chosen*, else the default, else a free one. Raises `PermanentError` if it is in use."""
     try:
-        with socket.create_server(("127.0.0.1", chosen or USUAL_PORT)):
-            return chosen or USUAL_PORT
+        with socket.create_server(("127.0.0.1", chosen or DEFAULT_PORT)):
+            return chosen or DEFAULT_PORT
     except OSError as error:
         if chosen:
-            reason = os.strerror(error.errno or 0)  # Python's own text has the address once more
-            raise PermanentError(f"listen on 127.0.0.1:{chosen}: {reason}; DEMO_PORT takes another") from error
+            reason = os.strerror(error.errno or 0)  # Python's own text repeats the address
+            raise PermanentError(f"listen on 127.0.0.1:{chosen}: {reason}. Set DEMO_PORT to another port") from error
         return free_port()
 
 
 def write_overrides(path: Path, vcenter: VCenter, notify_url: str) -> None:
-    """Fill the templates of config/ in: which vCenter, its credentials, whom to notify. Only this user can read it."""
+    """Write vCenter, credentials and notifications for the templates of config/, readable only by this user."""
     account = {"username": vcenter.username, "password": vcenter.password.reveal()}
     objects = [
         {
@@ -154,49 +160,47 @@ def _head(kind: str, name: str) -> dict[str, object]:
     return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE}}
 
 
-class Watch:
-    """Whether a vCenter answers, asked every few seconds by a thread: a dead one takes its time to say so."""
+class VCenterProbe:
+    """Checks every few seconds, in a thread, whether a vCenter responds: a dead one takes seconds to time out."""
 
     def __init__(self, url: str, period_seconds: float = 3) -> None:
-        self.answers = True
+        self.is_up = True
         self._url = url
         self._period_seconds = period_seconds
-        threading.Thread(target=self._ask, name="watch", daemon=True).start()
+        threading.Thread(target=self._probe, name="vcenter probe", daemon=True).start()
 
-    def _ask(self) -> NoReturn:
+    def _probe(self) -> NoReturn:
         while True:
-            self.answers = answers(self._url)
+            self.is_up = is_responding(self._url)
             time.sleep(self._period_seconds)
 
 
-def tell(engine: Engine, receiver: Receiver, watch: Watch) -> NoReturn:
-    """How it goes: one line that is drawn anew on a terminal, in a log a line each 10 s."""
+def report(engine: Engine, receiver: Receiver, probe: VCenterProbe) -> NoReturn:
+    """Print the status: on a terminal one line that is redrawn each second, in a log a line each 10 s."""
     on_terminal = sys.stdout.isatty()
-    for line in lines(engine, receiver, watch):
+    while True:
+        line = status_line(engine.status(), receiver, probe.is_up)
         if on_terminal:
             width = shutil.get_terminal_size().columns - 1
             print(f"\r\x1b[K{line[:width]}", end="", flush=True)
         else:
             print(line, flush=True)
         time.sleep(REDRAW_SECONDS if on_terminal else LOG_SECONDS)
-    raise AssertionError("it goes on until a signal")
 
 
-def lines(engine: Engine, receiver: Receiver, watch: Watch) -> Iterator[str]:
-    """The status, over and over; short enough for 80 columns, so what is as it should be is not told."""
-    while True:
-        status = engine.status()
-        counts = status.brokers.values()
-        up, failed = sum(status.services.values()), sum(each.failed for each in counts)
-        parts = [
-            "vCenter up" if watch.answers else "vCenter DOWN",
-            *([f"{up} of {len(status.services)} functions up"] if up < len(status.services) else []),
-            f"{sum(each.received for each in counts)} events",
-            f"{sum(each.delivered for each in counts)} delivered",
-            *([f"{failed} failed"] if failed else []),
-            f"{receiver.count} notified" + (f", last: {cut(receiver.last_title, 60)}" if receiver.count else ""),
-        ]
-        yield " · ".join(parts)
+def status_line(status: Status, receiver: Receiver, vcenter_is_up: bool) -> str:
+    """Return the status, short enough for 80 columns: only a function that is down and a failure are reported."""
+    brokers = status.brokers.values()
+    up, failed = sum(status.services.values()), sum(broker.failed for broker in brokers)
+    parts = [
+        "vCenter up" if vcenter_is_up else "vCenter DOWN",
+        *([f"{up} of {len(status.services)} functions up"] if up < len(status.services) else []),
+        f"{sum(broker.received for broker in brokers)} events",
+        f"{sum(broker.delivered for broker in brokers)} delivered",
+        *([f"{failed} failed"] if failed else []),
+        f"{receiver.count} notified" + (f", last: {cut(receiver.last_title, 60)}" if receiver.count else ""),
+    ]
+    return " · ".join(parts)
 
 
 if __name__ == "__main__":

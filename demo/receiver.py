@@ -1,4 +1,4 @@
-"""A receiver of notifications, standing in for Slack, ntfy and the like: it counts them and remembers the last."""
+"""A receiver of notifications in place of Slack, ntfy and others. It counts them and keeps the last title."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from typing import Self
 
 
 class Receiver:
-    """Listens on a free loopback port for what apprise posts to a `json://` address; a context manager."""
+    """Listens on a free loopback port for notifications of apprise to a `json://` address. A context manager."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -20,7 +20,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 try:
-                    receiver._take(str(json.loads(body)["title"]))
+                    receiver._count(str(json.loads(body)["title"]))
                 except (ValueError, KeyError, TypeError):
                     self.send_error(400, "not a notification of apprise")
                     return
@@ -28,17 +28,17 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-                """Say nothing: the status line tells."""
+                """Log nothing: the status line shows the count."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="receiver", daemon=True)
 
     @property
     def url(self) -> str:
-        """Its address, as `NOTIFY_URLS` takes it."""
+        """Its address, for `NOTIFY_URLS`."""
         return f"json://127.0.0.1:{self._server.server_port}"
 
-    def _take(self, title: str) -> None:
+    def _count(self, title: str) -> None:
         with self._lock:
             self.count += 1
             self.last_title = title

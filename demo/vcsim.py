@@ -1,6 +1,6 @@
-"""vcsim, govmomi's simulator of a vCenter, as a child process: for the demonstration and for every test.
+"""vcsim, govmomi's simulator of a vCenter, as a child process, for the demo and the tests.
 
-`python -m demo.vcsim` builds it if it is not there yet, which takes about a minute.
+`python -m demo.vcsim` builds it unless it exists, which takes about a minute.
 """
 
 import contextlib
@@ -20,81 +20,81 @@ from demo import golang
 from pipeline.errors import TemporaryError, cut
 
 VERSION = "v0.39.0"
-"""Later ones do not install this way; up to 0.53.0 an EventEx about no known entity hangs all that follow."""
+"""Later versions cannot be installed this way. Up to 0.53.0, an EventEx about an unknown entity blocks later ones."""
 
-GO_LEAST = (1, 21)
-"""What govmomi's go.mod asks for at this version."""
+GO_MINIMUM = (1, 21)
+"""The Go version that govmomi's go.mod requires."""
 
 
 class VCSimStuck(TemporaryError):
-    """vcsim was started and does not answer."""
+    """vcsim was started and does not respond."""
 
 
 class VCSim:
-    """One vcsim process on a loopback port; a context manager.
+    """A vcsim process on a loopback port. A context manager.
 
-    The port is picked at the first start and kept: after a restart clients find the same vCenter, its history gone.
-    vcsim ends with this process, however that ends, because it reads from a pipe that only this process holds.
+    The port is chosen at the first start and kept: after a restart, clients find the same vCenter with a new history.
+    vcsim ends with this process, however that ends, because it reads from a pipe that only this process has open.
     """
 
     def __init__(
         self,
         *,
-        machines: int = 4,
+        vms: int = 4,
         username: str = "user",
         password: str = "pass",  # noqa: S107 - a simulator's
         program: Path | None = None,
     ) -> None:
-        """A vCenter with *machines* in each pool; *program* takes the place of vcsim's own executable."""
+        """Simulate a vCenter with that many *vms* in each pool. *program* replaces the executable of vcsim."""
         self.username = username
         self.password = password
-        self._machines = machines
+        self._vms = vms
         self._program = program
         self._process: subprocess.Popen[str] | None = None
         self._port = 0
 
     @property
     def url(self) -> str:
-        """The SDK's address, as `VC_URL` takes it."""
+        """The address of the SDK, for `VC_URL`."""
         return f"https://127.0.0.1:{self.port}/sdk"
 
     @property
     def environ(self) -> dict[str, str]:
-        """The settings that a process logs in with."""
+        """The settings with which a process logs in."""
         return {"VC_URL": self.url, "VC_USERNAME": self.username, "VC_PASSWORD": self.password, "VC_INSECURE": "true"}
 
     @property
     def port(self) -> int:
-        """The port it listens on; picked at the first start."""
+        """The port it listens on, which the first start chooses."""
         if not self._port:
             raise RuntimeError("vcsim has no port before its first start")
         return self._port
 
     @property
     def pid(self) -> int | None:
-        """The process's id, or None when it does not run."""
+        """The id of the process, or None if it does not run."""
         return self._process.pid if self._process else None
 
     def start(self, timeout_seconds: float = 20) -> None:
-        """Start it and wait until it answers. Raises `golang.NotBuilt` or `VCSimStuck`."""
+        """Start it and wait until it responds. Raises `golang.NotBuilt` or `VCSimStuck`."""
         if self._process:
-            raise RuntimeError(f"vcsim runs already, as process {self.pid}")
+            raise RuntimeError(f"vcsim already runs, as process {self.pid}")
         deadline = time.monotonic() + timeout_seconds
         command = [
             str(self._program or build()),
             *("-l", f"127.0.0.1:{self._port}"),
             *("-username", self.username, "-password", self.password),
-            *("-vm", str(self._machines)),
+            *("-vm", str(self._vms)),
             "-stdinexit",
         ]
-        with tempfile.TemporaryFile("w+") as complaints:  # a file, since nobody would empty a pipe
+        with tempfile.TemporaryFile("w+") as errors:  # a file, because a pipe would need a reader
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=complaints,
+                stderr=errors,
                 text=True,
-                process_group=0,  # a Ctrl-C at the terminal is for whoever started it, who then stops it
+                process_group=0,  # Ctrl-C at the terminal is for the parent, which then stops it
             )
             self._process = process
             assert process.stdout is not None  # noqa: S101 - it is a pipe
@@ -102,17 +102,17 @@ class VCSim:
             address = re.search(r"GOVC_URL=(\S+)", process.stdout.readline())
             if not address:
                 self.kill()
-                complaints.seek(0)
-                raise VCSimStuck(f"start vcsim: it ended with {cut(complaints.read())!r}")
+                errors.seek(0)
+                raise VCSimStuck(f"start vcsim: it ended with {cut(errors.read())!r}")
         self._port = urlsplit(address[1]).port or 0
-        while not answers(self.url):
+        while not is_responding(self.url):
             if time.monotonic() > deadline:
                 self.kill()
-                raise VCSimStuck(f"wait for vcsim on {self.url}: no answer in {timeout_seconds:.0f} s")
+                raise VCSimStuck(f"wait for vcsim on {self.url}: no response within {timeout_seconds:.0f} s")
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """End it in order; killed when that takes longer than 3 s. Does nothing when it does not run."""
+        """Send SIGTERM, and SIGKILL after 3 s. Does nothing if it does not run."""
         if self._process:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -120,7 +120,7 @@ class VCSim:
             self.kill()
 
     def kill(self) -> None:
-        """End it at once, as a crash would. Does nothing when it does not run."""
+        """Send SIGKILL, as in a crash. Does nothing if it does not run."""
         if self._process:
             self._process.kill()
             with self._process:  # waits, and closes the pipes
@@ -128,7 +128,7 @@ class VCSim:
             self._process = None
 
     def restart(self) -> None:
-        """End it and start it on the same port, as a vCenter that was restarted."""
+        """Stop it and start it on the same port, as when a vCenter is restarted."""
         self.stop()
         self.start()
 
@@ -140,11 +140,11 @@ class VCSim:
         self.stop()
 
 
-def answers(url: str) -> bool:
-    """Whether something speaks https at *url*, whatever it says."""
-    anyone = ssl._create_unverified_context()  # noqa: S323 - a simulator's certificate, made at its start
+def is_responding(url: str) -> bool:
+    """Return whether an HTTPS server responds at *url*, with any status."""
+    any_certificate = ssl._create_unverified_context()  # noqa: S323 - the certificate of a simulator
     try:
-        with urllib.request.urlopen(url, timeout=2, context=anyone):
+        with urllib.request.urlopen(url, timeout=2, context=any_certificate):
             return True
     except urllib.error.HTTPError as error:
         error.close()
@@ -154,8 +154,8 @@ def answers(url: str) -> bool:
 
 
 def build() -> Path:
-    """vcsim's executable, built if it is not there yet. Raises `golang.NotBuilt`."""
-    return golang.install("github.com/vmware/govmomi/vcsim", VERSION, GO_LEAST)
+    """Return the executable of vcsim, and build it unless it exists. Raises `golang.NotBuilt`."""
+    return golang.install("github.com/vmware/govmomi/vcsim", VERSION, GO_MINIMUM)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def test_machine_powered_off_reaches_the_page_and_one_notification_and_another_e
         urllib.request.urlopen(f"{engine.url('display')}/api/events", timeout=30) as stream,
         Administrator(vcsim.port) as administrator,
     ):
-        machine = administrator.machines[0]
+        machine = administrator.vms[0]
         name = machine.name
         administrator.post("somebody looked at it", machine)
         assert "GeneralUserEvent" in shown(stream, lambda line: "somebody looked at it" in line)

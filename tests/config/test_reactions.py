@@ -156,7 +156,7 @@ def tagged(vcsim: VCSim) -> set[tuple[str, str]]:
 def owners(vcsim: VCSim) -> list[list[str]]:
     """The attribute values of every machine."""
     with Administrator(vcsim.port) as administrator:
-        return [[each.value for each in machine.customValue] for machine in administrator.machines]
+        return [[each.value for each in machine.customValue] for machine in administrator.vms]
 
 
 def created(vcsim: VCSim, machine: str) -> tuple[dict[str, str], bytes]:
@@ -176,7 +176,7 @@ def test_event_reaches_two_reactions_and_when_vcenter_was_down_a_redrive_makes_u
     vcsim: VCSim, tmp_path: Path
 ) -> None:
     with Administrator(vcsim.port) as administrator:
-        machine = administrator.machines[0]._moId
+        machine = administrator.vms[0]._moId
     plumbing = tmp_path / "plumbing.yaml"
     plumbing.write_text(BROKER_WITH_DEAD_LETTERS + ACCESS.format(url=vcsim.url))
     files = [

@@ -1,4 +1,4 @@
-"""The demonstration as a person runs it: a process of its own, ended by Ctrl-C."""
+"""The demo as a person runs it: a process of its own, stopped by Ctrl-C."""
 
 import contextlib
 import http.client
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("vcsim_program")
 
 
 @contextlib.contextmanager
-def demonstration(*arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+def demo(*arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
     """`python -m demo`, with *environ* added to this process's environment; killed if a test leaves it running."""
     with subprocess.Popen(
         [sys.executable, "-m", "demo", *arguments],
@@ -42,23 +42,23 @@ def demonstration(*arguments: str, **environ: str) -> Iterator[subprocess.Popen[
 
 
 def read_until(process: subprocess.Popen[str], pattern: str) -> str:
-    """What the process prints, up to a line that *pattern* is found in."""
+    """Return the output of the process up to a line that matches *pattern*."""
     assert process.stdout is not None
-    said = ""
+    output = ""
     for line in process.stdout:
-        said += line
+        output += line
         if re.search(pattern, line):
-            return said
-    raise AssertionError(f"it ended without {pattern!r}:\n{said}")
+            return output
+    raise AssertionError(f"it ended without {pattern!r}:\n{output}")
 
 
 def open_page(address: str) -> http.client.HTTPResponse:
-    answer = urllib.request.urlopen(address, timeout=15)
-    assert isinstance(answer, http.client.HTTPResponse)
-    return answer
+    response = urllib.request.urlopen(address, timeout=15)
+    assert isinstance(response, http.client.HTTPResponse)
+    return response
 
 
-def run_and_end(process: subprocess.Popen[str], port: int, end: signal.Signals) -> None:
+def run_and_stop(process: subprocess.Popen[str], port: int, end: signal.Signals) -> None:
     """Wait until the page shows an event of vCenter, end it while the page is open, and see that nothing is left."""
     address = f"http://127.0.0.1:{port}"
     read_until(process, address)
@@ -66,32 +66,32 @@ def run_and_end(process: subprocess.Popen[str], port: int, end: signal.Signals) 
         assert b"<html" in page.read()
     with open_page(f"{address}/api/events") as stream:
         assert any(b"com.vmware.vsphere." in line for line in stream)
-        below = descendants(process.pid)
-        assert len(below) >= 3
+        children = descendants(process.pid)
+        assert len(children) >= 3
 
-        begun = time.monotonic()
+        start = time.monotonic()
         process.send_signal(end)
         code = process.wait(10)
 
     assert code == 0
-    assert time.monotonic() - begun < 5
-    assert [pid for pid in below if Path(f"/proc/{pid}").exists()] == []
+    assert time.monotonic() - start < 5
+    assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
 
 
-def test_the_demonstration_shows_events_and_ctrl_c_ends_it_without_a_trace(tmp_path: Path) -> None:
+def test_events_are_shown_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     port = free_port()
 
-    with demonstration(DEMO_PORT=str(port), TMPDIR=str(tmp_path)) as process:
-        run_and_end(process, port, signal.SIGINT)
+    with demo(DEMO_PORT=str(port), TMPDIR=str(tmp_path)) as process:
+        run_and_stop(process, port, signal.SIGINT)
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_real_vcenter_is_shown_and_its_credentials_do_not_outlive_the_run(vcsim: VCSim, tmp_path: Path) -> None:
+def test_credentials_of_a_real_vcenter_are_deleted_at_the_end(vcsim: VCSim, tmp_path: Path) -> None:
     port = free_port()
 
-    with demonstration("--vcenter", DEMO_PORT=str(port), TMPDIR=str(tmp_path), **vcsim.environ) as process:
-        run_and_end(process, port, signal.SIGTERM)
+    with demo("--vcenter", DEMO_PORT=str(port), TMPDIR=str(tmp_path), **vcsim.environ) as process:
+        run_and_stop(process, port, signal.SIGTERM)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -104,22 +104,22 @@ def test_a_real_vcenter_is_shown_and_its_credentials_do_not_outlive_the_run(vcsi
     ],
     ids=["no vCenter", "no port"],
 )
-def test_unusable_settings_are_named_all_at_once(
+def test_all_invalid_settings_are_reported_at_once(
     arguments: list[str], environ: Mapping[str, str], named: list[str]
 ) -> None:
     cleared = dict.fromkeys(("VC_URL", "VC_USERNAME", "VC_PASSWORD", "VC_INSECURE"), "")
 
-    with demonstration(*arguments, **{**cleared, **environ}) as process:
-        said, _ = process.communicate(timeout=20)
+    with demo(*arguments, **{**cleared, **environ}) as process:
+        output, _ = process.communicate(timeout=20)
 
     assert process.returncode == 2
-    assert [each for each in named if each not in said] == []
-    assert "Traceback" not in said
+    assert [name for name in named if name not in output] == []
+    assert "Traceback" not in output
 
 
-def test_a_port_in_use_is_said_plainly(vcsim: VCSim) -> None:
-    with demonstration(DEMO_PORT=str(vcsim.port)) as process:
-        said, _ = process.communicate(timeout=20)
+def test_port_in_use_is_reported(vcsim: VCSim) -> None:
+    with demo(DEMO_PORT=str(vcsim.port)) as process:
+        output, _ = process.communicate(timeout=20)
 
     assert process.returncode == 2
-    assert f"listen on 127.0.0.1:{vcsim.port}: Address already in use; DEMO_PORT takes another" in said
+    assert f"listen on 127.0.0.1:{vcsim.port}: Address already in use. Set DEMO_PORT to another port" in output

@@ -6,50 +6,50 @@ from collections import Counter
 import pytest
 from pyVmomi import vim
 
-from demo.life import CLONES_MOST, FAILURES, Life, enter, leave
+from demo.life import FAILURES, MAX_CLONES, Life, enter, leave
 from demo.vcsim import VCSim
 
 
-def events_and_machines(vcsim: VCSim) -> tuple[Counter[str], int]:
-    """How many events of each class the vCenter holds, and how many machines."""
+def events_and_vms(vcsim: VCSim) -> tuple[Counter[str], int]:
+    """How many events of each class the vCenter holds, and how many VMs."""
     vcenter = enter(vcsim)
     content = vcenter.RetrieveContent()
     collector = content.eventManager.CreateCollectorForEvents(vim.event.EventFilterSpec())
     classes: Counter[str] = Counter()
     while events := collector.ReadNextEvents(1000):
         classes.update(type(event).__name__.rpartition(".")[2] for event in events)
-    machines = content.viewManager.CreateContainerView(content.rootFolder, [vim.VirtualMachine], recursive=True).view
-    count = len(machines)
+    vms = content.viewManager.CreateContainerView(content.rootFolder, [vim.VirtualMachine], recursive=True).view
+    count = len(vms)
     leave(vcenter)
     return classes, count
 
 
-def test_life_makes_events_of_many_kinds_and_the_data_centre_does_not_grow(vcsim: VCSim) -> None:
-    _, machines_before = events_and_machines(vcsim)
+def test_many_classes_of_events_and_a_bounded_number_of_vms(vcsim: VCSim) -> None:
+    _, vms_before = events_and_vms(vcsim)
     life = Life(vcsim, random.Random(4711))
 
     for _ in range(150):
         with contextlib.suppress(*FAILURES):
             life.step()
 
-    classes, machines = events_and_machines(vcsim)
+    classes, vms = events_and_vms(vcsim)
     life.stop()
     assert {"VmPoweredOnEvent", "VmSuspendedEvent", "VmReconfiguredEvent"} <= set(classes)
     assert {"VmClonedEvent", "VmRemovedEvent", "GeneralUserEvent", "EventEx"} <= set(classes)
     assert classes["VmPoweredOffEvent"] >= 10
-    assert machines <= machines_before + CLONES_MOST
+    assert vms <= vms_before + MAX_CLONES
 
 
 @pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")  # pyVmomi's, of a request cut off
-def test_life_goes_on_after_the_vcenter_was_restarted(vcsim: VCSim) -> None:
+def test_activity_goes_on_after_a_restart_of_vcenter(vcsim: VCSim) -> None:
     life = Life(vcsim, random.Random(4711), pause_seconds=(0.001, 0.002))
     life.start()
     try:
         vcsim.restart()
         # Only operations make events of these classes; the history is a new one since the restart.
-        made: Counter[str] = Counter()
-        while not made.keys() & {"VmReconfiguredEvent", "VmPoweredOffEvent"}:
-            made, _ = events_and_machines(vcsim)
+        created: Counter[str] = Counter()
+        while not created.keys() & {"VmReconfiguredEvent", "VmPoweredOffEvent"}:
+            created, _ = events_and_vms(vcsim)
     finally:
         life.stop()
         gc.collect()  # here, where such a connection is no fault

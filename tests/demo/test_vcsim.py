@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from demo.vcsim import VCSim, VCSimStuck, answers
+from demo.vcsim import VCSim, VCSimStuck, is_responding
 from tests.support.processes import is_running
 from tests.support.waiting import wait_until
 
@@ -21,7 +21,7 @@ with VCSim() as vcsim:
 
 
 @pytest.mark.parametrize("end", [VCSim.stop, VCSim.kill])
-def test_nothing_is_left_of_it(end: Callable[[VCSim], None]) -> None:
+def test_no_process_is_left(end: Callable[[VCSim], None]) -> None:
     vcsim = VCSim()
     vcsim.start()
     pid = vcsim.pid
@@ -31,20 +31,20 @@ def test_nothing_is_left_of_it(end: Callable[[VCSim], None]) -> None:
 
     assert not is_running(pid or 0)
     assert vcsim.pid is None
-    assert not answers(vcsim.url)
+    assert not is_responding(vcsim.url)
 
 
-def test_a_restart_keeps_the_address(vcsim: VCSim) -> None:
+def test_restart_keeps_the_address(vcsim: VCSim) -> None:
     before = vcsim.url, vcsim.pid
 
     vcsim.restart()
 
     assert vcsim.url == before[0]
     assert vcsim.pid != before[1]
-    assert answers(vcsim.url)
+    assert is_responding(vcsim.url)
 
 
-def test_it_never_outlives_its_parent() -> None:
+def test_it_ends_with_its_parent() -> None:
     with subprocess.Popen([sys.executable, "-c", HOLD_A_VCSIM], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
@@ -55,7 +55,7 @@ def test_it_never_outlives_its_parent() -> None:
     wait_until(lambda: not is_running(pid or 0))
 
 
-def test_a_port_in_use_is_said_and_leaves_no_process(vcsim: VCSim, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_port_in_use_is_reported_and_leaves_no_process(vcsim: VCSim, monkeypatch: pytest.MonkeyPatch) -> None:
     late = VCSim()
     monkeypatch.setattr(late, "_port", vcsim.port)
 

@@ -58,7 +58,7 @@ def test_reaction_at_zero_is_woken_by_an_event(
 ) -> None:
     pods = "serving.knative.dev/service=notify"
     cluster.until(lambda: not cluster.pods(installed, pods), "notify at zero", 180)
-    [machine, *_] = administrator.machines
+    [machine, *_] = administrator.vms
     before = len(recorder.box("notified"))
 
     administrator.power_off(machine)

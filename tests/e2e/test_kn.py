@@ -165,7 +165,7 @@ def test_func_reads_func_yaml_as_it_is(made: Made) -> None:
 def test_events_go_all_the_way(
     made: Made, administrator: Administrator, recorder: ClusterRecorder, cluster: Cluster
 ) -> None:
-    machine = administrator.machines[0]
+    machine = administrator.vms[0]
 
     administrator.power_off(machine)
     administrator.power_on(machine)
@@ -207,7 +207,7 @@ def test_a_new_version_gets_half_and_nothing_again(
 
     made.shell.paste(change)
     assert traffic() == [("notify-00002", 100, None)]
-    machine = administrator.machines[0]
+    machine = administrator.vms[0]
 
     def the_new_one_tells() -> bool:
         before = len(recorder.box("kn"))

@@ -37,7 +37,7 @@ def values_of(administrator: Administrator, machine: Any) -> dict[str, str]:
 
 def test_owner_creation_and_last_start_are_written(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
-        machine, other, *_ = administrator.machines
+        machine, other, *_ = administrator.vms
         assert administrator.content.customFieldsManager.field == []
         function = reaction()
 
@@ -54,7 +54,7 @@ def test_owner_creation_and_last_start_are_written(vcsim: VCSim, reaction: Make)
 
 def test_attribute_that_is_defined_is_used_and_others_keep_their_value(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
-        machine = administrator.machines[0]
+        machine = administrator.vms[0]
         manager = administrator.content.customFieldsManager
         for name, value in (("owner", "bob"), ("cost centre", "4711")):
             manager.SetField(machine, manager.AddCustomFieldDef(name=name, moType=type(machine)).key, value)
@@ -68,7 +68,7 @@ def test_attribute_that_is_defined_is_used_and_others_keep_their_value(vcsim: VC
 
 def test_same_event_three_times_writes_once_and_keeps_what_a_person_wrote_since(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
-        machine = administrator.machines[0]
+        machine = administrator.vms[0]
         function = reaction()
         event = event_of(vcsim, "VmCreatedEvent", Vm=about(machine, "Vm"))
         function.handle(event)
@@ -85,7 +85,7 @@ def test_own_templates_say_what_is_written_and_one_that_fails_writes_nothing(
 ) -> None:
     wanted = {"VmReconfiguredEvent": {"changed by": "{{ user.split('\\\\')[-1] }}", "odd": "{{ 1 / 0 }}"}}
     with Administrator(vcsim.port) as administrator:
-        machine = administrator.machines[0]
+        machine = administrator.vms[0]
 
         reaction(ATTRIBUTE_VALUES=json.dumps(wanted)).handle(
             event_of(vcsim, "VmReconfiguredEvent", Vm=about(machine, "Vm"))
@@ -97,7 +97,7 @@ def test_own_templates_say_what_is_written_and_one_that_fails_writes_nothing(
 
 def test_session_that_the_server_ended_is_made_anew(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
-        first, second, *_ = administrator.machines
+        first, second, *_ = administrator.vms
         function = reaction()
         function.handle(event_of(vcsim, "VmCreatedEvent", Vm=about(first, "Vm")))
         administrator.end_other_sessions()

@@ -53,7 +53,7 @@ def completed(vcsim: VCSim, cluster: Any, number: str = "1", **ago: float) -> Cl
 
 def test_restarted_machines_of_the_cluster_are_one_event(vcsim: VCSim, function: ReactionFunction) -> None:
     with Administrator(vcsim.port) as administrator:
-        cluster, machines = administrator.cluster, administrator.machines_in_cluster
+        cluster, machines = administrator.cluster, administrator.vms_in_cluster
         for machine in machines[:2]:
             restart(administrator, machine)
         restart(administrator, machines[2], "com.vmware.vc.ha.VmFailedOverEvent")
@@ -71,7 +71,7 @@ def test_restarted_machines_of_the_cluster_are_one_event(vcsim: VCSim, function:
 
 def test_restarts_of_an_earlier_fail_over_are_not_told_again(vcsim: VCSim, function: ReactionFunction) -> None:
     with Administrator(vcsim.port) as administrator:
-        cluster, machines = administrator.cluster, administrator.machines_in_cluster
+        cluster, machines = administrator.cluster, administrator.vms_in_cluster
         restart(administrator, machines[0])
 
         assert function.handle(completed(vcsim, cluster, minutes=-20)) is None
@@ -79,7 +79,7 @@ def test_restarts_of_an_earlier_fail_over_are_not_told_again(vcsim: VCSim, funct
 
 def test_session_that_the_server_ended_is_made_anew(vcsim: VCSim, function: ReactionFunction) -> None:
     with Administrator(vcsim.port) as administrator:
-        cluster, machines = administrator.cluster, administrator.machines_in_cluster
+        cluster, machines = administrator.cluster, administrator.vms_in_cluster
         restart(administrator, machines[0])
         assert function.handle(completed(vcsim, cluster, "1")) is not None
         administrator.end_other_sessions()

@@ -65,8 +65,8 @@ def states(machines: list[Any]) -> list[str]:
 def test_machines_with_the_tag_are_suspended_at_most_so_many(
     vcsim: VCSim, administrator: Administrator, make: Make
 ) -> None:
-    machines = administrator.machines_in_cluster
-    give_way(vcsim, *machines[1:], administrator.machines[-1])  # the last one is in no cluster
+    machines = administrator.vms_in_cluster
+    give_way(vcsim, *machines[1:], administrator.vms[-1])  # the last one is in no cluster
     assert states(machines) == ["poweredOn"] * 4
 
     reply = make(PREEMPT_MAX_VMS="2").handle(turned(vcsim, administrator))
@@ -80,7 +80,7 @@ def test_machines_with_the_tag_are_suspended_at_most_so_many(
 def test_machines_are_powered_off_if_the_setting_says_so(
     vcsim: VCSim, administrator: Administrator, make: Make
 ) -> None:
-    machines = administrator.machines_in_cluster
+    machines = administrator.vms_in_cluster
     give_way(vcsim, machines[0])
 
     make(PREEMPT_ACTION="poweroff").handle(turned(vcsim, administrator, alarm="Cluster Memory usage"))
@@ -89,7 +89,7 @@ def test_machines_are_powered_off_if_the_setting_says_so(
 
 
 def test_dry_run_is_the_default_and_only_tells(vcsim: VCSim, administrator: Administrator, make: Make) -> None:
-    machines = administrator.machines_in_cluster
+    machines = administrator.vms_in_cluster
     give_way(vcsim, *machines)
 
     reply = make(PREEMPT_DRY_RUN="").handle(turned(vcsim, administrator))
@@ -103,7 +103,7 @@ def test_dry_run_is_the_default_and_only_tells(vcsim: VCSim, administrator: Admi
 def test_same_event_three_times_and_another_within_the_pause_take_no_more(
     vcsim: VCSim, administrator: Administrator, make: Make
 ) -> None:
-    machines = administrator.machines_in_cluster
+    machines = administrator.vms_in_cluster
     give_way(vcsim, *machines)
     function, event = make(PREEMPT_MAX_VMS="1"), turned(vcsim, administrator)
 
@@ -131,7 +131,7 @@ def test_other_events_take_nothing_and_say_why(
     reason: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    machines = administrator.machines_in_cluster
+    machines = administrator.vms_in_cluster
     give_way(vcsim, *machines)
 
     assert make().handle(turned(vcsim, administrator, **change)) is None
@@ -141,7 +141,7 @@ def test_other_events_take_nothing_and_say_why(
 
 
 def test_event_of_long_ago_takes_nothing(vcsim: VCSim, administrator: Administrator, make: Make) -> None:
-    machines = administrator.machines_in_cluster
+    machines = administrator.vms_in_cluster
     give_way(vcsim, *machines)
     ago = (datetime.now(UTC) - timedelta(minutes=11)).isoformat()
     event = turned(vcsim, administrator).with_attributes(time=ago)

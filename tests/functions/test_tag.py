@@ -52,7 +52,7 @@ def created(vcsim: VCSim, machine: Any) -> CloudEvent:
 
 def test_tag_and_category_are_made_and_attached(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
-        first, second, *_ = administrator.machines
+        first, second, *_ = administrator.vms
         function = reaction()
         assert carriers(vcsim) == set()
 
@@ -68,7 +68,7 @@ def test_tag_and_category_are_made_and_attached(vcsim: VCSim, reaction: Make) ->
 
 def test_tag_is_removed_from_the_object_of_the_event_only(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
-        first, second, *_ = administrator.machines
+        first, second, *_ = administrator.vms
         attaching, removing = reaction(), reaction(TAG_ACTION="remove")
         for machine in (first, second):
             attaching.handle(created(vcsim, machine))
@@ -80,7 +80,7 @@ def test_tag_is_removed_from_the_object_of_the_event_only(vcsim: VCSim, reaction
 
 def test_same_event_three_times_attaches_once_and_does_not_undo_what_a_person_did(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
-        machine = administrator.machines[0]
+        machine = administrator.vms[0]
         function = reaction()
         event = created(vcsim, machine)
         function.handle(event)
@@ -126,12 +126,12 @@ def test_missing_tag_is_named_and_not_made_unless_told(vcsim: VCSim, reaction: M
         function = reaction(TAG_CREATE="false")
 
         with pytest.raises(PermanentError, match="no tag category 'lifecycle'"):
-            function.handle(created(vcsim, administrator.machines[0]))
+            function.handle(created(vcsim, administrator.vms[0]))
 
 
 def test_tag_that_was_deleted_and_made_anew_is_found_again(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
-        first, second, *_ = administrator.machines
+        first, second, *_ = administrator.vms
         function = reaction()
         function.handle(created(vcsim, first))
         delete_tag(vcsim)
@@ -154,8 +154,8 @@ def delete_tag(vcsim: VCSim) -> None:
 
 def test_session_that_a_restart_ended_is_made_anew(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
-        first, second = (created(vcsim, machine) for machine in administrator.machines[:2])
-        carrying = ("VirtualMachine", administrator.machines[1]._moId)
+        first, second = (created(vcsim, machine) for machine in administrator.vms[:2])
+        carrying = ("VirtualMachine", administrator.vms[1]._moId)
     function = reaction()
     function.handle(first)
     vcsim.restart()

@@ -1,4 +1,4 @@
-"""Somebody who works at the simulated vCenter through pyVmomi: makes the events that tests wait for."""
+"""An administrator of the simulated vCenter, by pyVmomi: causes the events that tests wait for."""
 
 import contextlib
 import datetime
@@ -15,7 +15,7 @@ XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
 class Administrator:
-    """A session of its own; a context manager."""
+    """A session at vCenter. A context manager."""
 
     def __init__(self, port: int, username: str = "user", password: str = "pass") -> None:
         self._si: Any = SmartConnect(
@@ -24,7 +24,7 @@ class Administrator:
         self.content: Any = self._si.content
 
     @property
-    def machines(self) -> list[Any]:
+    def vms(self) -> list[Any]:
         """The virtual machines, by name."""
         return self.objects(vim.VirtualMachine)
 
@@ -35,30 +35,29 @@ class Administrator:
         return cluster
 
     @property
-    def machines_in_cluster(self) -> list[Any]:
+    def vms_in_cluster(self) -> list[Any]:
         """The virtual machines in the cluster, by name."""
         cluster = self.cluster
-        return [each for each in self.machines if each.runtime.host.parent == cluster]
+        return [vm for vm in self.vms if vm.runtime.host.parent == cluster]
 
-    def objects(self, kind: type) -> list[Any]:
-        """The objects of *kind*, by name."""
-        view = self.content.viewManager.CreateContainerView(self.content.rootFolder, [kind], True)
-        found = sorted(view.view, key=lambda managed: str(managed.name))
+    def objects(self, managed_type: type) -> list[Any]:
+        """Return the objects of *managed_type*, by name."""
+        view = self.content.viewManager.CreateContainerView(self.content.rootFolder, [managed_type], True)
+        objects = sorted(view.view, key=lambda managed: str(managed.name))
         view.Destroy()
-        return found
+        return objects
 
-    def post(self, message: str, machine: Any = None) -> None:
-        """Post a GeneralUserEvent, about *machine* if there is one."""
+    def post(self, message: str, vm: Any = None) -> None:
+        """Post a GeneralUserEvent, about *vm* if it is given."""
         event = vim.event.GeneralUserEvent(
             key=0, chainId=0, createdTime=datetime.datetime.now(datetime.UTC), userName="", message=message
         )
-        if machine is not None:
-            event.vm = vim.event.VmEventArgument(name=f"vm {machine._moId}", vm=machine)
+        if vm is not None:
+            event.vm = vim.event.VmEventArgument(name=f"vm {vm._moId}", vm=vm)
         self.content.eventManager.PostEvent(event)
 
     def post_element(self, xml: str) -> None:
-        """Post the event in *xml*, an element named after its class: any property of any class, as vCenter's wire has
-        it."""
+        """Post the event in *xml*, an element named after its class, with any property, as vCenter sends it."""
         event = ElementTree.fromstring(xml)
         for node in event.iter():
             node.tag = f"{{{NAMESPACE}}}{node.tag}"
@@ -77,13 +76,13 @@ class Administrator:
         connection = stub.GetConnection()
         connection.request("POST", stub.path, body.encode(), {"Cookie": stub.cookie, "SOAPAction": stub.versionId})
         response = connection.getresponse()
-        answer = response.read().decode()
+        text = response.read().decode()
         stub.ReturnConnection(connection)
         if response.status != 200:
-            raise RuntimeError(f"post {xml[:60]}…: {response.status} {answer}")
+            raise RuntimeError(f"post {xml[:60]}…: {response.status} {text}")
 
     def turn(self, managed: Any, colour: str, alarm: str) -> None:
-        """Have *alarm*, which is defined if it is not, turn *colour* on *managed*: post the event that it waits for."""
+        """Have *alarm* turn *colour* on *managed*: post the event that it waits for. Defines it if it is new."""
         with contextlib.suppress(vim.fault.DuplicateName):
             self._define_alarm(alarm)
         event = vim.event.EventEx(
@@ -98,7 +97,7 @@ class Administrator:
         self.content.eventManager.PostEvent(event)
 
     def _define_alarm(self, name: str) -> None:
-        """An alarm of all objects, with an action."""
+        """Define an alarm of all objects, with an action."""
         colours = [
             vim.alarm.EventAlarmExpression(eventType=vim.event.EventEx, eventTypeId=f"{name} {colour}", status=colour)
             for colour in ("green", "yellow", "red", "gray")
@@ -121,18 +120,18 @@ class Administrator:
         self.content.alarmManager.CreateAlarm(self.content.rootFolder, spec)
 
     def end_other_sessions(self) -> None:
-        """End every session but this one."""
+        """End all sessions except this one."""
         sessions = self.content.sessionManager
         own = sessions.currentSession.key
         sessions.TerminateSession([session.key for session in sessions.sessionList if session.key != own])
 
-    def power_off(self, machine: Any) -> None:
-        """Power a machine off."""
-        WaitForTask(machine.PowerOffVM_Task())
+    def power_off(self, vm: Any) -> None:
+        """Power off a VM."""
+        WaitForTask(vm.PowerOffVM_Task())
 
-    def power_on(self, machine: Any) -> None:
-        """Power a machine on."""
-        WaitForTask(machine.PowerOnVM_Task())
+    def power_on(self, vm: Any) -> None:
+        """Power on a VM."""
+        WaitForTask(vm.PowerOnVM_Task())
 
     @property
     def newest_key(self) -> int:
@@ -140,17 +139,17 @@ class Administrator:
         return self.event_keys()[-1]  # EventManager.latestEvent is not kept by the simulator
 
     def events(self) -> list[Any]:
-        """The events that vCenter holds, oldest first."""
+        """Return the events that vCenter holds, oldest first."""
         collector = self.content.eventManager.CreateCollectorForEvents(vim.event.EventFilterSpec())
         collector.SetCollectorPageSize(1000)
-        found: list[Any] = []
+        events: list[Any] = []
         while page := collector.ReadNextEvents(1000):
-            found += page
+            events += page
         collector.DestroyCollector()
-        return found
+        return events
 
     def event_keys(self) -> list[int]:
-        """The keys of the events that vCenter holds, oldest first."""
+        """Return the keys of the events that vCenter holds, oldest first."""
         return [event.key for event in self.events()]
 
     def __enter__(self) -> Self:

@@ -63,7 +63,7 @@ def assert_order_per_entity(sink: Recorder) -> None:
 
 
 def post(administrator: Administrator, count: int, pause_seconds: float = 0) -> None:
-    machines = administrator.machines
+    machines = administrator.vms
     for number in range(count):
         administrator.post(f"event {number}", machines[number % len(machines)])
         time.sleep(pause_seconds)
@@ -281,7 +281,7 @@ def test_at_most_once_starts_now_and_never_repeats(
 def test_selected_types_and_entities_only(
     environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
-    machine = administrator.machines[0]
+    machine = administrator.vms[0]
     administrator.power_off(machine)
     administrator.power_on(machine)
     poller = create(

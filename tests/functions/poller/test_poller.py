@@ -72,7 +72,7 @@ def test_restart_delivers_the_events_posted_meanwhile_once(
     first = pollers(environ)
     first.handle(TICK)
     first.close()
-    machines = administrator.machines
+    machines = administrator.vms
     for number in range(100):
         administrator.post(f"while down {number}", machines[number % len(machines)])
     pollers(environ).handle(TICK)
@@ -84,7 +84,7 @@ def test_restart_delivers_the_events_posted_meanwhile_once(
 def test_backlog_arrives_in_order_for_every_entity(
     pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
-    machines = administrator.machines
+    machines = administrator.vms
     for number in range(900):
         administrator.post(f"backlog {number}", machines[number % len(machines)])
     pollers(environ).handle(TICK)
