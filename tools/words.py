@@ -1,6 +1,6 @@
 """`python -m tools.words [PATH...]`: report words that docs, code and comments avoid, with the word to use instead.
 
-The words are in `tools/words.toml`. A line of output is `file:line: "anew" → use "again" or "recreate"`. The exit
+The words are in `tools/words.toml`. A line of output is `file:line: "WORD" → use "OTHER WORD"`. The exit
 status is 1 if there is one, or if documentation or docstrings have too many semicolons.
 """
 
