@@ -1,5 +1,6 @@
-"""The library under the functions: vCenter's events become CloudEvents and reach a sink, none lost.
+"""The library that every function shares: CloudEvents over HTTP, filters, payloads, severity, settings, errors, logs.
 
-What belongs here: settings, the vCenter session and its event history, encoding, checkpoints, delivery, logging,
-errors. What never does: a deployable function, HTTP routes, Knative's semantics. It imports nothing above it.
+A module belongs here if several functions or `local/` need it, and if it needs no library that only one function needs.
+A deployable function, vCenter's API and Knative's semantics never belong here. It imports none of the packages above
+it.
 """

@@ -1,8 +1,7 @@
-"""Which events a Trigger selects, decided as Knative's broker does (knative.dev/eventing v0.47, `pkg/eventfilter`).
+"""Trigger filters with the semantics of Knative's broker (knative.dev/eventing v0.47, `pkg/eventfilter`).
 
-Pure, because two rooms need the one answer: the local broker, and the display's "which Trigger matches" tester. It
-differs from Knative in one thing on purpose: what cannot be read is an error here, where Knative skips the part and
-matches more.
+Pure, because the local broker and the display's Trigger tester share it. It differs from Knative in one thing on
+purpose: a filter that cannot be read is an error here. Knative skips the unreadable part and matches more events.
 """
 
 import re
@@ -11,14 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pipeline.errors import PermanentError
 
 Matches = Callable[[Mapping[str, str]], bool]
-"""Whether an event with these context attributes (extensions included, `data` never) is selected."""
+"""Returns whether an event with these context attributes, including extensions, is selected. `data` is not
+available."""
 
 _ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9]*")
 _GO_ZERO_TIME = "0001-01-01T00:00:00Z"
 
 
 class FilterError(PermanentError):
-    """The filter is unusable. *faults* holds (field path, what is wrong) for each fault, all of them at once."""
+    """The filter is unusable. *faults* has a pair of field path and message for each fault."""
 
     def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
         self.faults = tuple(faults)
@@ -26,15 +26,16 @@ class FilterError(PermanentError):
 
 
 def compile_filter(spec: Mapping[str, object]) -> Matches:
-    """What a Trigger's *spec* selects: by `filters` if that has any, else by `filter`, else everything.
+    """Return the filter of a Trigger's *spec*: its `filters` if it has any, else its `filter`, else one that selects
+    all.
 
-    Other fields of *spec* are not looked at. Raises `FilterError` with every fault, paths relative to *spec*.
+    Other fields of *spec* are ignored. Raises `FilterError` with every fault, with paths relative to *spec*.
     """
     faults: list[tuple[str, str]] = []
     filters = spec.get("filters")
     if filters is not None and not isinstance(filters, list):
         faults.append(("filters", "is not a list"))
-    # Both are read even if only one counts: a fault in the other is a mistake, too.
+    # Read both even if only one is used, because a fault in the other is also a mistake.
     by_attributes = _attributes_filter(spec.get("filter"), faults)
     by_dialects = _all_of(filters, "filters", faults) if isinstance(filters, list) and filters else None
     if faults:
@@ -43,20 +44,20 @@ def compile_filter(spec: Mapping[str, object]) -> Matches:
 
 
 def _attributes_filter(value: object, faults: list[tuple[str, str]]) -> Matches:
-    """`filter.attributes`: all equal; the value "" asks only that the attribute is there."""
+    """Return the filter of `filter.attributes`. All must be equal. The value "" matches any value of the attribute."""
     if value is None:
         return _everything
     if not isinstance(value, dict) or not set(value) <= {"attributes"}:
         faults.append(("filter", "has something other than attributes"))
         return _everything
-    wanted = _attribute_values(value.get("attributes") or {}, "filter.attributes", faults, empty_means_any=True)
+    expected = _attribute_values(value.get("attributes") or {}, "filter.attributes", faults, empty_means_any=True)
     return lambda event: all(
-        _attribute(event, name) == text if text else bool(_attribute(event, name)) for name, text in wanted.items()
+        _attribute(event, name) == text if text else bool(_attribute(event, name)) for name, text in expected.items()
     )
 
 
 def _dialect(value: object, path: str, faults: list[tuple[str, str]]) -> Matches:
-    """One expression of `filters`: an object with exactly one dialect."""
+    """Return the filter of one expression in `filters`: an object with exactly one dialect."""
     if not isinstance(value, dict) or len(value) != 1:
         faults.append((path, f"is not exactly one of {', '.join([*_COMPARISONS, *_COMBINATIONS])}"))
         return _everything
@@ -67,7 +68,7 @@ def _dialect(value: object, path: str, faults: list[tuple[str, str]]) -> Matches
     if name in _COMBINATIONS:
         return _COMBINATIONS[name](operand, path, faults)
     faults.append(
-        (path, "the dialect cesql is not supported" if name == "cesql" else "is no dialect that Knative knows")
+        (path, "the dialect cesql is not supported" if name == "cesql" else "is not a dialect that Knative knows")
     )
     return _everything
 
@@ -75,10 +76,10 @@ def _dialect(value: object, path: str, faults: list[tuple[str, str]]) -> Matches
 def _comparison(
     compare: Callable[[str, str], bool], operand: object, path: str, faults: list[tuple[str, str]]
 ) -> Matches:
-    wanted = _attribute_values(operand, path, faults)
-    if not wanted:
+    expected = _attribute_values(operand, path, faults)
+    if not expected:
         faults.append((path, "names no attribute"))
-    return lambda event: all(compare(_attribute(event, name), text) for name, text in wanted.items())
+    return lambda event: all(compare(_attribute(event, name), text) for name, text in expected.items())
 
 
 def _all_of(operand: object, path: str, faults: list[tuple[str, str]]) -> Matches:
@@ -114,25 +115,25 @@ _COMBINATIONS = {"all": _all_of, "any": _any_of, "not": _not}
 def _attribute_values(
     value: object, path: str, faults: list[tuple[str, str]], *, empty_means_any: bool = False
 ) -> dict[str, str]:
-    """Attribute names and the texts to compare with."""
+    """Return the attribute names and the texts to compare with."""
     if not isinstance(value, dict):
         faults.append((path, "is not a set of attribute names and values"))
         return {}
     for name, text in value.items():
         if not isinstance(name, str) or not _ATTRIBUTE_NAME.fullmatch(name):
-            faults.append((f"{path}.{name}", "is no attribute name: a lower-case letter, then letters and digits"))
+            faults.append((f"{path}.{name}", "is not an attribute name: a-z, then a-z and 0-9"))
         elif not isinstance(text, str):
-            faults.append((f"{path}.{name}", f"is {text!r}, not a text; quote it"))
+            faults.append((f"{path}.{name}", f"is {text!r}, not a text. Quote it"))
         elif not text and not empty_means_any:
             faults.append((f"{path}.{name}", "is empty"))
     return value
 
 
 def _attribute(event: Mapping[str, str], name: str) -> str:
-    """An attribute, by any name that Knative knows it under; "" if the event lacks it, which nothing matches."""
+    """Return an attribute by any name that Knative accepts for it. "" if the event lacks it, which nothing matches."""
     match name:
         case "time":
-            # As in Knative, Go's zero time stands for a missing one: a `not` or an any-value can tell.
+            # As in Knative, Go's zero time stands for a missing one. A `not` or an any-value filter sees it.
             return event.get("time", _GO_ZERO_TIME)
         case "schemaurl":
             return event.get("dataschema", "")

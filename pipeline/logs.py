@@ -1,4 +1,4 @@
-"""Logging, configured once by whoever owns the process: one line an event on stdout, JSON unless on a terminal.
+"""Logging, configured once per process: one line for each event on stdout, JSON unless on a terminal.
 
 Everywhere else: `log = structlog.get_logger()` and `log.info("tick done", read=26, sent=26)`. Event ids always,
 payloads only at DEBUG, credentials never.
@@ -45,6 +45,6 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # A library's chatter on every connection is for nobody; its warnings are for everybody.
+    # Some libraries log every connection. Only their warnings are useful.
     for chatty in ("aiohttp.access", "apscheduler", "urllib3", "werkzeug"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))

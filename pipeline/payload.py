@@ -1,7 +1,8 @@
-"""What people want to know of an event, read from its payload: message, object, user, a title.
+"""The facts of an event that people want to know, read from its payload: message, object, user, a title.
 
-Pure, and never raises: an event of unexpected shape reads as less, not as an error. vCenter's JSON and XML payloads
-read the same, because XML is turned into the names and shapes of the JSON; Kubernetes' and PingSource's read sensibly.
+Pure. Nothing here raises: an event of unexpected shape gives fewer facts, not an error. vCenter's JSON and XML payloads
+read the same, because XML is converted to the names and shapes of the JSON. Payloads of Kubernetes and PingSource are
+read too.
 """
 
 import json
@@ -15,7 +16,7 @@ from pipeline.cloudevents import CloudEvent
 from pipeline.errors import cut
 
 _TARGETS = ("vm", "host", "datastore", "cluster", "switch", "network", "datacenter", "entity")
-"""Which of an event's `OBJECTS` it is about, the most telling first."""
+"""The `OBJECTS` that an event may be about, the most specific first."""
 
 OBJECTS = {
     "vm": ("Vm", "Vm"),
@@ -27,13 +28,13 @@ OBJECTS = {
     "switch": ("Dvs", "Dvs"),
     "entity": ("Entity", "Entity"),
 }
-"""The objects that an event may name, and where: `data.Ds.Datastore` is the datastore's reference. What an alarm or a
-task is about, of whatever type, is the entity."""
+"""The objects that an event may name, and where: `data.Ds.Datastore` is the datastore's reference. The entity is the
+object of an alarm or a task, of any type."""
 
 _KINDS = {
     "VirtualMachine": "vm",
     "HostSystem": "host",
-    "ComputeResource": "host",  # of a host outside any cluster, and named after it
+    "ComputeResource": "host",  # of a host outside any cluster, with the same name
     "ClusterComputeResource": "cluster",
     "Datastore": "datastore",
     "StoragePod": "datastore cluster",
@@ -47,13 +48,13 @@ _KINDS = {
     "ResourcePool": "resource pool",
     "VirtualApp": "vApp",
 }
-"""Managed type → what an administrator calls such an object."""
+"""Managed type → an administrator's word for such an object."""
 
 _WORDS = {"Vm": "VM", "Das": "HA", "Drs": "DRS", "Dvs": "DVS", "Id": "ID", "Uuid": "UUID", "Ip": "IP", "Ssh": "SSH"}
 
 
 def fields(event: CloudEvent) -> dict[str, Any]:
-    """The payload as a dict of PascalCase properties, also when it came as XML; empty when it is neither."""
+    """Return the payload, JSON or XML, as a dict of PascalCase properties. Empty if it is neither."""
     data = event.payload
     if isinstance(data, dict):
         return data
@@ -66,7 +67,8 @@ def fields(event: CloudEvent) -> dict[str, Any]:
 
 
 def parse_xml(data: bytes | str) -> ElementTree.Element | None:
-    """The root element; None when *data* is not XML, or brings a document type (entities grow without end)."""
+    """Return the root element. None if *data* is not XML or has a document type, whose entities may expand without
+    limit."""
     marker: Any = b"<!DOCTYPE" if isinstance(data, bytes) else "<!DOCTYPE"
     if marker in data:
         return None
@@ -77,31 +79,32 @@ def parse_xml(data: bytes | str) -> ElementTree.Element | None:
 
 
 def _value(element: ElementTree.Element) -> Any:
-    """Text, a reference `{"Type", "Value"}`, or a dict of the children; a name that repeats holds a list."""
+    """Return text, a reference `{"Type", "Value"}`, or a dict of the children. A repeated name holds a list."""
     if not len(element):
         text = element.text or ""
         return {"Type": element.attrib["type"], "Value": text} if "type" in element.attrib else text
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for child in element:
         local = child.tag.rpartition("}")[2]
         name, value = local[:1].upper() + local[1:], _value(child)
-        if name not in found:
-            found[name] = value
-        elif isinstance(found[name], list):
-            found[name].append(value)
+        if name not in values:
+            values[name] = value
+        elif isinstance(values[name], list):
+            values[name].append(value)
         else:
-            found[name] = [found[name], value]
-    return found
+            values[name] = [values[name], value]
+    return values
 
 
 def message(event: CloudEvent, limit: int = 300) -> str:
-    """What happened, in one line of at most *limit* characters: the event's own words, else how its data begin."""
+    """Return what happened in one line of at most *limit* characters: the event's own message, else the start of its
+    data."""
     properties = fields(event)
     for name in ("FullFormattedMessage", "Message", "message", "reason"):
         words = properties.get(name)
         if isinstance(words, str) and words.strip():
             return cut(words, limit)
-    if "CreatedTime" in properties:  # a vCenter event without words: its type and object say it
+    if "CreatedTime" in properties:  # a vCenter event without a message: use its type and object
         return cut(title(event), limit)
     if kubernetes := _kubernetes_object(properties):  # ApiServerSource: the object itself, and the verb in the type
         kind, namespace, name = kubernetes
@@ -111,7 +114,7 @@ def message(event: CloudEvent, limit: int = 300) -> str:
 
 
 def beginning(data: Any, limit: int) -> str:
-    """At least the first *limit* characters of *data* as text; "" for none."""
+    """Return at least the first *limit* characters of *data* as text. "" for None."""
     if data is None:
         return ""
     if isinstance(data, bytes):
@@ -120,16 +123,16 @@ def beginning(data: Any, limit: int) -> str:
 
 
 class Target(NamedTuple):
-    """What an event is about."""
+    """The object that an event is about."""
 
     kind: str
-    """`vm`, `host`, `cluster`, `folder` … or `entity`; a Kubernetes object's kind, `Pod`; "" if it is not known."""
+    """`vm`, `host`, `cluster`, `folder` … or `entity`. A Kubernetes object has its kind, `Pod`. "" if unknown."""
     name: str
-    """What people call it, `Pod/web-1` of a Kubernetes object; else the event's subject, or ""."""
+    """Its name. `Pod/web-1` for a Kubernetes object. Without a name, the event's subject or ""."""
 
 
 def about(event: CloudEvent) -> Target:
-    """The object that the event is about (VM, host, datastore …), by its payload, else by its subject."""
+    """Return the object that the event is about (VM, host, datastore …), by its payload, else by its subject."""
     properties = fields(event)
     for kind in _TARGETS:
         argument, property_ = OBJECTS[kind]
@@ -144,18 +147,19 @@ def about(event: CloudEvent) -> Target:
 
 
 def target(event: CloudEvent) -> str:
-    """The name of the object that the event is about, else its subject, else ""."""
+    """Return the name of the object that the event is about, else its subject, else ""."""
     return about(event).name
 
 
 def _kind(reference_: Any) -> str:
-    """What an object with the reference `{"Type", "Value"}` is called; "" if that says nothing known."""
+    """Return the word for the type in a reference `{"Type", "Value"}`. "" if the type is unknown."""
     type_ = reference_.get("Type") if isinstance(reference_, dict) else None
     return _KINDS.get(type_, "") if isinstance(type_, str) else ""
 
 
 def _kubernetes_object(properties: Mapping[str, Any]) -> tuple[str, str, str] | None:
-    """(kind, namespace, name) of a Kubernetes object, for an Event of what it is about; None for anything else."""
+    """Return (kind, namespace, name) of a Kubernetes object. For an Event, of the object that it is about. Else
+    None."""
     about = next((properties[name] for name in ("involvedObject", "regarding") if name in properties), None)
     named = about if isinstance(about, dict) else properties.get("metadata")
     kind = about.get("kind") if isinstance(about, dict) else properties.get("kind")
@@ -172,20 +176,20 @@ class Reference(NamedTuple):
     id: str
     """`vm-12`."""
     name: str
-    """What people call it, or ""."""
+    """The object's name, or ""."""
 
     def __str__(self) -> str:
         return f"{self.managed_type} {self.name or self.id}"
 
 
 def reference(event: CloudEvent, kind: str) -> Reference | None:
-    """The object of *kind*, one of `OBJECTS`, that the event is about; None if it names none."""
+    """Return the object of *kind*, one of `OBJECTS`, that the event is about. None if it names none."""
     argument, property_ = OBJECTS[kind]
-    held = fields(event).get(argument)
-    found = held.get(property_) if isinstance(held, dict) else None
-    if not isinstance(found, dict) or not isinstance(held, dict):
+    argument_ = fields(event).get(argument)
+    pair = argument_.get(property_) if isinstance(argument_, dict) else None
+    if not isinstance(pair, dict) or not isinstance(argument_, dict):
         return None
-    type_, value, name = found.get("Type"), found.get("Value"), held.get("Name")
+    type_, value, name = pair.get("Type"), pair.get("Value"), argument_.get("Name")
     if not (isinstance(type_, str) and isinstance(value, str) and type_.isidentifier() and value):
         return None
     return Reference(type_, value, name if isinstance(name, str) else "")
@@ -209,13 +213,13 @@ def alarm(event: CloudEvent) -> Alarm:
 
 
 def user(event: CloudEvent) -> str:
-    """Who did it, as vCenter names the user, or ""."""
+    """Return the user who caused the event, as vCenter names them, or ""."""
     words = fields(event).get("UserName")
     return cut(words, 200) if isinstance(words, str) else ""
 
 
 def moment(event: CloudEvent) -> datetime | None:
-    """When it happened, UTC; None if its time cannot be read."""
+    """Return when the event happened, UTC. None if its time cannot be read."""
     try:
         return datetime.fromisoformat(str(event.get("time") or "")).astimezone(UTC)
     except (ValueError, OverflowError):
@@ -223,12 +227,13 @@ def moment(event: CloudEvent) -> datetime | None:
 
 
 def short_type(event: CloudEvent) -> str:
-    """The type without what all of ours share: "VmPoweredOffEvent", "esx.problem.vmfs.heartbeat.timedout"."""
+    """Return the type without its common prefix and version: "VmPoweredOffEvent",
+    "esx.problem.vmfs.heartbeat.timedout"."""
     return re.sub(r"^com\.vmware\.vsphere\.|\.v\d+$", "", str(event.get("type") or ""))
 
 
 def type_in_words(event: CloudEvent) -> str:
-    """The type as a person would say it: "VM powered off"; a type that is no class name stays as it is."""
+    """Return the type as words: "VM powered off". A type that is not a class name is returned unchanged."""
     name = short_type(event).removesuffix("Event")
     if not re.fullmatch(r"[A-Za-z0-9]+", name) or not name[0].isupper():
         return short_type(event)
@@ -238,13 +243,14 @@ def type_in_words(event: CloudEvent) -> str:
 
 
 def title(event: CloudEvent) -> str:
-    """One short line: "VM powered off: DC0_H0_VM0"."""
+    """Return one short line: "VM powered off: DC0_H0_VM0"."""
     about = target(event)
     return f"{type_in_words(event)}: {about}" if about else type_in_words(event)
 
 
 def pretty(event: CloudEvent) -> str:
-    """The payload to be read by a person: JSON and XML indented, other text as it is, anything else as a hex dump."""
+    """Return the payload for a person to read: JSON and XML indented, other text unchanged, anything else as a hex
+    dump."""
     data = event.payload
     if data is None:
         return ""

@@ -1,7 +1,7 @@
-"""How serious an event is, in an administrator's eyes: by what it says itself, else by its type, else by its name.
+"""The severity of an event for an administrator: by its payload, else by its type, else by its type's name.
 
-vCenter events of most classes carry no severity; the table follows the categories in which vCenter's own catalogue
-(`EventDescription.eventInfo`) lists them. A severity read from a name alone is marked as inferred.
+vCenter events of most classes have no severity. The table follows the categories of vCenter's own catalogue
+(`EventDescription.eventInfo`). A severity that comes from a name only is marked as inferred.
 """
 
 import re
@@ -12,7 +12,7 @@ from pipeline import status_events
 
 ERROR, WARNING, INFO = "error", "warning", "info"
 INFERRED = "?"
-"""Follows a severity that was read from the name of a type that no table knows."""
+"""The suffix of a severity that was inferred from the name of a type that is in no table."""
 
 _STATED = {
     "error": ERROR, "critical": ERROR, "alert": ERROR, "emergency": ERROR, "fatal": ERROR,
@@ -104,9 +104,9 @@ _SOUNDS_ODD = re.compile(
 
 
 def of(event_type: str, properties: Mapping[str, Any]) -> str:
-    """`error`, `warning` or `info`, followed by "?" where only the type's name suggests it.
+    """Return `error`, `warning` or `info`, followed by "?" if only the type's name suggests it.
 
-    *properties* is the payload in PascalCase, as `pipeline.payload.fields` gives it.
+    *properties* is the payload in PascalCase, as `pipeline.payload.fields` returns it.
     """
     return _stated(properties) or _known(event_type) or _suggested(event_type) + INFERRED
 
