@@ -1,8 +1,8 @@
-"""`python -m tools.reaction NAME`: the files of a reaction of one's own, from the example in `docs/reactions.md`.
+"""`python -m tools.reaction NAME` writes the files of a new reaction, from those in `tools/templates/`.
 
-It writes functions/NAME.py, triggers/reactions/NAME.yaml, tests/functions/test_NAME.py and a Knative Service,
-config/reactions/500-NAME.yaml, and lists them where kustomize looks. The example is read from the page, so
-the two cannot differ.
+It only writes new files: functions/NAME.py, tests/functions/test_NAME.py, and the folder config/reactions/NAME with the
+Service and the Trigger. No list needs an edit: `func.py` finds functions by their files, and the folder is a
+kustomization of its own.
 """
 
 import argparse
@@ -12,80 +12,62 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLE = "naming"
-"""What the page's example is called; NAME replaces it."""
+TEMPLATES = ROOT / "tools" / "templates"
+
+TEMPLATE_NAME = "naming"
+"""The name of the reaction in the templates."""
 
 
-class CannotMake(Exception):
-    """Why nothing was made."""
+class CannotCreate(Exception):
+    """The name is invalid, or a file exists. Nothing was written."""
 
 
-def make(root: Path, name: str) -> list[Path]:
-    """Make the reaction *name* in the project at *root*; the files that are new. Raises `CannotMake`."""
+def create(root: Path, name: str) -> list[Path]:
+    """Write the files of the reaction *name* in the project at *root*, and return them. Raises `CannotCreate`."""
     if not re.fullmatch(r"[a-z][a-z0-9]{0,30}", name):
-        raise CannotMake(f"{name!r} is not lower-case letters and digits, at most 31; for example NAME=greet")
+        raise CannotCreate(f"{name!r} is not a name of lower-case letters and digits, at most 31. Example: NAME=greet")
+    folder = root / "config" / "reactions" / name
     files = {
-        root / "functions" / f"{name}.py": example(root, "python", 0, name),
-        root / "triggers" / "reactions" / f"{name}.yaml": example(root, "yaml", 0, name),
-        root / "tests" / "functions" / f"test_{name}.py": example(root, "python", 1, name),
-        root / "config" / "reactions" / f"500-{name}.yaml": service(root, name),
+        root / "functions" / f"{name}.py": _renamed("naming.py", name),
+        root / "tests" / "functions" / f"test_{name}.py": _renamed("test_naming.py", name),
+        folder / f"{name}.yaml": _renamed("naming.yaml", name),
+        folder / "kustomization.yaml": _with_image(_renamed("kustomization.yaml", name), root),
     }
-    present = [str(path.relative_to(root)) for path in files if path.exists()]
-    if present:
-        raise CannotMake(f"{', '.join(present)}: there already")
+    existing = [str(path.relative_to(root)) for path in (*files, root / "functions" / name) if path.exists()]
+    if existing:
+        raise CannotCreate(f"already exists: {', '.join(existing)}")
+    folder.mkdir()
     for path, text in files.items():
         path.write_text(text, encoding="utf-8")
-    for folder, file in (("config", f"500-{name}.yaml"), ("triggers", f"{name}.yaml")):
-        kustomization = root / folder / "reactions" / "kustomization.yaml"
-        enlist(kustomization, r"resources:\n(?:  - [^.].*\n)*", f"  - {file}\n", sort=True)
     return list(files)
 
 
-def example(root: Path, language: str, number: int, name: str) -> str:
-    """The page's block *number* in *language*, under the new name."""
-    page = (root / "docs" / "reactions.md").read_text(encoding="utf-8")
-    blocks = re.findall(rf"```{language} example\n(.*?)```", page, re.DOTALL)
-    return renamed(str(blocks[number]), EXAMPLE, name)
+def _renamed(template: str, name: str) -> str:
+    """Return the text of *template* for the reaction *name*."""
+    text = (TEMPLATES / template).read_text(encoding="utf-8").replace("tools.templates", "functions")
+    return text.replace(TEMPLATE_NAME.capitalize(), name.capitalize()).replace(TEMPLATE_NAME, name)
 
 
-def service(root: Path, name: str) -> str:
-    """notify's Knative Service under the new name, without its Secret."""
-    notify = (root / "config" / "120-notify.yaml").read_text(encoding="utf-8").split("---\n")[1]
-    bare = re.sub(r"          envFrom:\n(?: {12}.*\n)*", "", notify)
-    bare = re.sub(r"( +max-scale:.*?|/max-scale: \S+) +#.*", r"\1", bare)
-    bare = bare.replace("nobody outside may notify", "nobody outside may send any")
-    return f"# The reaction `{name}`.\n{renamed(bare, 'notify', name)}"
-
-
-def renamed(text: str, old: str, new: str) -> str:
-    """*text* with *old* and its class, `Naming`, called *new*."""
-    return re.sub(rf"\b{old.capitalize()}\b", new.capitalize(), re.sub(rf"\b{old}\b", new, text))
-
-
-def enlist(path: Path, pattern: str, line: str, *, sort: bool = False) -> None:
-    """Add *line* to the list that *pattern* finds in the file, at its end or in order of names."""
-    text = path.read_text(encoding="utf-8")
-    found = re.search(pattern, text)
-    if found is None:
-        raise CannotMake(f"{path}: its list has another form than this command knows")
-    head, *lines = found[0].splitlines(keepends=True)
-    listed = sorted([*lines, line]) if sort else [*lines, line]
-    path.write_text(text.replace(found[0], "".join([head, *listed])), encoding="utf-8")
+def _with_image(kustomization: str, root: Path) -> str:
+    """Return *kustomization* with the image that config/kustomization.yaml sets."""
+    base = (root / "config" / "kustomization.yaml").read_text(encoding="utf-8")
+    return "images:".join([kustomization.partition("images:")[0], base.partition("images:")[2]])
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """The command line; the exit code."""
-    parser = argparse.ArgumentParser(prog="make reaction", description="Make a reaction of your own.")
+    """Run the command line, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="make reaction", description="Write the files of a new reaction.")
     parser.add_argument("name", metavar="NAME", help="lower-case letters and digits, such as greet")
     name = parser.parse_args(arguments).name
     try:
-        made = make(root, name)
-    except CannotMake as error:
+        created = create(root, name)
+    except CannotCreate as error:
         sys.stderr.write(f"make reaction: {error}\n")
         return 2
-    for path in made:
+    for path in created:
         sys.stdout.write(f"{path.relative_to(root)}\n")
-    sys.stdout.write(f"Try it: make test ARGS='-k {name}'. docs/reactions.md says what goes where.\n")
+    sys.stdout.write(f"Test it:    make test ARGS='-k {name}'\n")
+    sys.stdout.write(f"Install it: kubectl apply -k config/reactions/{name}\n")
     return 0
 
 

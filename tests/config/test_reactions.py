@@ -32,7 +32,10 @@ from vsphere.tagging import NoSuchTag, Tagging
 
 CONFIG, TRIGGERS = ROOT / "config" / "reactions", ROOT / "triggers" / "reactions"
 
-OBJECTS = objects_in("config/reactions", "triggers/reactions")
+OWN = sorted(folder for folder in CONFIG.iterdir() if folder.is_dir())
+"""The folders that `make reaction` writes."""
+
+OBJECTS = objects_in("config/reactions", *(str(folder.relative_to(ROOT)) for folder in OWN), "triggers/reactions")
 SERVICES = [each for each in OBJECTS if each["kind"] == "Service"]
 SELECTING = [each for each in OBJECTS if each["kind"] == "Trigger"]
 
@@ -44,7 +47,7 @@ def names(objects: list[Object]) -> set[str]:
 # ── manifests ──
 
 
-@pytest.mark.parametrize("folder", [CONFIG, TRIGGERS], ids=["config", "triggers"])
+@pytest.mark.parametrize("folder", [CONFIG, *OWN, TRIGGERS], ids=lambda folder: f"{folder.parent.name}/{folder.name}")
 def test_kustomize_takes_every_file_in_the_order_of_names(folder: Path) -> None:
     resources = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
 
@@ -54,10 +57,11 @@ def test_kustomize_takes_every_file_in_the_order_of_names(folder: Path) -> None:
 
 def test_reactions_and_the_rest_run_the_same_image() -> None:
     images = [
-        yaml.safe_load((folder / "kustomization.yaml").read_text())["images"] for folder in (ROOT / "config", CONFIG)
+        yaml.safe_load((folder / "kustomization.yaml").read_text())["images"]
+        for folder in (ROOT / "config", CONFIG, *OWN)
     ]
 
-    assert images[0] == images[1]
+    assert all(image == images[0] for image in images)
 
 
 def test_every_function_is_installed_by_one_manifest() -> None:

@@ -1,0 +1,1 @@
+"""The files that `make reaction` writes, as a working reaction named `naming`. `docs/reactions.md` shows them."""
