@@ -82,10 +82,10 @@ class ReactionFunction:
 
 def object_of(event: CloudEvent, name: str) -> Reference:
     """Return the object that *event* is about, as `payload.OBJECTS` names it. Raises `Skipped` without one."""
-    found = payload.reference(event, name)
-    if found is None:
+    reference = payload.reference(event, name)
+    if reference is None:
         raise Skipped(f"event without the object {name}")
-    return found
+    return reference
 
 
 def dedup_size_setting(name: str) -> Any:

@@ -32,9 +32,9 @@ class CloudEvent:
 
     @property
     def payload(self) -> Any:
-        """The data, parsed if they are JSON by their content type or have none; else bytes. `None` for no data.
+        """The data, parsed if their content type is JSON or absent, else bytes. `None` if the event has no data.
 
-        Parsed at the first access only. Data that claim to be JSON and are not stay bytes.
+        Parsed at the first access only. Data that are not valid JSON stay bytes.
         """
         if self._payload is _NOT_PARSED:
             object.__setattr__(self, "_payload", self._parse())
@@ -54,8 +54,8 @@ class CloudEvent:
 def create(attributes: Mapping[str, str], payload: Any = None) -> CloudEvent:
     """Return an event with *attributes*, `specversion` 1.0 and *payload* as its data.
 
-    Bytes stay as they are, `None` is no data, text stays text unless the content type is JSON; anything else is written
-    as JSON. Raises `TypeError` or `ValueError` if that is impossible.
+    Bytes stay as they are, and `None` gives an event without data. Text stays text unless the content type is JSON.
+    Anything else is written as JSON. Raises `TypeError` or `ValueError` if that is impossible.
     """
     return CloudEvent({"specversion": "1.0", **attributes}, _data(attributes.get("datacontenttype"), payload))
 

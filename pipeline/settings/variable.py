@@ -69,13 +69,13 @@ def setting(
 
 def variables(settings: type) -> list[Variable]:
     """Return the variables of a settings class in order, including those of nested settings classes."""
-    found: list[Variable] = []
+    result: list[Variable] = []
     for field in dataclasses.fields(settings):
         if "variable" in field.metadata:
-            found.append(field.metadata["variable"])
+            result.append(field.metadata["variable"])
         elif isinstance(field.type, type) and dataclasses.is_dataclass(field.type):
-            found.extend(variables(field.type))
-    return found
+            result.extend(variables(field.type))
+    return result
 
 
 def read(settings: type[T], environ: Environ) -> T:

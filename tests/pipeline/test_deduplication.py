@@ -1,4 +1,4 @@
-"""Events remembered by (source, id): each handled once, whatever comes at the same time."""
+"""Events are remembered by (source, id) and handled once, also when duplicates arrive concurrently."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,25 +14,25 @@ def event(number: str, source: str = "/a") -> CloudEvent:
     return create({"id": number, "source": source, "type": "t"})
 
 
-def test_event_that_comes_again_gets_the_same_answer_and_is_not_handled_again() -> None:
+def test_duplicate_gets_the_same_result_and_is_not_handled() -> None:
     handled: list[str] = []
 
     def handle(one: CloudEvent) -> str:
         handled.append(one["source"] + one["id"])
-        return f"answer {len(handled)}"
+        return f"result {len(handled)}"
 
     deduplicator: Deduplicator[str] = Deduplicator(10)
-    answers = [
+    results = [
         deduplicator.handle_once(event("1"), handle),
         deduplicator.handle_once(event("1"), handle),
         deduplicator.handle_once(event("1", "/b"), handle),
     ]
 
-    assert answers == ["answer 1", "answer 1", "answer 2"]
+    assert results == ["result 1", "result 1", "result 2"]
     assert handled == ["/a1", "/b1"]
 
 
-def test_event_that_could_not_be_handled_is_handled_when_it_comes_again() -> None:
+def test_event_that_failed_is_handled_when_redelivered() -> None:
     outcomes = [TemporaryError("busy"), None]
 
     def handle(_: CloudEvent) -> str:
@@ -64,14 +64,14 @@ def test_duplicate_waits_for_the_first_and_other_events_do_not() -> None:
         assert entered.wait(10)
         duplicates = [threads.submit(deduplicator.handle_once, event("1"), slow) for _ in range(2)]
         assert deduplicator.handle_once(event("2"), lambda _: "other") == "other"
-        assert not any(each.done() for each in duplicates)
+        assert not any(duplicate.done() for duplicate in duplicates)
         leave.set()
 
-    assert [each.result() for each in (first, *duplicates)] == ["slow"] * 3
+    assert [future.result() for future in (first, *duplicates)] == ["slow"] * 3
     assert handled == ["1"]
 
 
-def test_no_more_are_remembered_than_told_and_the_oldest_goes_first() -> None:
+def test_size_limits_the_states_and_drops_the_oldest() -> None:
     counts: EventStates[list[int]] = EventStates(2, list)
 
     for number in ("1", "2", "1", "3", "1", "2"):

@@ -1,4 +1,4 @@
-"""The table of filters: what each selects. The same table holds on Knative."""
+"""The table of filters and the events that they select. The same table holds on Knative."""
 
 from typing import Any
 
@@ -19,8 +19,8 @@ EVENT = {
 TYPE = EVENT["type"]
 
 
-def attributes(**wanted: str) -> dict[str, Any]:
-    return {"filter": {"attributes": wanted}}
+def attributes(**expected: str) -> dict[str, Any]:
+    return {"filter": {"attributes": expected}}
 
 
 def filters(*expressions: object) -> dict[str, Any]:
@@ -42,7 +42,7 @@ SELECTED: list[tuple[str, dict[str, Any], bool]] = [
     ("any value of an absent time, which Go has as zero", attributes(time=""), True),
     ("an absent attribute", attributes(cluster="a"), False),
     ("the data's media type", attributes(datamediatype="application/json"), True),
-    ("data itself is no attribute", attributes(data="x"), False),
+    ("data itself is not an attribute", attributes(data="x"), False),
     ("no filters: filter counts", {"filters": [], **attributes(eventclass="eventex")}, False),
     ("filters replace filter", {**filters({"exact": {"id": "4711"}}), **attributes(type="other")}, True),
     ("exact", filters({"exact": {"type": TYPE}}), True),
@@ -68,7 +68,7 @@ def test_filter_selects_as_knative_does(spec: dict[str, Any], selected: bool) ->
     assert compile_filter(spec)(EVENT) is selected
 
 
-REFUSED: list[tuple[str, dict[str, Any], str]] = [
+REJECTED: list[tuple[str, dict[str, Any], str]] = [
     ("cesql", filters({"cesql": "type = 'a'"}), "filters[0].cesql"),
     ("an unknown dialect", filters({"regex": {"type": "a"}}), "filters[0].regex"),
     ("two dialects in one", filters({"exact": {"id": "1"}, "prefix": {"id": "1"}}), "filters[0]"),
@@ -81,26 +81,26 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("an upper-case name", filters({"exact": {"eventClass": "a"}}), "filters[0].exact.eventClass"),
     ("a number", filters({"exact": {"id": 4711}}), "filters[0].exact.id"),
     ("a fault far within", filters({"any": [{"not": {"suffix": {"id": True}}}]}), "filters[0].any[0].not.suffix.id"),
-    ("filters that are no list", {"filters": {"exact": {"id": "1"}}}, "filters"),
+    ("filters that are not a list", {"filters": {"exact": {"id": "1"}}}, "filters"),
     ("something beside attributes", {"filter": {"exact": {"id": "1"}}}, "filter"),
     ("attributes in a list", {"filter": {"attributes": ["type"]}}, "filter.attributes"),
     ("a fault in the filter that filters replace", {"filter": 1, **filters({"exact": {"id": "1"}})}, "filter"),
 ]
 
 
-@pytest.mark.parametrize(("spec", "path"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-def test_filter_that_cannot_be_read_is_refused_by_its_field(spec: dict[str, Any], path: str) -> None:
-    with pytest.raises(FilterError) as refusal:
+@pytest.mark.parametrize(("spec", "path"), [case[1:] for case in REJECTED], ids=[case[0] for case in REJECTED])
+def test_filter_that_cannot_be_read_is_rejected_with_its_path(spec: dict[str, Any], path: str) -> None:
+    with pytest.raises(FilterError) as raised:
         compile_filter(spec)
 
-    assert [fault[0] for fault in refusal.value.faults] == [path]
+    assert [fault[0] for fault in raised.value.faults] == [path]
 
 
-def test_every_fault_is_told_at_once() -> None:
-    with pytest.raises(FilterError) as refusal:
+def test_every_fault_is_reported() -> None:
+    with pytest.raises(FilterError) as raised:
         compile_filter(filters({"exact": {"A": "1", "b": ""}}, {"cesql": "TRUE"}))
 
-    assert [fault[0] for fault in refusal.value.faults] == [
+    assert [fault[0] for fault in raised.value.faults] == [
         "filters[0].exact.A",
         "filters[0].exact.b",
         "filters[1].cesql",

@@ -1,4 +1,4 @@
-"""What is read from payloads: the same from JSON and XML, something sensible from anything."""
+"""Facts read from payloads: the same from JSON and XML, something sensible from anything."""
 
 from typing import Any
 
@@ -129,7 +129,7 @@ def test_document_type_is_not_expanded() -> None:
         ("é", "é"),
     ],
 )
-def test_type_is_said_in_words_where_it_is_a_class(kind: str, words: str) -> None:
+def test_type_is_spelled_as_words_if_it_is_a_class(kind: str, words: str) -> None:
     assert payload.type_in_words(event({}, type=kind)) == words
 
 

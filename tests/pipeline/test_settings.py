@@ -1,4 +1,4 @@
-"""Settings: every fault at once, each with its variable and an example; secrets stay secret."""
+"""Settings report every error with its variable and an example. Secrets stay secret."""
 
 import dataclasses
 from typing import Any
@@ -14,18 +14,18 @@ from vsphere.settings import VCenterSettings
 GOOD = {"VC_URL": "https://vcenter.example", "VC_USERNAME": "u", "VC_PASSWORD": "hunter2", "K_SINK": "http://sink/"}
 
 
-def test_every_fault_is_said_at_once_with_its_variable_and_an_example() -> None:
+def test_every_error_names_its_variable_and_an_example() -> None:
     with pytest.raises(SettingsError) as raised:
         read(PollerSettings, {"VC_URL": "vcenter", "VC_INSECURE": "maybe", "FOLLOW_SECONDS": "5 min"})
-    faults = raised.value.errors
-    assert [fault.split()[0] for fault in faults] == [
+    errors = raised.value.errors
+    assert [error.split()[0] for error in errors] == [
         "VC_URL",
         "VC_INSECURE",
         "VC_USERNAME",
         "K_SINK",
         "FOLLOW_SECONDS",
     ]
-    assert all("Example: " in fault for fault in faults if not fault.startswith("VC_USERNAME"))
+    assert all("Example: " in error for error in errors if not error.startswith("VC_USERNAME"))
 
 
 def test_empty_variable_counts_as_unset() -> None:
@@ -94,12 +94,12 @@ def test_duration(text_: str, seconds: float) -> None:
         (checkpoint_address, "memory:x"),
     ],
 )
-def test_malformed_value_is_refused(parse: Any, bad: str) -> None:
+def test_malformed_value_is_rejected(parse: Any, bad: str) -> None:
     with pytest.raises(ValueError, match=r"^(is|holds|has|names) "):
         parse(bad)
 
 
-def test_url_with_credentials_is_refused_without_repeating_them() -> None:
+def test_url_with_credentials_is_rejected_without_quoting_them() -> None:
     with pytest.raises(SettingsError) as raised:
         read(SinkSettings, {"K_SINK": "http://user:hunter2@sink/"})
     assert "hunter2" not in str(raised.value)

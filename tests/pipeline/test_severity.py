@@ -1,4 +1,4 @@
-"""How serious an event is: said by itself, by its type, or by its name."""
+"""The severity of an event by its payload, its type, or its name."""
 
 from typing import Any
 
