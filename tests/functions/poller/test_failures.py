@@ -63,9 +63,9 @@ def assert_order_per_entity(sink: Recorder) -> None:
 
 
 def post(administrator: Administrator, count: int, pause_seconds: float = 0) -> None:
-    machines = administrator.vms
+    vms = administrator.vms
     for number in range(count):
-        administrator.post(f"event {number}", machines[number % len(machines)])
+        administrator.post(f"event {number}", vms[number % len(vms)])
         time.sleep(pause_seconds)
 
 
@@ -99,7 +99,7 @@ def test_event_that_always_fails_holds_only_its_entity(
     poison = keys[-44]
     sink.respond = lambda request: Response(503) if request.id == str(poison) else OK
     with polling(environ):
-        behind_it = {key for key in keys if key > poison and (key - poison) % 4 == 0}  # four machines, in turn
+        behind_it = {key for key in keys if key > poison and (key - poison) % 4 == 0}  # four VMs, in turn
         others = set(keys) - {poison} - behind_it
         wait_until(lambda: others <= set(arrived(sink)))
         wait_until(lambda: sum(request.id == str(poison) for request in sink.requests) > 20)
@@ -212,6 +212,10 @@ def test_session_that_an_administrator_ends_is_recreated(
     assert len(arrived(sink)) == len(set(arrived(sink)))
 
 
+def is_rejected_login(status: int, body: str) -> bool:
+    return status == 400 and "vCenter refuses user name and password" in body
+
+
 def test_changed_password_is_read_from_the_mounted_files(
     environ: dict[str, str], sink: Recorder, administrator: Administrator, vcsim: VCSim, tmp_path: Path
 ) -> None:
@@ -220,8 +224,7 @@ def test_changed_password_is_read_from_the_mounted_files(
     mounted = {"VC_USERNAME": "", "VC_PASSWORD": "", "VC_SECRET_PATH": str(tmp_path)}
     with polling(environ, **mounted) as served:
         tick = {"type": "dev.knative.sources.ping", "source": "/test", "id": "1"}
-        rejected = (400, "vCenter refuses user name and password")
-        wait_until(lambda: (answer := served.post({}, **tick))[0] == rejected[0] and rejected[1] in answer[1])
+        wait_until(lambda: is_rejected_login(*served.post({}, **tick)))
         (tmp_path / "password").write_text(vcsim.password)
         wait_for_all(sink, administrator)
 
@@ -281,17 +284,17 @@ def test_at_most_once_starts_now_and_never_repeats(
 def test_selected_types_and_entities_only(
     environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
-    machine = administrator.vms[0]
-    administrator.power_off(machine)
-    administrator.power_on(machine)
+    vm = administrator.vms[0]
+    administrator.power_off(vm)
+    administrator.power_on(vm)
     poller = create(
-        {**environ, "EVENT_TYPES": "VmPoweredOffEvent,VmPoweredOnEvent", "ENTITY": f"VirtualMachine/{machine._moId}"}
+        {**environ, "EVENT_TYPES": "VmPoweredOffEvent,VmPoweredOnEvent", "ENTITY": f"VirtualMachine/{vm._moId}"}
     )
     poller.handle(TICK)
     poller.close()
     types = [request.headers["ce-type"].split(".")[-2] for request in sink.accepted]
     assert set(types) == {"VmPoweredOffEvent", "VmPoweredOnEvent"}
-    assert {request.headers["ce-subject"] for request in sink.accepted} == {f"VirtualMachine/{machine._moId}"}
+    assert {request.headers["ce-subject"] for request in sink.accepted} == {f"VirtualMachine/{vm._moId}"}
 
 
 def test_metrics_count_events_and_show_the_state(

@@ -72,9 +72,9 @@ def test_restart_delivers_the_events_posted_meanwhile_once(
     first = pollers(environ)
     first.handle(TICK)
     first.close()
-    machines = administrator.vms
+    vms = administrator.vms
     for number in range(100):
-        administrator.post(f"while down {number}", machines[number % len(machines)])
+        administrator.post(f"while down {number}", vms[number % len(vms)])
     pollers(environ).handle(TICK)
     assert len(sink.ids) == len(set(sink.ids))
     assert sorted(sink.ids) == [key for key in administrator.event_keys() if key <= max(sink.ids)]
@@ -84,16 +84,16 @@ def test_restart_delivers_the_events_posted_meanwhile_once(
 def test_backlog_arrives_in_order_for_every_entity(
     pollers: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
-    machines = administrator.vms
+    vms = administrator.vms
     for number in range(900):
-        administrator.post(f"backlog {number}", machines[number % len(machines)])
+        administrator.post(f"backlog {number}", vms[number % len(vms)])
     pollers(environ).handle(TICK)
     by_entity: dict[str, list[int]] = defaultdict(list)
     for request in sink.accepted:
         by_entity[request.headers.get("ce-subject", "")].append(int(request.id))
     assert sum(b"backlog" in request.body for request in sink.accepted) == 900
     assert all(keys == sorted(keys) for keys in by_entity.values())
-    assert len(by_entity) > len(machines)
+    assert len(by_entity) > len(vms)
 
 
 def test_following_poller_needs_no_ticks(
@@ -168,7 +168,7 @@ def test_certificate_is_verified_by_default(pollers: Any, environ: dict[str, str
     assert sink.requests == []
 
 
-def test_xml_is_sent_when_asked_for(pollers: Any, environ: dict[str, str], sink: Recorder) -> None:
+def test_xml_is_sent_if_configured(pollers: Any, environ: dict[str, str], sink: Recorder) -> None:
     pollers(environ, PAYLOAD_ENCODING="application/xml").handle(TICK)
     assert {request.headers["content-type"] for request in sink.accepted} == {"application/xml"}
     assert sink.accepted[0].body.startswith(b"<")

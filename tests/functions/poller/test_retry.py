@@ -136,5 +136,5 @@ dates = st.from_regex(r"(Mon|Tue|x)?,? ?[0-9]{0,3} (Jan|Feb|Foo)? ?[0-9]{0,12} [
 @given(st.text() | dates, st.floats(0, 4e9))
 @example(",", NOW)
 @example("0 0 0 0", NOW)
-def test_malformed_retry_after_is_no_delay_and_no_error(value: str, now: float) -> None:
+def test_malformed_retry_after_neither_delays_nor_raises(value: str, now: float) -> None:
     assert 0 <= parse_retry_after(value, now) <= MAX_RETRY_AFTER_SECONDS

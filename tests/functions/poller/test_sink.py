@@ -100,13 +100,13 @@ def test_event_goes_to_the_dead_letter_sink_after_its_attempts(sinks: Any, recei
 
 
 def test_sink_that_is_down_is_retried_despite_a_dead_letter_sink(sinks: Any) -> None:
-    with Recorder() as gone:
-        port = gone.port
+    with Recorder() as stopped:
+        port = stopped.port
     with Recorder() as dead_letters:
         sink = sinks(f"http://127.0.0.1:{port}/", DEAD_LETTER_SINK=dead_letters.url, SINK_MAX_ATTEMPTS="2")
         sink.send(deliveries(20))
         assert not sink.in_flight.wait_idle(0.5)
-        assert "refused" in sink.failing or "Connect" in sink.failing
+        assert "Connect" in sink.failing
         with Recorder(port=port) as back:
             assert sink.in_flight.wait_idle(10)
             assert sorted(back.ids) == list(range(20))
