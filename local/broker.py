@@ -1,9 +1,9 @@
-"""The Broker: an ingress that takes CloudEvents, and for each Trigger a dispatcher that delivers what it selects.
+"""The Broker: an ingress that accepts CloudEvents, and for each Trigger a dispatcher that delivers those it selects.
 
-One HTTP server for every Broker, at `/<namespace>/<name>`. As with Knative's InMemoryChannel and its annotation
-`async-handler`, an event is acknowledged (202) when it is accepted, not when it is delivered, and nothing survives a
-restart. Unlike there, memory is bounded: what is accepted and not yet settled has a limit in number and bytes, and
-beyond it the ingress answers 429.
+One HTTP server serves every Broker, at `/<namespace>/<name>`. As with Knative's InMemoryChannel and its annotation
+`async-handler`, an event is acknowledged (202) when it is accepted, not when it is delivered, and no event survives a
+restart. Unlike there, memory is bounded: the number and the bytes of pending events have a limit, beyond which the
+ingress answers 429.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from local.delivery import LONGEST_REASON_BYTES, Failure, Retries, dead_letter
+from local.delivery import MAX_REASON_BYTES, Failure, Retries, dead_letter
 from local.event import REPLY, Event, from_http, to_http
 from local.objects import Name
 from pipeline.cloudevents import NotACloudEvent, is_event
@@ -29,25 +29,26 @@ Outcome = TypeVar("Outcome")
 
 TTL = "knativebrokerttl"
 FIRST_TTL = 255
-"""How often an event may pass through a Broker as a reply to itself, before it counts as a loop."""
+"""The number of times that an event may pass through a Broker as a reply to itself. After that it is a loop."""
 
-ANSWER_BYTES = 16 * 1024 * 1024
-"""How much of a subscriber's answer is taken into memory."""
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+"""The maximum size of a subscriber's response."""
 
 SERVING_SECONDS = 300.0
-"""How long Knative Serving lets a request to a Service last; it ends one without a `timeout`, with 504."""
+"""The maximum duration of a request to a Service. Knative Serving answers 504 after it, also without a `timeout`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """How much a Broker holds and does at once."""
+    """The limits of one Broker."""
 
     events: int = 20_000
-    """Accepted events that are not yet delivered or given up."""
+    """Pending events: accepted, and not yet delivered or given up."""
     bytes: int = 128 * 1024 * 1024
-    """The same in bytes; one event can be no larger."""
+    """The size of all pending events, and so of one event."""
     requests: int = 32
-    """Requests under way for each Trigger. Waiting to retry is none, so a broken event does not block the others."""
+    """Requests under way for each Trigger. An event that waits for its retry does not count, so that it does not block
+    the others."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,25 +60,25 @@ class Subscription:
     url: str
     retries: Retries = dataclasses.field(default_factory=Retries)
     dead_letter_url: str = ""
-    """Where an event goes that could not be delivered; "" drops it, with a log line."""
+    """The address for events that could not be delivered. With "" they are dropped and logged."""
 
 
 @dataclasses.dataclass
 class Counts:
-    """What happened at a Broker since it was started."""
+    """The counts of a Broker since it started."""
 
     received: int = 0
     """Events accepted."""
-    refused: int = 0
+    rejected: int = 0
     """Events answered 429 because the Broker was full."""
     delivered: int = 0
-    """Deliveries that a subscriber took."""
+    """Deliveries that a subscriber accepted."""
     failed: int = 0
     """Deliveries given up after all retries."""
     dead_lettered: int = 0
-    """Of those, the ones that the dead-letter sink took."""
+    """Failed deliveries that the dead-letter sink accepted."""
     pending: int = 0
-    """Accepted events that are not settled at every Trigger yet."""
+    """Accepted events that are not yet delivered or given up at every Trigger."""
 
 
 class Broker:
@@ -90,33 +91,35 @@ class Broker:
         self.counts = Counts()
         self._limits = limits
         self._bytes = 0
-        self._dispatchers = [Dispatcher(each, url, session, limits.requests, self.counts) for each in subscriptions]
+        self._dispatchers = [
+            Dispatcher(subscription, url, session, limits.requests, self.counts) for subscription in subscriptions
+        ]
         self._deliveries: set[asyncio.Task[None]] = set()
 
     def accept(self, event: Event) -> bool:
-        """Take *event* for delivery; False if the Broker is full."""
+        """Accept *event* for delivery. Return False if the Broker is full."""
         size = event.size()
         if self.counts.pending >= self._limits.events or self._bytes + size > self._limits.bytes:
-            self.counts.refused += 1
+            self.counts.rejected += 1
             return False
         self.counts.received += 1
-        seen = event.with_attributes(**{TTL: None}).attributes
-        selected = [dispatcher for dispatcher in self._dispatchers if dispatcher.subscription.matches(seen)]
+        attributes = event.with_attributes(**{TTL: None}).attributes
+        selected = [dispatcher for dispatcher in self._dispatchers if dispatcher.subscription.matches(attributes)]
         if selected:
             self.counts.pending += 1
             self._bytes += size
-            task = asyncio.create_task(self._settle(event, selected, size))
+            task = asyncio.create_task(self._deliver(event, selected, size))
             self._deliveries.add(task)
             task.add_done_callback(self._deliveries.discard)
         return True
 
     async def close(self) -> None:
-        """Drop what is not delivered yet."""
+        """Drop the events that are not delivered yet."""
         for task in self._deliveries:
             task.cancel()
         await asyncio.gather(*self._deliveries, return_exceptions=True)
 
-    async def _settle(self, event: Event, dispatchers: Sequence["Dispatcher"], size: int) -> None:
+    async def _deliver(self, event: Event, dispatchers: Sequence["Dispatcher"], size: int) -> None:
         try:
             await asyncio.gather(*(dispatcher.deliver(event) for dispatcher in dispatchers))
         finally:
@@ -125,12 +128,12 @@ class Broker:
 
 
 class Dispatcher:
-    """Delivers one Trigger's events: to its subscriber, replies to the Broker, what failed to the dead letters."""
+    """Delivers one Trigger's events to its subscriber, replies to the Broker, and failed events to the dead letters."""
 
     def __init__(
         self, subscription: Subscription, broker_url: str, session: aiohttp.ClientSession, requests: int, counts: Counts
     ) -> None:
-        """*requests* is how many may be under way at once; *counts* is the Broker's, to add to."""
+        """Deliver with at most *requests* at the same time, and add to *counts*, which are the Broker's."""
         self.subscription = subscription
         self._broker_url = broker_url
         self._session = session
@@ -138,12 +141,12 @@ class Dispatcher:
         self._counts = counts
 
     async def deliver(self, event: Event) -> None:
-        """Deliver *event*, however often that must be tried, or give it up."""
+        """Deliver *event* with all its retries, or give it up."""
         url, outcome = self.subscription.url, await self._retried(lambda: self._call(event))
         if not isinstance(outcome, Failure):
             self._counts.delivered += 1
         if isinstance(outcome, Event):
-            # The reply inherits the time to live, which the ingress then lowers: that ends loops.
+            # The reply inherits the time to live, and the ingress lowers it. That ends loops.
             reply = outcome.with_attributes(**{TTL: event.attributes[TTL]})
             url, outcome = self._broker_url, await self._retried(lambda: self._pass_on(reply, self._broker_url))
         if isinstance(outcome, Failure):
@@ -151,25 +154,25 @@ class Dispatcher:
             await self._give_up(event, url, outcome)
 
     async def _give_up(self, event: Event, url: str, failure: Failure) -> None:
-        """Report what *url* did not take, and send it to the dead-letter sink if there is one."""
-        told = {"trigger": str(self.subscription.name), "id": event.attributes["id"], "to": url}
-        answer = cut(failure.body.decode(errors="replace"))
-        log.warning("event not delivered", **told, status=failure.status, answer=answer)
-        if len(failure.body) > LONGEST_REASON_BYTES:
-            log.error("answer longer than Knative's dispatcher survives", **told, most_bytes=LONGEST_REASON_BYTES)
+        """Log that *url* did not accept the event, and send it to the dead-letter sink if there is one."""
+        logged = {"trigger": str(self.subscription.name), "id": event.attributes["id"], "to": url}
+        response = cut(failure.body.decode(errors="replace"))
+        log.warning("event not delivered", **logged, status=failure.status, response=response)
+        if len(failure.body) > MAX_REASON_BYTES:
+            log.error("response longer than Knative's dispatcher survives", **logged, max_bytes=MAX_REASON_BYTES)
         sink = self.subscription.dead_letter_url
         if not sink:
-            log.error("event lost: there is no dead-letter sink", **told)
+            log.error("event lost: there is no dead-letter sink", **logged)
             return
-        letter = dead_letter(event, url, failure)
-        refusal = await self._retried(lambda: self._pass_on(letter, sink))
-        if refusal is None:
+        dead = dead_letter(event, url, failure)
+        sink_failure = await self._retried(lambda: self._pass_on(dead, sink))
+        if sink_failure is None:
             self._counts.dead_lettered += 1
         else:
-            log.error("event lost: the dead-letter sink failed, too", **told, sink=sink, status=refusal.status)
+            log.error("event lost: the dead-letter sink failed, too", **logged, sink=sink, status=sink_failure.status)
 
     async def _retried(self, attempt: Callable[[], Awaitable[Outcome | Failure]]) -> Outcome | Failure:
-        """What *attempt* comes to, repeated as the delivery spec says while it fails in a way that may pass."""
+        """Return the outcome of *attempt*, retried by the delivery spec."""
         retries = self.subscription.retries
         for retries_done in range(retries.maximum):
             outcome = await attempt()
@@ -179,60 +182,58 @@ class Dispatcher:
         return await attempt()
 
     async def _call(self, event: Event) -> Event | Failure | None:
-        """Send to the subscriber, once: its reply, None if it has none, or a failure."""
-        sent = event.with_attributes(**{TTL: None})
-        answer = await self._post(
-            self.subscription.url, *to_http(sent, structured=self.subscription.retries.structured)
-        )
-        if not answer.is_success():
+        """Send to the subscriber, once. Return its reply, None if it has none, or the failure."""
+        message = to_http(event.with_attributes(**{TTL: None}), structured=self.subscription.retries.structured)
+        response = await self._post(self.subscription.url, *message)
+        if not response.is_success():
             # A 304 comes without a reason on Knative, which loses it on the way from its filter to its dispatcher.
-            return Failure(answer.status, answer.body, answer.described and answer.status != 304)
-        if not answer.body and not is_event(answer.headers):
+            return Failure(response.status, response.body, response.described and response.status != 304)
+        if not response.body and not is_event(response.headers):
             return None
         try:
-            return from_http(answer.headers, answer.body, REPLY)
+            return from_http(response.headers, response.body, REPLY)
         except NotACloudEvent as error:
-            # Knative's filter turns a success that says something else than an event into 502, and it is retried.
-            reason = f"the response {answer.status} has a body that is {error}"
+            # Knative's filter turns a success with a body that is not an event into 502, and it is retried.
+            reason = f"the response {response.status} has a body that is {error}"
             return Failure(502, reason.encode(), described=False)
 
     async def _pass_on(self, event: Event, url: str) -> Failure | None:
-        """Send to a dead-letter sink or back to the Broker, once; what a success says does not matter."""
-        answer = await self._post(url, *to_http(event))
-        return None if answer.is_success() else Failure(answer.status, answer.body)
+        """Send to a dead-letter sink or back to the Broker, once. The body of a success does not matter."""
+        response = await self._post(url, *to_http(event))
+        return None if response.is_success() else Failure(response.status, response.body)
 
-    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> "_Answer":
+    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> "_Response":
         timeout = self.subscription.retries.timeout_seconds
         limit = aiohttp.ClientTimeout(total=timeout or SERVING_SECONDS)
         try:
             async with (
                 self._slots,
-                self._session.post(url, data=body, headers={**headers, **_ASKED}, timeout=limit) as response,
+                self._session.post(url, data=body, headers={**headers, **_PREFER_REPLY}, timeout=limit) as response,
             ):
-                return _Answer(response.status, response.headers, await _read(response))
+                return _Response(response.status, response.headers, await _read(response))
         except TimeoutError:
             if timeout is None:
-                return _Answer(504, {}, b"request timeout")
-            return _Answer(500, {}, b"dispatch error: timeout", described=False)
+                return _Response(504, {}, b"request timeout")
+            return _Response(500, {}, b"dispatch error: timeout", described=False)
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: no header can hold an attribute
-            return _Answer(500, {}, f"dispatch error: {error}".encode())
+            return _Response(500, {}, f"dispatch error: {error}".encode())
 
 
-_ASKED = {"prefer": "reply"}
+_PREFER_REPLY = {"prefer": "reply"}
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The body. Raises ValueError if it is longer than any reply should be."""
+    """Return the body. Raises `ValueError` if it is longer than `MAX_RESPONSE_BYTES`."""
     body = bytearray()
     async for part in response.content.iter_chunked(64 * 1024):
         body += part
-        if len(body) > ANSWER_BYTES:
-            raise ValueError(f"the answer is longer than {ANSWER_BYTES} bytes")
+        if len(body) > MAX_RESPONSE_BYTES:
+            raise ValueError(f"the response is longer than {MAX_RESPONSE_BYTES} bytes")
     return bytes(body)
 
 
-class _Answer(NamedTuple):
-    """What came back from a POST; status 500 if nothing did."""
+class _Response(NamedTuple):
+    """The response to a POST, with the status 500 if there was none."""
 
     status: int
     headers: Mapping[str, str]
@@ -244,7 +245,7 @@ class _Answer(NamedTuple):
 
 
 class BrokerServer:
-    """The ingress of every Broker, and the connections over which they deliver. Lives in one event loop."""
+    """The ingress of every Broker, and the connections for deliveries. Lives in one event loop."""
 
     def __init__(self, limits: Limits = Limits()) -> None:
         self._limits = limits
@@ -254,8 +255,8 @@ class BrokerServer:
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int = 0) -> None:
-        """Listen on 127.0.0.1; *port* 0 picks a free one."""
-        # A Trigger's own limit bounds the connections. No Content-Type is made up for an event without data.
+        """Listen on 127.0.0.1. *port* 0 picks a free one."""
+        # Each Trigger's limit bounds the connections. An event without data gets no Content-Type.
         connector = aiohttp.TCPConnector(limit=0)
         self._session = aiohttp.ClientSession(connector=connector, skip_auto_headers=["Content-Type"])
         application = web.Application(client_max_size=self._limits.bytes)
@@ -268,26 +269,26 @@ class BrokerServer:
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """The connections to subscribers and sinks, once `start` was called."""
+        """The connections to subscribers and sinks. Raises `RuntimeError` before `start`."""
         if self._session is None:
             raise RuntimeError("the Broker's server is not started")
         return self._session
 
     def url(self, name: Name) -> str:
-        """Where the Broker *name* takes events."""
+        """Return the address at which the Broker *name* accepts events."""
         return f"{self._address}/{name.namespace}/{name.name}"
 
     def add(self, name: Name, subscriptions: Sequence[Subscription]) -> Broker:
-        """Open the Broker *name*, whose events go to *subscriptions*."""
+        """Open and return the Broker *name*, whose events go to *subscriptions*."""
         self._brokers[name] = Broker(self.url(name), subscriptions, self.session, self._limits)
         return self._brokers[name]
 
     def counts(self) -> dict[Name, Counts]:
-        """What happened so far, by Broker."""
+        """Return a copy of each Broker's counts."""
         return {name: dataclasses.replace(broker.counts) for name, broker in self._brokers.items()}
 
     async def close(self) -> None:
-        """Stop listening, and drop what is not delivered yet; also when `start` did not get to its end."""
+        """Stop listening, and drop the events that are not delivered yet. Also works if `start` failed."""
         if self._runner is not None:
             await self._runner.cleanup()
         for broker in self._brokers.values():
@@ -296,11 +297,11 @@ class BrokerServer:
             await self._session.close()
 
     async def _ingress(self, request: web.Request) -> web.Response:
-        """Answer as `pkg/broker/ingress` does, and say why."""
+        """Answer as `pkg/broker/ingress` does, with a reason."""
         if request.method == "OPTIONS":
             return web.Response(headers={**_ALLOW, "WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "*"})
         if request.method != "POST":
-            return web.Response(status=405, headers=_ALLOW, text="a Broker takes POST only\n")
+            return web.Response(status=405, headers=_ALLOW, text="a Broker accepts POST only\n")
         parts = request.raw_path.removesuffix("/").split("/")
         if parts == [""]:
             return web.Response(status=404, text="a Broker is at /<namespace>/<name>\n")
@@ -314,9 +315,9 @@ class BrokerServer:
         if broker is None:
             return web.Response(status=404, text=f"there is no Broker {parts[1]}/{parts[2]}\n")
         if event.attributes[TTL] == "0":
-            return web.Response(status=400, text=f"the event went round {FIRST_TTL} times; dropped as a loop\n")
+            return web.Response(status=400, text=f"the event passed {FIRST_TTL} times: it is a loop\n")
         if not broker.accept(event):
-            return web.Response(status=429, headers={"Retry-After": "1"}, text="the Broker is full; try again\n")
+            return web.Response(status=429, headers={"Retry-After": "1"}, text="the Broker is full, retry later\n")
         return web.Response(status=202)
 
 
@@ -324,7 +325,7 @@ _ALLOW = {"Allow": "POST, OPTIONS"}
 
 
 def _arrived(event: Event) -> Event:
-    """*event* with what the ingress adds: when it came, and how often it may still come back."""
+    """Return *event* with the time of arrival and the time to live, as the ingress adds them."""
     now = datetime.datetime.now(datetime.UTC)
     arrival = f"{now:%Y-%m-%dT%H:%M:%S.%f}".rstrip("0").rstrip(".") + "Z"
     try:

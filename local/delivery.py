@@ -1,4 +1,4 @@
-"""How hard the Broker tries to deliver: Knative's delivery spec and its arithmetic (`pkg/kncloudevents`, v0.47).
+"""Knative's delivery spec: retries, pauses and dead letters (`pkg/kncloudevents`, v0.47).
 
 Pure: no clock and no network.
 """
@@ -12,8 +12,8 @@ from local.fields import Field
 
 _ERROR_DATA_LIMIT = 1024
 
-LONGEST_REASON_BYTES = _ERROR_DATA_LIMIT * 3 // 4
-"""How long a failure's body may be. Of one byte more the base64 does not fit, and Knative 0.47's dispatcher panics."""
+MAX_REASON_BYTES = _ERROR_DATA_LIMIT * 3 // 4
+"""The maximum size of a failure's body. The base64 of a longer one makes Knative 0.47's dispatcher panic."""
 
 _PERIOD = re.compile(
     r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d)?)S)?)?",
@@ -24,19 +24,19 @@ _UNIT_SECONDS = {"days": 86_400.0, "hours": 3_600.0, "minutes": 60.0, "seconds":
 
 @dataclasses.dataclass(frozen=True)
 class Retries:
-    """How often a request is repeated, and the pauses before each."""
+    """The number of retries of a request, and the pause before each."""
 
     maximum: int = 0
     policy: str = ""
-    """`linear` or `exponential`; "" is no pause, as Knative has it when either policy or delay is missing."""
+    """`linear` or `exponential`. "" means no pause, as in Knative if either policy or delay is missing."""
     delay_seconds: float = 0.0
     timeout_seconds: float | None = None
-    """For each request; None leaves it to the subscriber's own limit."""
+    """For each request. None leaves it to the subscriber's own limit."""
     structured: bool = False
-    """Whether the subscriber gets structured events (`format: json`)."""
+    """True if the subscriber gets structured events (`format: json`)."""
 
     def pause_seconds(self, retries_done: int) -> float:
-        """The pause before the next retry. Knative counts from 0, so the first linear pause is none."""
+        """Return the pause before the next retry. Knative counts from 0, so the first linear pause is 0."""
         match self.policy:
             case "exponential":
                 return self.delay_seconds * 2.0**retries_done
@@ -48,22 +48,22 @@ class Retries:
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """Why an event was not taken."""
+    """The reason why an event was not accepted."""
 
     status: int
-    """The HTTP status; 500 if there was no answer."""
+    """The HTTP status, or 500 without a response."""
     body: bytes
     described: bool = True
-    """Whether Knative can say where it failed. Not so when `timeout` ended the request or the answer was no CloudEvent:
-    its dispatcher then lacks the note from the broker's filter that it makes the `knativeerror*` extensions from."""
+    """True if Knative adds `knativeerror*` to the dead letter. It does not if `timeout` ended the request or the
+    response was not a CloudEvent, because then its dispatcher lacks the headers from the Broker's filter."""
 
     def is_retried(self) -> bool:
-        """5xx (which no answer at all counts as), 404 (a pod is starting), 408, 409 and 429."""
+        """Return True for 5xx (also without a response), 404 (a pod is starting), 408, 409 and 429."""
         return self.status >= 500 or self.status in (404, 408, 409, 429)
 
 
 def dead_letter(event: Event, destination: str, failure: Failure) -> Event:
-    """*event* as the dead-letter sink gets it: where it failed, with which status, and the answer's start in base64."""
+    """Return *event* for the dead-letter sink: with destination, status, and the start of the response in base64."""
     if not failure.described:
         return event
     return event.with_attributes(
@@ -74,14 +74,14 @@ def dead_letter(event: Event, destination: str, failure: Failure) -> Event:
 
 
 def read_retries(field: Field) -> Retries:
-    """A delivery spec's retries; its `deadLetterSink` is the caller's to read."""
+    """Return the retries of a delivery spec. The caller reads its `deadLetterSink`."""
     field.only("retry", "backoffPolicy", "backoffDelay", "timeout", "format", "deadLetterSink", "retryAfterMax")
     if field["retryAfterMax"]:
-        field["retryAfterMax"].reject("Knative refuses this unless its alpha feature delivery-retryafter is on")
+        field["retryAfterMax"].reject("Knative rejects this unless its alpha feature delivery-retryafter is on")
     delay = read_period(field["backoffDelay"])
     timeout = read_period(field["timeout"])
     if timeout == 0:
-        field["timeout"].reject("must be longer than nothing")
+        field["timeout"].reject("must be longer than 0")
     policy = field["backoffPolicy"].one_of("linear", "exponential")
     return Retries(
         maximum=field["retry"].number(0, minimum=0),
@@ -93,14 +93,14 @@ def read_retries(field: Field) -> Retries:
 
 
 def read_period(field: Field) -> float | None:
-    """Seconds of an ISO 8601 duration of days and less, or None if it is not set."""
+    """Return the seconds of an ISO 8601 duration of days and less, or None if it is not set."""
     text = field.text()
     if not text:
         return None
     match = _PERIOD.fullmatch(text)
-    found = {unit: number for unit, number in match.groupdict().items() if number} if match else {}
-    if not found:
-        # Knative keeps tenths of a second and drops the rest without a word.
+    numbers = {unit: number for unit, number in match.groupdict().items() if number} if match else {}
+    if not numbers:
+        # Knative keeps tenths of a second and drops the rest silently.
         field.reject(f"is {text!r}, not a duration as PT0.2S, PT30S or PT1H30M (tenths of a second at the finest)")
         return None
-    return sum(_UNIT_SECONDS[unit] * float(number) for unit, number in found.items())
+    return sum(_UNIT_SECONDS[unit] * float(number) for unit, number in numbers.items())

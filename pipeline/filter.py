@@ -18,90 +18,90 @@ _GO_ZERO_TIME = "0001-01-01T00:00:00Z"
 
 
 class FilterError(PermanentError):
-    """The filter is unusable. *faults* has a pair of field path and message for each fault."""
+    """The filter is unusable. *errors* has a pair of field path and message for each error."""
 
-    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("the filter is not usable: " + "; ".join(f"{path}: {fault}" for path, fault in self.faults))
+    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("the filter is not usable: " + "; ".join(f"{path}: {error}" for path, error in self.errors))
 
 
 def compile_filter(spec: Mapping[str, object]) -> Matches:
     """Return the filter of a Trigger's *spec*: its `filters` if it has any, else its `filter`, else one that selects
     all.
 
-    Other fields of *spec* are ignored. Raises `FilterError` with every fault, with paths relative to *spec*.
+    Other fields of *spec* are ignored. Raises `FilterError` with every error, with paths relative to *spec*.
     """
-    faults: list[tuple[str, str]] = []
+    errors: list[tuple[str, str]] = []
     filters = spec.get("filters")
     if filters is not None and not isinstance(filters, list):
-        faults.append(("filters", "is not a list"))
-    # Read both even if only one is used, because a fault in the other is also a mistake.
-    by_attributes = _attributes_filter(spec.get("filter"), faults)
-    by_dialects = _all_of(filters, "filters", faults) if isinstance(filters, list) and filters else None
-    if faults:
-        raise FilterError(faults)
+        errors.append(("filters", "is not a list"))
+    # Read both even if only one is used, because an error in the other is also a mistake.
+    by_attributes = _attributes_filter(spec.get("filter"), errors)
+    by_dialects = _all_of(filters, "filters", errors) if isinstance(filters, list) and filters else None
+    if errors:
+        raise FilterError(errors)
     return by_dialects or by_attributes
 
 
-def _attributes_filter(value: object, faults: list[tuple[str, str]]) -> Matches:
+def _attributes_filter(value: object, errors: list[tuple[str, str]]) -> Matches:
     """Return the filter of `filter.attributes`. All must be equal. The value "" matches any value of the attribute."""
     if value is None:
         return _everything
     if not isinstance(value, dict) or not set(value) <= {"attributes"}:
-        faults.append(("filter", "has something other than attributes"))
+        errors.append(("filter", "has something other than attributes"))
         return _everything
-    expected = _attribute_values(value.get("attributes") or {}, "filter.attributes", faults, empty_means_any=True)
+    expected = _attribute_values(value.get("attributes") or {}, "filter.attributes", errors, empty_means_any=True)
     return lambda event: all(
         _attribute(event, name) == text if text else bool(_attribute(event, name)) for name, text in expected.items()
     )
 
 
-def _dialect(value: object, path: str, faults: list[tuple[str, str]]) -> Matches:
+def _dialect(value: object, path: str, errors: list[tuple[str, str]]) -> Matches:
     """Return the filter of one expression in `filters`: an object with exactly one dialect."""
     if not isinstance(value, dict) or len(value) != 1:
-        faults.append((path, f"is not exactly one of {', '.join([*_COMPARISONS, *_COMBINATIONS])}"))
+        errors.append((path, f"is not exactly one of {', '.join([*_COMPARISONS, *_COMBINATIONS])}"))
         return _everything
     [(name, operand)] = value.items()
     path = f"{path}.{name}"
     if name in _COMPARISONS:
-        return _comparison(_COMPARISONS[name], operand, path, faults)
+        return _comparison(_COMPARISONS[name], operand, path, errors)
     if name in _COMBINATIONS:
-        return _COMBINATIONS[name](operand, path, faults)
-    faults.append(
+        return _COMBINATIONS[name](operand, path, errors)
+    errors.append(
         (path, "the dialect cesql is not supported" if name == "cesql" else "is not a dialect that Knative knows")
     )
     return _everything
 
 
 def _comparison(
-    compare: Callable[[str, str], bool], operand: object, path: str, faults: list[tuple[str, str]]
+    compare: Callable[[str, str], bool], operand: object, path: str, errors: list[tuple[str, str]]
 ) -> Matches:
-    expected = _attribute_values(operand, path, faults)
+    expected = _attribute_values(operand, path, errors)
     if not expected:
-        faults.append((path, "names no attribute"))
+        errors.append((path, "names no attribute"))
     return lambda event: all(compare(_attribute(event, name), text) for name, text in expected.items())
 
 
-def _all_of(operand: object, path: str, faults: list[tuple[str, str]]) -> Matches:
-    parts = _dialects(operand, path, faults)
+def _all_of(operand: object, path: str, errors: list[tuple[str, str]]) -> Matches:
+    parts = _dialects(operand, path, errors)
     return lambda event: all(part(event) for part in parts)
 
 
-def _any_of(operand: object, path: str, faults: list[tuple[str, str]]) -> Matches:
-    parts = _dialects(operand, path, faults)
+def _any_of(operand: object, path: str, errors: list[tuple[str, str]]) -> Matches:
+    parts = _dialects(operand, path, errors)
     return lambda event: any(part(event) for part in parts)
 
 
-def _not(operand: object, path: str, faults: list[tuple[str, str]]) -> Matches:
-    part = _dialect(operand, path, faults)
+def _not(operand: object, path: str, errors: list[tuple[str, str]]) -> Matches:
+    part = _dialect(operand, path, errors)
     return lambda event: not part(event)
 
 
-def _dialects(operand: object, path: str, faults: list[tuple[str, str]]) -> list[Matches]:
+def _dialects(operand: object, path: str, errors: list[tuple[str, str]]) -> list[Matches]:
     if not isinstance(operand, list) or not operand:
-        faults.append((path, "is not a list with at least one expression"))
+        errors.append((path, "is not a list with at least one expression"))
         return []
-    return [_dialect(value, f"{path}[{index}]", faults) for index, value in enumerate(operand)]
+    return [_dialect(value, f"{path}[{index}]", errors) for index, value in enumerate(operand)]
 
 
 _COMPARISONS: dict[str, Callable[[str, str], bool]] = {
@@ -113,19 +113,19 @@ _COMBINATIONS = {"all": _all_of, "any": _any_of, "not": _not}
 
 
 def _attribute_values(
-    value: object, path: str, faults: list[tuple[str, str]], *, empty_means_any: bool = False
+    value: object, path: str, errors: list[tuple[str, str]], *, empty_means_any: bool = False
 ) -> dict[str, str]:
     """Return the attribute names and the texts to compare with."""
     if not isinstance(value, dict):
-        faults.append((path, "is not a set of attribute names and values"))
+        errors.append((path, "is not a set of attribute names and values"))
         return {}
     for name, text in value.items():
         if not isinstance(name, str) or not _ATTRIBUTE_NAME.fullmatch(name):
-            faults.append((f"{path}.{name}", "is not an attribute name: a-z, then a-z and 0-9"))
+            errors.append((f"{path}.{name}", "is not an attribute name: a-z, then a-z and 0-9"))
         elif not isinstance(text, str):
-            faults.append((f"{path}.{name}", f"is {text!r}, not a text. Quote it"))
+            errors.append((f"{path}.{name}", f"is {text!r}, not a text. Quote it"))
         elif not text and not empty_means_any:
-            faults.append((f"{path}.{name}", "is empty"))
+            errors.append((f"{path}.{name}", "is empty"))
     return value
 
 

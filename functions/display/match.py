@@ -24,7 +24,7 @@ _ENDS = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken
 def count(trigger: str, events: Iterable[Held]) -> tuple[int, int]:
     """(matching, looked at). *trigger* is YAML: a whole Trigger, its spec, or only `filter` or `filters`.
 
-    Raises `PermanentError` (`FilterError` for a filter that Knative would not take) saying what is wrong.
+    Raises `PermanentError` with the reason, and `FilterError` for a filter that Knative does not accept.
     """
     matches = compile_filter(_spec(trigger))
     verdicts = [matches(json.loads(held.attributes)) for held in events]

@@ -62,7 +62,7 @@ def read_trigger(name: Name, document: Field) -> Trigger:
     try:
         matches = compile_filter(spec.value if isinstance(spec.value, dict) else {})
     except FilterError as error:
-        for path, reason in error.faults:
+        for path, reason in error.errors:
             spec[path].reject(reason)
     return Trigger(
         name,

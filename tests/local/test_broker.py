@@ -1,4 +1,4 @@
-"""The Broker over real HTTP: what the ingress answers, and what reaches subscribers and dead-letter sinks."""
+"""The Broker over real HTTP: the ingress's responses, and what reaches subscribers and dead-letter sinks."""
 
 import asyncio
 import base64
@@ -20,12 +20,12 @@ from tests.support.waiting import wait_until_async
 
 NAME = Name("default", "main")
 EVERYTHING = compile_filter({})
-ONCE = Retries()
+NO_RETRIES = Retries()
 USUAL = Limits()
 MakeSubscriber = Callable[..., Recorder]
 
 
-def to(url: str, *, name: str = "one", retries: Retries = ONCE, dead_letter_url: str = "") -> Subscription:
+def to(url: str, *, name: str = "one", retries: Retries = NO_RETRIES, dead_letter_url: str = "") -> Subscription:
     return Subscription(Name("default", name), EVERYTHING, url, retries, dead_letter_url)
 
 
@@ -152,7 +152,7 @@ def test_subscriber_gets_the_event_with_its_arrival_and_without_the_brokers_own_
     assert "cookie" not in request.headers
 
 
-def test_structured_format_is_sent_when_asked_for(subscriber: MakeSubscriber) -> None:
+def test_structured_format_is_sent_if_the_trigger_has_it(subscriber: MakeSubscriber) -> None:
     there = subscriber()
 
     delivered(
@@ -207,7 +207,7 @@ def test_waiting_retries_do_not_hold_up_other_events(subscriber: MakeSubscriber)
     asyncio.run(run())
 
 
-def test_requests_at_once_are_bounded_for_each_trigger(subscriber: MakeSubscriber) -> None:
+def test_concurrent_requests_are_bounded_for_each_trigger(subscriber: MakeSubscriber) -> None:
     there = subscriber()
     there.gate.clear()
 
@@ -238,7 +238,7 @@ def test_failed_delivery_is_repeated_until_it_succeeds(subscriber: MakeSubscribe
     assert broker.counts.failed == 0
 
 
-def test_refusal_for_good_is_not_repeated_and_goes_to_the_dead_letter_sink(subscriber: MakeSubscriber) -> None:
+def test_permanent_failure_goes_to_the_dead_letter_sink(subscriber: MakeSubscriber) -> None:
     there, sink = subscriber(lambda _: Response(400, b"no such virtual machine")), subscriber()
 
     broker = delivered(
@@ -248,13 +248,13 @@ def test_refusal_for_good_is_not_repeated_and_goes_to_the_dead_letter_sink(subsc
         b"data",
     )
 
-    letter = sink.next()
+    dead_letter = sink.next()
     assert len(there.requests) == 1
     assert broker.counts.failed == 1
-    assert letter.body == b"data"
-    assert letter.headers["ce-knativeerrordest"] == there.url
-    assert letter.headers["ce-knativeerrorcode"] == "400"
-    assert base64.b64decode(letter.headers["ce-knativeerrordata"]) == b"no such virtual machine"
+    assert dead_letter.body == b"data"
+    assert dead_letter.headers["ce-knativeerrordest"] == there.url
+    assert dead_letter.headers["ce-knativeerrorcode"] == "400"
+    assert base64.b64decode(dead_letter.headers["ce-knativeerrordata"]) == b"no such virtual machine"
 
 
 def test_exhausted_retries_go_to_the_dead_letter_sink_which_is_retried_too(subscriber: MakeSubscriber) -> None:
@@ -272,10 +272,12 @@ def test_exhausted_retries_go_to_the_dead_letter_sink_which_is_retried_too(subsc
 
 
 def test_unreachable_subscriber_is_a_500_in_the_dead_letter(subscriber: MakeSubscriber) -> None:
-    sink, gone = subscriber(), subscriber()
-    gone.stop()
+    sink, closed = subscriber(), subscriber()
+    closed.stop()
 
-    delivered(to(gone.url, dead_letter_url=sink.url), lambda broker: broker.counts.dead_lettered == 1, event_headers())
+    delivered(
+        to(closed.url, dead_letter_url=sink.url), lambda broker: broker.counts.dead_lettered == 1, event_headers()
+    )
 
     headers = sink.next().headers
     assert headers["ce-knativeerrorcode"] == "500"
@@ -314,77 +316,69 @@ def test_event_without_dead_letter_sink_is_counted_as_failed(subscriber: MakeSub
     assert broker.counts.dead_lettered == 0
 
 
-def test_answer_that_would_end_knatives_dispatcher_is_reported(subscriber: MakeSubscriber) -> None:
+def test_response_that_makes_knatives_dispatcher_panic_is_reported(subscriber: MakeSubscriber) -> None:
     there = subscriber(lambda _: Response(400, b"x" * 769))
 
     with structlog.testing.capture_logs() as logs:
         delivered(to(there.url), lambda broker: broker.counts.failed == 1, event_headers())
 
-    assert [each["most_bytes"] for each in logs if "survives" in each["event"]] == [768]
+    assert [line["max_bytes"] for line in logs if "survives" in line["event"]] == [768]
 
 
 # ── replies ──
 
 
-def with_reply(subscriber: MakeSubscriber, reply: Response) -> tuple[Recorder, Recorder, list[Subscription]]:
-    """A subscriber of `ask` that answers *reply*, and one of `answer`."""
-    asked, answered = subscriber(lambda _: reply), subscriber()
-    return (
-        asked,
-        answered,
-        [
-            Subscription(
-                Name("default", "ask"), compile_filter({"filter": {"attributes": {"type": "ask"}}}), asked.url
-            ),
-            Subscription(
-                Name("default", "answer"), compile_filter({"filter": {"attributes": {"type": "answer"}}}), answered.url
-            ),
-        ],
-    )
+def with_reply(subscriber: MakeSubscriber, reply: Response) -> tuple[Recorder, list[Subscription]]:
+    """Return a subscriber of `reply`, and the subscriptions of it and of one that answers a `request` with *reply*."""
+    replier, receiver = subscriber(lambda _: reply), subscriber()
+    return receiver, [
+        Subscription(Name("default", event_type), compile_filter({"filter": {"attributes": {"type": event_type}}}), url)
+        for event_type, url in (("request", replier.url), ("reply", receiver.url))
+    ]
 
 
 def exchanged(subscriptions: list[Subscription], done: Callable[[Broker], bool]) -> None:
     async def run() -> None:
         async with running(*subscriptions) as broker:
-            await send(broker.url, event_headers("1", "ask"))
+            await send(broker.url, event_headers("1", "request"))
             await wait_until_async(lambda: done(broker))
 
     asyncio.run(run())
 
 
 def test_reply_event_goes_back_to_the_broker(subscriber: MakeSubscriber) -> None:
-    reply = Response(200, b"<b/>", {**event_headers("2", "answer"), "content-type": "text/xml"})
-    _, answered, subscriptions = with_reply(subscriber, reply)
+    reply = Response(200, b"<b/>", {**event_headers("2", "reply"), "content-type": "text/xml"})
+    receiver, subscriptions = with_reply(subscriber, reply)
 
     exchanged(subscriptions, lambda broker: broker.counts.delivered == 2)
 
-    request = answered.next()
+    request = receiver.next()
     assert (request.headers["ce-id"], request.body) == ("2", b"<b/>")
 
 
 def test_structured_reply_is_understood(subscriber: MakeSubscriber) -> None:
-    body = b'{"specversion":"1.0","id":"2","source":"/r","type":"answer","data":{"a": 1}}'
-    _, answered, subscriptions = with_reply(
+    body = b'{"specversion":"1.0","id":"2","source":"/r","type":"reply","data":{"a": 1}}'
+    receiver, subscriptions = with_reply(
         subscriber, Response(200, body, {"content-type": "application/cloudevents+json"})
     )
 
     exchanged(subscriptions, lambda broker: broker.counts.delivered == 2)
 
-    assert answered.next().body == b'{"a": 1}'
+    assert receiver.next().body == b'{"a": 1}'
 
 
 def test_invalid_reply_is_a_failure(subscriber: MakeSubscriber) -> None:
-    _, _, subscriptions = with_reply(subscriber, Response(200, b"", {"ce-specversion": "1.0", "ce-id": "2"}))
+    _, subscriptions = with_reply(subscriber, Response(200, b"", {"ce-specversion": "1.0", "ce-id": "2"}))
 
     exchanged(subscriptions, lambda broker: broker.counts.failed == 1)
 
 
 def test_replies_that_go_round_end(subscriber: MakeSubscriber) -> None:
-    asked = subscriber(lambda _: Response(200, b"", event_headers("again", "ask")))
+    replier = subscriber(lambda _: Response(200, b"", event_headers("again", "request")))
 
     async def run() -> int:
-        async with running(to(asked.url)) as broker:
-            await send(broker.url, event_headers("1", "ask", knativebrokerttl="4"))
+        async with running(to(replier.url)) as broker:
+            await send(broker.url, event_headers("1", "request", knativebrokerttl="4"))
             await wait_until_async(lambda: broker.counts.failed == 1 and broker.counts.pending == 0)
             return broker.counts.received
 

@@ -1,4 +1,4 @@
-"""The delivery spec: its arithmetic, and what is refused."""
+"""The delivery spec: its arithmetic, and invalid ones."""
 
 import base64
 
@@ -15,9 +15,9 @@ def read(spec: object) -> tuple[Retries, list[str]]:
 
 
 def test_exponential_pauses_double_from_the_delay() -> None:
-    retries, faults = read({"retry": 3, "backoffPolicy": "exponential", "backoffDelay": "PT0.2S"})
+    retries, errors = read({"retry": 3, "backoffPolicy": "exponential", "backoffDelay": "PT0.2S"})
 
-    assert faults == []
+    assert errors == []
     assert [retries.pause_seconds(done) for done in range(3)] == pytest.approx([0.2, 0.4, 0.8])
 
 
@@ -28,7 +28,7 @@ def test_linear_pauses_begin_with_none() -> None:
 
 
 @pytest.mark.parametrize("spec", [{"backoffPolicy": "linear"}, {"backoffDelay": "PT1S"}, {"retry": 5}])
-def test_policy_without_delay_or_delay_without_policy_is_no_pause(spec: dict[str, object]) -> None:
+def test_no_pause_without_both_policy_and_delay(spec: dict[str, object]) -> None:
     assert read(spec)[0].pause_seconds(4) == 0
 
 
@@ -56,11 +56,11 @@ def test_durations(text: str, seconds: float) -> None:
         ({"retries": 3}, "retries"),
     ],
 )
-def test_what_knative_would_not_take_is_refused(spec: dict[str, object], path: str) -> None:
-    _, faults = read(spec)
+def test_spec_that_knative_rejects_is_rejected(spec: dict[str, object], path: str) -> None:
+    _, errors = read(spec)
 
-    assert len(faults) == 1
-    assert faults[0].startswith(f"broker.yaml: Broker default: spec.delivery.{path}: ")
+    assert len(errors) == 1
+    assert errors[0].startswith(f"broker.yaml: Broker default: spec.delivery.{path}: ")
 
 
 @pytest.mark.parametrize(
@@ -77,15 +77,15 @@ def test_what_knative_would_not_take_is_refused(spec: dict[str, object], path: s
         (301, False),
     ],
 )
-def test_which_statuses_are_tried_again(status: int, retried: bool) -> None:
+def test_statuses_that_are_retried(status: int, retried: bool) -> None:
     assert Failure(status, b"").is_retried() is retried
 
 
-def test_dead_letter_says_where_and_why_it_failed() -> None:
-    letter = dead_letter(Event({"id": "1"}, b"x"), "http://tag/", Failure(503, b"no database"))
+def test_dead_letter_has_destination_and_reason() -> None:
+    event = dead_letter(Event({"id": "1"}, b"x"), "http://tag/", Failure(503, b"no database"))
 
-    assert letter.data == b"x"
-    assert letter.attributes == {
+    assert event.data == b"x"
+    assert event.attributes == {
         "id": "1",
         "knativeerrordest": "http://tag/",
         "knativeerrorcode": "503",
@@ -93,13 +93,13 @@ def test_dead_letter_says_where_and_why_it_failed() -> None:
     }
 
 
-def test_dead_letter_cuts_a_long_answer() -> None:
-    letter = dead_letter(Event({}), "http://tag/", Failure(500, b"x" * 5_000))
+def test_dead_letter_cuts_a_long_response() -> None:
+    event = dead_letter(Event({}), "http://tag/", Failure(500, b"x" * 5_000))
 
-    assert len(letter.attributes["knativeerrordata"]) == 1024
+    assert len(event.attributes["knativeerrordata"]) == 1024
 
 
-def test_dead_letter_of_a_failure_that_knative_cannot_describe_is_the_bare_event() -> None:
+def test_dead_letter_of_an_undescribed_failure_is_the_bare_event() -> None:
     event = Event({"id": "1"})
 
     assert dead_letter(event, "http://tag/", Failure(500, b"timeout", described=False)) == event

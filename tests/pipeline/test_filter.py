@@ -80,11 +80,11 @@ REJECTED: list[tuple[str, dict[str, Any], str]] = [
     ("an empty value", filters({"prefix": {"type": ""}}), "filters[0].prefix.type"),
     ("an upper-case name", filters({"exact": {"eventClass": "a"}}), "filters[0].exact.eventClass"),
     ("a number", filters({"exact": {"id": 4711}}), "filters[0].exact.id"),
-    ("a fault far within", filters({"any": [{"not": {"suffix": {"id": True}}}]}), "filters[0].any[0].not.suffix.id"),
+    ("an error far within", filters({"any": [{"not": {"suffix": {"id": True}}}]}), "filters[0].any[0].not.suffix.id"),
     ("filters that are not a list", {"filters": {"exact": {"id": "1"}}}, "filters"),
     ("something beside attributes", {"filter": {"exact": {"id": "1"}}}, "filter"),
     ("attributes in a list", {"filter": {"attributes": ["type"]}}, "filter.attributes"),
-    ("a fault in the filter that filters replace", {"filter": 1, **filters({"exact": {"id": "1"}})}, "filter"),
+    ("an error in the filter that filters replace", {"filter": 1, **filters({"exact": {"id": "1"}})}, "filter"),
 ]
 
 
@@ -93,14 +93,14 @@ def test_filter_that_cannot_be_read_is_rejected_with_its_path(spec: dict[str, An
     with pytest.raises(FilterError) as raised:
         compile_filter(spec)
 
-    assert [fault[0] for fault in raised.value.faults] == [path]
+    assert [path for path, _ in raised.value.errors] == [path]
 
 
-def test_every_fault_is_reported() -> None:
+def test_every_error_is_reported() -> None:
     with pytest.raises(FilterError) as raised:
         compile_filter(filters({"exact": {"A": "1", "b": ""}}, {"cesql": "TRUE"}))
 
-    assert [fault[0] for fault in raised.value.faults] == [
+    assert [path for path, _ in raised.value.errors] == [
         "filters[0].exact.A",
         "filters[0].exact.b",
         "filters[1].cesql",

@@ -209,7 +209,7 @@ def test_tester_counts_what_a_trigger_selects(trigger: str, number: int, shown: 
 @pytest.mark.parametrize(
     ("trigger", "reason"),
     [
-        ("filter: {attributes: {Type: a}}", "filter.attributes.Type: is no attribute name"),
+        ("filter: {attributes: {Type: a}}", "filter.attributes.Type: is not an attribute name"),
         ("filters: [{cesql: x}]", "the dialect cesql is not supported"),
         ("a: [", "this is no YAML"),
         ("- 1", "a Trigger is an object"),
