@@ -1,4 +1,4 @@
-"""What installs (config/, triggers/, func.yaml) agrees with itself, with `kn func`, and with the encoder."""
+"""The manifests (config/, triggers/, func.yaml) agree with each other, with `kn func`, and with the encoder."""
 
 import re
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from tests.support.manifests import ROOT, Object, container, environment, event_
 from tests.support.producible import can_be_produced
 
 EVERYTHING = objects_in("config", "triggers")
-SERVICES = [each for each in EVERYTHING if each["kind"] == "Service"]
-TRIGGERS = [each for each in EVERYTHING if each["kind"] == "Trigger"]
+SERVICES = [content for content in EVERYTHING if content["kind"] == "Service"]
+TRIGGERS = [content for content in EVERYTHING if content["kind"] == "Trigger"]
 FUNC: Object = yaml.safe_load((ROOT / "func.yaml").read_text())
 
 
 def only(kind: str, name: str) -> Object:
-    """The one object of that kind and name."""
-    (found,) = (each for each in EVERYTHING if identity(each) == f"{kind} {name}")
-    return found
+    """Return the one object of that kind and name."""
+    (content,) = (content for content in EVERYTHING if identity(content) == f"{kind} {name}")
+    return content
 
 
 # ── all of it ──
@@ -36,7 +36,7 @@ def test_kustomize_renders_the_objects_of_the_files_and_sets_the_image() -> None
         assert its["image"] == f"{image['newName']}:{image['newTag']}"
         its["image"] = image["name"]
 
-    assert objects == {identity(each): each for each in EVERYTHING}
+    assert objects == {identity(content): content for content in EVERYTHING}
 
 
 @pytest.mark.parametrize("folder", ["config", "triggers"])
@@ -45,23 +45,27 @@ def test_kustomize_takes_every_file_in_the_order_of_names(folder: str) -> None:
 
     files = sorted(file.name for file in (ROOT / folder).glob("*.yaml") if file.name != "kustomization.yaml")
 
-    assert [each for each in resources if each.endswith(".yaml")] == files
+    assert [path for path in resources if path.endswith(".yaml")] == files
 
 
-@pytest.mark.parametrize("found", EVERYTHING, ids=identity)
-def test_every_object_is_labelled_and_in_the_namespace(found: Object) -> None:
-    metadata = found["metadata"]
+@pytest.mark.parametrize("content", EVERYTHING, ids=identity)
+def test_every_object_is_labelled_and_in_the_namespace(content: Object) -> None:
+    metadata = content["metadata"]
 
     assert {"app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/component"} <= set(
         metadata["labels"]
     )
-    if found["kind"] != "Namespace":
+    if content["kind"] != "Namespace":
         assert metadata["namespace"] == only("Namespace", "vcenter-events")["metadata"]["name"]
 
 
 @pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
 def test_templates_hold_nothing_that_applying_again_would_reset(kind: str) -> None:
-    holding = [identity(each) for each in EVERYTHING if each["kind"] == kind and {"data", "stringData"} & each.keys()]
+    holding = [
+        identity(content)
+        for content in EVERYTHING
+        if content["kind"] == kind and {"data", "stringData"} & content.keys()
+    ]
 
     assert holding == []
 
@@ -111,9 +115,9 @@ def test_the_role_allows_the_checkpoint_and_nothing_else() -> None:
 
 def test_the_displays_streams_end_themselves_before_knative_cuts_them() -> None:
     display = only("Service", "display")
-    wanted = settings.read(DisplaySettings, environment(container(display)["env"]))
+    values = settings.read(DisplaySettings, environment(container(display)["env"]))
 
-    assert wanted.stream_seconds < display["spec"]["template"]["spec"]["timeoutSeconds"]
+    assert values.stream_seconds < display["spec"]["template"]["spec"]["timeoutSeconds"]
 
 
 def test_the_follow_outlasts_the_pause_between_ticks() -> None:
@@ -137,10 +141,10 @@ def test_every_trigger_has_a_file_named_after_its_subscriber() -> None:
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS, ids=identity)
-def test_every_trigger_asks_for_a_type_that_the_encoder_can_produce(trigger: Object) -> None:
-    wanted = [each for field in ("filter", "filters") for each in event_types(trigger["spec"].get(field))]
+def test_every_trigger_selects_a_type_that_the_encoder_produces(trigger: Object) -> None:
+    expected = [event_type for field in ("filter", "filters") for event_type in event_types(trigger["spec"].get(field))]
 
-    assert [each for each in wanted if not can_be_produced(each)] == []
+    assert [event_type for event_type in expected if not can_be_produced(event_type)] == []
 
 
 @pytest.mark.parametrize(
@@ -186,14 +190,14 @@ KN_FUNC = {
 
 def faults(value: object, schema: Any, path: str = "func.yaml") -> Iterator[str]:
     if isinstance(schema, dict) and isinstance(value, dict):
-        for key, each in value.items():
+        for key, entry in value.items():
             if key in schema:
-                yield from faults(each, schema[key], f"{path}.{key}")
+                yield from faults(entry, schema[key], f"{path}.{key}")
             else:
-                yield f"{path}.{key} is no field of kn func"
+                yield f"{path}.{key} is not a field of kn func"
     elif isinstance(schema, list) and isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from faults(each, schema[0], f"{path}[{index}]")
+        for index, entry in enumerate(value):
+            yield from faults(entry, schema[0], f"{path}[{index}]")
     elif not isinstance(schema, type) or not isinstance(value, schema):
         yield f"{path} is {value!r}"
 
@@ -213,10 +217,10 @@ def test_func_yaml_deploys_the_same_poller_as_the_manifests() -> None:
 
     assert (FUNC["name"], FUNC["namespace"]) == (poller["metadata"]["name"], poller["metadata"]["namespace"])
     assert environment(run["envs"]) == environment(its["env"])
-    assert [each["value"] for each in run["envs"] if "name" not in each] == [
-        f"{{{{ configMap:{each['configMapRef']['name']} }}}}" for each in its["envFrom"]
+    assert [entry["value"] for entry in run["envs"] if "name" not in entry] == [
+        f"{{{{ configMap:{entry['configMapRef']['name']} }}}}" for entry in its["envFrom"]
     ]
-    assert [(each["secret"], each["path"]) for each in run["volumes"]] == [
+    assert [(entry["secret"], entry["path"]) for entry in run["volumes"]] == [
         (volume["secret"]["secretName"], mount["mountPath"])
         for volume in spec["volumes"]
         for mount in its["volumeMounts"]
@@ -227,7 +231,7 @@ def test_func_yaml_deploys_the_same_poller_as_the_manifests() -> None:
     assert deploy["options"]["scale"] == {
         bound: int(annotations[f"autoscaling.knative.dev/{bound}-scale"]) for bound in ("min", "max")
     }
-    assert {each["key"]: each["value"] for each in deploy["labels"]} == poller["metadata"]["labels"]
+    assert {entry["key"]: entry["value"] for entry in deploy["labels"]} == poller["metadata"]["labels"]
     assert deploy["healthEndpoints"] == {
         probe: its[f"{probe}Probe"]["httpGet"]["path"] for probe in ("liveness", "readiness")
     }

@@ -1,4 +1,4 @@
-"""What overlays/ and samples add to config/: rendered as `kubectl apply -k` does it, and held to the same rules."""
+"""Overlays and samples, rendered as `kubectl apply -k` renders them, meet the same rules as config/."""
 
 from collections.abc import Iterator
 
@@ -18,16 +18,16 @@ def objects_of(folder: str) -> dict[tuple[str, str], Object]:
 
 
 def containers(objects: dict[tuple[str, str], Object]) -> Iterator[Object]:
-    """Every container of a Service or Deployment."""
-    for each in objects.values():
-        yield from each.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
+    """Yield every container of a Service or Deployment."""
+    for content in objects.values():
+        yield from content.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_object_is_labelled_and_in_the_namespace(overlay: str) -> None:
-    for (kind, _), each in objects_of(f"overlays/{overlay}").items():
-        assert set(each["metadata"]["labels"]) >= LABELS
-        assert kind == "Namespace" or each["metadata"]["namespace"] == "vcenter-events"
+    for (kind, _), content in objects_of(f"overlays/{overlay}").items():
+        assert set(content["metadata"]["labels"]) >= LABELS
+        assert kind == "Namespace" or content["metadata"]["namespace"] == "vcenter-events"
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
@@ -36,14 +36,14 @@ def test_every_sample_is_labelled_and_explained(sample: str) -> None:
 
     assert text.startswith("# ")
     assert f"`{sample}`" in (ROOT / "docs/wiring.md").read_text()
-    for each in yaml.safe_load_all(text):
-        assert set(each["metadata"]["labels"]) >= LABELS
+    for content in yaml.safe_load_all(text):
+        assert set(content["metadata"]["labels"]) >= LABELS
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_container_is_restricted_probed_and_limited(overlay: str) -> None:
     for container in containers(objects_of(f"overlays/{overlay}")):
-        security = {name: each for name, each in container["securityContext"].items() if name != "runAsUser"}
+        security = {name: value for name, value in container["securityContext"].items() if name != "runAsUser"}
         assert security == {
             "runAsNonRoot": True,
             "readOnlyRootFilesystem": True,
@@ -64,15 +64,15 @@ def test_the_image_is_set_in_one_place(overlay: str) -> None:
     assert {image for image in images if "vcsim" not in image} == {f"{base['newName']}:{base['newTag']}"}
 
 
-def test_the_deployment_is_the_poller_without_end() -> None:
+def test_the_deployment_is_the_poller_that_always_follows() -> None:
     service = objects_of("config")["Service", "vcenter-poller"]["spec"]["template"]["spec"]
     objects = objects_of("overlays/deployment")
     deployment = objects["Deployment", "vcenter-poller"]["spec"]["template"]["spec"]
 
     [expected], [container] = service.pop("containers"), deployment.pop("containers")
-    for each in expected["env"]:
-        if each["name"] == "FOLLOW_SECONDS":
-            each["value"] = "always"
+    for variable in expected["env"]:
+        if variable["name"] == "FOLLOW_SECONDS":
+            variable["value"] = "always"
     for probe in ("readinessProbe", "livenessProbe"):
         assert container[probe]["httpGet"].pop("port") == "http"
     assert (container.pop("name"), container.pop("ports")) == ("poller", [{"containerPort": 8080, "name": "http"}])
@@ -82,7 +82,7 @@ def test_the_deployment_is_the_poller_without_end() -> None:
     assert ("PingSource", "vcenter-poller") not in objects
 
 
-def test_kafka_changes_the_broker_and_that_nothing_is_sent_again() -> None:
+def test_kafka_changes_the_broker_and_disables_resending() -> None:
     base, kafka = objects_of("config"), objects_of("overlays/kafka")
 
     changed = {name for name in kafka if kafka[name] != base[name]}
@@ -90,7 +90,9 @@ def test_kafka_changes_the_broker_and_that_nothing_is_sent_again() -> None:
     [poller], [usual] = (
         objects["Service", "vcenter-poller"]["spec"]["template"]["spec"]["containers"] for objects in (kafka, base)
     )
-    assert [each for each in poller["env"] if each not in usual["env"]] == [{"name": "SINK_RESEND", "value": "0"}]
+    assert [variable for variable in poller["env"] if variable not in usual["env"]] == [
+        {"name": "SINK_RESEND", "value": "0"}
+    ]
     broker = kafka["Broker", "default"]
     assert broker["metadata"]["annotations"] == {"eventing.knative.dev/broker.class": "Kafka"}
     assert broker["spec"]["config"]["name"] == "kafka-broker-config"

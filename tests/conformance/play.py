@@ -1,6 +1,6 @@
-"""Plays the table on a Broker, whichever it is, and keeps what came of it.
+"""Plays the table on any Broker and keeps the results.
 
-Everything is set up and sent at once: cases do not see each other's events, and the longest of them sets the time.
+All cases are set up and sent at once. They do not see each other's events, and the longest one determines the time.
 """
 
 import json
@@ -23,65 +23,67 @@ from tests.conformance.table import (
 from tests.support.recorder import Request, Response
 
 SETTLE_SECONDS = 3.0
-"""How long nothing more may come before all is taken as come."""
+"""The results are complete when nothing has arrived for this time."""
 LONGEST_SECONDS = 120.0
 LATE_SECONDS = 0.9
-"""What a pause may be longer than it is meant to be, on a busy machine."""
+"""A pause may be this much longer than specified, because the machine is busy."""
 
 Object = dict[str, Any]
 
 
 class Engine(Protocol):
-    """What runs Brokers: the local one, or a cluster."""
+    """Something that runs Brokers: the local engine, or a cluster."""
 
     recorder: str
     """The recorder's address, as subscribers' addresses have it."""
 
     def open(self, objects: Sequence[Object]) -> None:
-        """Have these Brokers and Triggers, ready."""
+        """Create these Brokers and Triggers, and wait until they are ready."""
 
     def send(self, broker: str, method: str, below: str, headers: Mapping[str, str], body: bytes) -> int:
-        """A request to a Broker's address; the status."""
+        """Send a request to a Broker's address. Return the status."""
 
     def script(self, box: str, responses: Sequence[Response]) -> None:
         """Have the recorder respond with *responses*, in order. The last one repeats."""
 
     def boxes(self, names: Sequence[str]) -> dict[str, list[Request]]:
-        """What the recorder got."""
+        """Return the requests that the recorder received, by box."""
 
 
 @dataclass(frozen=True)
 class Played:
-    """What came of the table."""
+    """The results of the table."""
 
     recorder: str
     statuses: Mapping[str, int]
     """By ingress case."""
     sent: Mapping[str, int]
-    """By delivery case: the status that its event was answered."""
+    """By delivery case: the status of the response to its event."""
     boxes: Mapping[str, list[Request]]
 
 
 def box(part: str, name: str, what: str = "") -> str:
-    """The name of a case's box, which is also that of its Trigger."""
+    """Return the name of a case's box, which is also the name of its Trigger."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     return "-".join(filter(None, (part, slug, what)))
 
 
 def play(engine: Engine, *, everything: bool) -> Played:
-    """Play the table; without *everything*, leave out what the local Broker refuses."""
+    """Play the table. Without *everything*, omit the Triggers that the local Broker rejects."""
     filters = {name: case for name, case in FILTERS.items() if everything or case.local}
     for name, case in DELIVERIES.items():
-        engine.script(box("delivery", name), [_named(each, name) for each in case.answers])
-        engine.script(box("delivery", name, "dead"), [_named(each, name) for each in case.dead_letter_answers])
+        engine.script(box("delivery", name), [_named(response, name) for response in case.responses])
+        engine.script(
+            box("delivery", name, "dead"), [_named(response, name) for response in case.dead_letter_responses]
+        )
     engine.open(
         [
-            *(_broker(each) for each in ("ingress", "filters", "deliveries")),
+            *(_broker(broker) for broker in ("ingress", "filters", "deliveries")),
             *(
                 _trigger(box("filter", name), "filters", engine.recorder, dict(case.spec))
                 for name, case in filters.items()
             ),
-            *(each for name in DELIVERIES for each in _delivery_triggers(name, engine.recorder)),
+            *(trigger for name in DELIVERIES for trigger in _delivery_triggers(name, engine.recorder)),
         ]
     )
     statuses = {
@@ -102,14 +104,17 @@ def play(engine: Engine, *, everything: bool) -> Played:
 
 
 def _settled(look: Callable[[], dict[str, list[Request]]]) -> dict[str, list[Request]]:
-    """The boxes, once every delivery case has what it expects, or nothing more can be expected, and then a while."""
+    """Return the boxes when every delivery case is complete, or nothing more can be expected, and a while has
+    passed."""
     deadline = time.monotonic() + LONGEST_SECONDS
     changed = time.monotonic()
     boxes = look()
     while time.monotonic() < deadline:
         time.sleep(0.3)
         now = look()
-        if {name: len(each) for name, each in now.items()} != {name: len(each) for name, each in boxes.items()}:
+        if {name: len(received) for name, received in now.items()} != {
+            name: len(received) for name, received in boxes.items()
+        }:
             changed = time.monotonic()
         boxes = now
         complete = all(
@@ -151,43 +156,43 @@ def _trigger(name: str, broker: str, recorder: str, spec: Object, subscriber: st
 
 def _delivery_triggers(name: str, recorder: str) -> list[Object]:
     case, own = DELIVERIES[name], box("delivery", name)
-    wanted = {"filter": {"attributes": {"type": own}}}
+    selection = {"filter": {"attributes": {"type": own}}}
     delivery = {"deadLetterSink": {"uri": f"{recorder}/{own}-dead"}, **case.spec}
-    triggers = [_trigger(own, "deliveries", recorder, {**wanted, "delivery": delivery}, case.subscriber)]
+    triggers = [_trigger(own, "deliveries", recorder, {**selection, "delivery": delivery}, case.subscriber)]
     if case.reply is not None:
         reply = {"filter": {"attributes": {"type": f"{own}-reply"}}}
         triggers.append(_trigger(f"{own}-reply", "deliveries", recorder, reply))
     return triggers
 
 
-# ── what every Broker is held to ──
+# ── the rules for every Broker ──
 
 
 def check_ingress(played: Played, name: str) -> None:
-    """The status of an ingress case."""
+    """Check the status of an ingress case."""
     assert played.statuses[name] == INGRESS[name].status
 
 
 def check_filter(played: Played, name: str) -> None:
-    """The events that a filter selected."""
-    assert {each.id for each in played.boxes[box("filter", name)]} == FILTERS[name].selects
+    """Check the events that a filter selected."""
+    assert {request.id for request in played.boxes[box("filter", name)]} == FILTERS[name].selects
 
 
 def check_delivery(played: Played, name: str) -> None:
-    """All that a delivery case says."""
+    """Check everything that a delivery case specifies."""
     case, own = DELIVERIES[name], box("delivery", name)
-    requests, letters = played.boxes[own], played.boxes[f"{own}-dead"]
+    requests, dead_letters = played.boxes[own], played.boxes[f"{own}-dead"]
     assert played.sent[name] == 202
-    assert (len(requests), len(letters)) == (case.attempts, case.dead_letters)
+    assert (len(requests), len(dead_letters)) == (case.attempts, case.dead_letters)
     for before, after, pause in zip(requests, requests[1:], case.pauses, strict=False):
         assert pause - 0.05 <= after.at - before.at < pause + LATE_SECONDS
     if requests:
         _check_event(requests[0], case, own)
         assert requests[0].headers["prefer"] == "reply"
-    if letters:
-        _check_letter(letters[0], case.error, played.recorder, own)
+    if dead_letters:
+        _check_dead_letter(dead_letters[0], case.error, played.recorder, own)
     replies = played.boxes[f"{own}-reply"]
-    assert [each.body for each in replies] == ([] if case.reply is None else [case.reply])
+    assert [reply.body for reply in replies] == ([] if case.reply is None else [case.reply])
 
 
 def _check_event(request: Request, case: Delivery, own: str) -> None:
@@ -202,10 +207,12 @@ def _check_event(request: Request, case: Delivery, own: str) -> None:
         assert request.attributes == {}
 
 
-def _check_letter(letter: Request, error: Mapping[str, str] | None, recorder: str, own: str) -> None:
+def _check_dead_letter(dead_letter: Request, error: Mapping[str, str] | None, recorder: str, own: str) -> None:
     prefix = "knativeerror"
-    got = {name.removeprefix(prefix): value for name, value in letter.attributes.items() if name.startswith(prefix)}
-    wanted = {name: value.replace("{recorder}", recorder).replace("{}", own) for name, value in (error or {}).items()}
-    assert {name: value for name, value in got.items() if name in wanted} == wanted
+    got = {
+        name.removeprefix(prefix): value for name, value in dead_letter.attributes.items() if name.startswith(prefix)
+    }
+    expected = {name: value.replace("{recorder}", recorder).replace("{}", own) for name, value in (error or {}).items()}
+    assert {name: value for name, value in got.items() if name in expected} == expected
     assert bool(got) is (error is not None)
-    assert "knativebrokerttl" in letter.attributes
+    assert "knativebrokerttl" in dead_letter.attributes

@@ -1,7 +1,7 @@
-"""The one table of cases that the local Broker and Knative's have to agree on.
+"""The table of cases that the local Broker and Knative's both have to pass.
 
-Three parts, each a dictionary of named cases: what the ingress answers, what filters select, how events are delivered.
-Facts were first read in knative.dev/eventing v0.47 and are what a real Broker of that version does.
+It has three parts, each a dictionary of named cases: the ingress's responses, the filters' selections, and deliveries.
+The cases come from the source code of knative.dev/eventing v0.47. A real Broker of that version passes them.
 """
 
 import base64
@@ -36,14 +36,14 @@ def structured(event_id: str, event_type: str, **members: Any) -> bytes:
 
 @dataclass(frozen=True)
 class Request:
-    """A request to the Broker's address, and the status that it is answered."""
+    """A request to the Broker's address, and the status of the response."""
 
     status: int
     headers: Headers = field(default_factory=dict)
     body: bytes = b""
     method: str = "POST"
     below: str = ""
-    """What follows the Broker's address."""
+    """The path below the Broker's address."""
 
 
 EVENT = binary("1", "ingress")
@@ -84,10 +84,10 @@ INGRESS: dict[str, Request] = {
     "time that is none": Request(400, binary("1", "ingress", time="yesterday")),
     "time that does not exist": Request(400, binary("1", "ingress", time="2026-02-30T00:00:00Z")),
     "time without zone": Request(400, binary("1", "ingress", time="2026-01-01T00:00:00")),
-    "schema that is no URI": Request(400, binary("1", "ingress", dataschema="a schema")),
+    "schema that is not a URI": Request(400, binary("1", "ingress", dataschema="a schema")),
     "extension with an underscore": Request(400, binary("1", "ingress", a_b="1")),
     "structured without body": Request(400, {"content-type": STRUCTURED}),
-    "structured that is no JSON": Request(400, {"content-type": STRUCTURED}, b"{"),
+    "structured that is not JSON": Request(400, {"content-type": STRUCTURED}, b"{"),
     "structured that is a list": Request(400, {"content-type": STRUCTURED}, b"[]"),
     "structured without id": Request(
         400, {"content-type": STRUCTURED}, b'{"specversion":"1.0","type":"a","source":"b"}'
@@ -110,24 +110,24 @@ FILTERED: dict[str, Headers] = {
     "upper": {"type": "A.CREATED", "colour": "RED", "dataschema": "urn:schema"},
     "json": {"type": "b.deleted", "datacontenttype": "application/json; charset=utf-8"},
 }
-"""Events by id, beside what `binary` gives them."""
+"""Attributes of events by id, in addition to those of `binary`."""
 
 EVERY = set(FILTERED)
 
 
 @dataclass(frozen=True)
 class Filter:
-    """What of a Trigger's spec selects, and the events of `FILTERED` that it selects."""
+    """The selecting part of a Trigger's spec, and the events of `FILTERED` that it selects."""
 
     spec: Spec
     selects: set[str]
     local: bool = True
-    """False where the local Broker refuses the Trigger by name."""
+    """False if the local Broker rejects the Trigger by name."""
 
 
-def attributes(**wanted: str) -> Spec:
+def attributes(**expected: str) -> Spec:
     """`filter`, the first dialect."""
-    return {"filter": {"attributes": wanted}}
+    return {"filter": {"attributes": expected}}
 
 
 def filters(*expressions: Spec) -> Spec:
@@ -188,16 +188,16 @@ class Delivery:
     `{}` in a text stands for the case's own name, `{recorder}` for the recorder's address.
     """
 
-    answers: Sequence[Response] = (Response(),)
+    responses: Sequence[Response] = (Response(),)
     """In order; the last repeats."""
     spec: Spec = field(default_factory=dict)
     """The Trigger's `delivery`, beside its dead-letter sink."""
     subscriber: str = ""
     """An address in place of the recorder's."""
-    dead_letter_answers: Sequence[Response] = (Response(),)
+    dead_letter_responses: Sequence[Response] = (Response(),)
 
     headers: Headers = field(default_factory=dict)
-    """Beside those of a binary event."""
+    """In addition to those of a binary event."""
     body: bytes = b""
     structured: Mapping[str, Any] | None = None
     """Send in structured mode, with these members."""
@@ -205,19 +205,20 @@ class Delivery:
     attempts: int = 1
     """Requests that the subscriber gets."""
     pauses: Sequence[float] = ()
-    """Seconds between them, at least, and less than a second more."""
+    """Minimum seconds between them. The real pause is less than a second longer."""
     attributes: Headers = field(default_factory=dict)
-    """What the subscriber gets beside id, source, type and specversion."""
+    """The attributes that the subscriber receives, except id, source, type and specversion."""
     content_type: str | None = None
     received: bytes = b""
     members: Mapping[str, Any] | None = None
-    """What it gets in structured mode, beside id, source, type and specversion; None is binary mode."""
+    """The members that it receives in structured mode, except id, source, type and specversion. None for binary
+    mode."""
     dead_letters: int = 0
     """Requests that the dead-letter sink gets."""
     error: Headers | None = None
-    """`knativeerror*` there, without that prefix; None is none at all."""
+    """The attributes `knativeerror*` there, without that prefix. None if there are none."""
     reply: bytes | None = None
-    """The body of the event that comes back, of the type `<name>-reply`; None is no event."""
+    """The body of the event that comes back, of the type `<name>-reply`. None without such an event."""
 
 
 RETRY = {"retry": 1}
@@ -226,28 +227,28 @@ ONCE_A_SECOND = {"backoffPolicy": "linear", "backoffDelay": "PT1S"}
 
 
 def error(status: int, body: str = "") -> Headers:
-    """The extensions of a dead letter whose subscriber answered so."""
+    """Return the extensions of a dead letter whose subscriber responded with *status* and *body*."""
     return {"dest": "{recorder}/{}", "code": str(status), "data": base64.b64encode(body.encode()).decode()}
 
 
-TAKEN = {f"{status} is taken": Delivery((Response(status),)) for status in (200, 201, 202, 204)}
-REFUSED = {
-    f"{status} is not repeated": Delivery((Response(status),), RETRY, dead_letters=1, error=error(status))
+ACCEPTED = {f"{status} is accepted": Delivery((Response(status),)) for status in (200, 201, 202, 204)}
+REJECTED = {
+    f"{status} is not retried": Delivery((Response(status),), RETRY, dead_letters=1, error=error(status))
     for status in (300, 400, 401, 403, 405, 406, 410, 411, 412, 413, 415, 422, 431, 451)
 }
-REPEATED = {
-    f"{status} is repeated": Delivery((Response(status),), RETRY, attempts=2, dead_letters=1, error=error(status))
+RETRIED = {
+    f"{status} is retried": Delivery((Response(status),), RETRY, attempts=2, dead_letters=1, error=error(status))
     for status in (404, 408, 409, 429, 500, 501, 502, 503, 504, 599)
 }
 
 DELIVERIES: dict[str, Delivery] = {
-    **TAKEN,
-    **REFUSED,
-    **REPEATED,
-    # how often, and when
+    **ACCEPTED,
+    **REJECTED,
+    **RETRIED,
+    # attempts and pauses
     "no delivery spec": Delivery((Response(503),), dead_letters=1, error=error(503)),
-    "taken at the third try": Delivery((Response(503), Response(429), Response()), {"retry": 5}, attempts=3),
-    "repeated until it is refused": Delivery(
+    "accepted at the third attempt": Delivery((Response(503), Response(429), Response()), {"retry": 5}, attempts=3),
+    "retried until it is rejected": Delivery(
         (Response(503), Response(400)), {"retry": 5}, attempts=2, dead_letters=1, error=error(400)
     ),
     "linear backoff": Delivery(
@@ -257,31 +258,31 @@ DELIVERIES: dict[str, Delivery] = {
         (Response(503),), {"retry": 3, "backoffPolicy": "exponential", "backoffDelay": "PT0.5S"},
         attempts=4, pauses=(0.5, 1, 2), dead_letters=1, error=error(503),
     ),
-    "304 is not repeated, and has no reason": Delivery((Response(304),), RETRY, dead_letters=1),
+    "304 is not retried, and has no reason": Delivery((Response(304),), RETRY, dead_letters=1),
     "delay without policy": Delivery(
         (Response(503),), {"retry": 2, "backoffDelay": "PT5S"},
         attempts=3, pauses=(0, 0), dead_letters=1, error=error(503),
     ),
-    "Retry-After is not looked at": Delivery(
+    "Retry-After is ignored": Delivery(
         (Response(429, headers={"retry-after": "5"}), Response()), RETRY, attempts=2, pauses=(0,)
     ),
     "timeout": Delivery((Response(after_seconds=4),), {"retry": 1, "timeout": "PT1S"}, attempts=2, dead_letters=1),
-    "nobody there": Delivery(
+    "nobody listens": Delivery(
         subscriber="http://127.0.0.1:9/", attempts=0, dead_letters=1,
         error={"dest": "http://127.0.0.1:9/", "code": "500"},
     ),
     # dead letters
-    "reason of a refusal": Delivery(
-        (Response(400, body="no such machine"),), dead_letters=1, error=error(400, "no such machine")
+    "reason of a rejection": Delivery(
+        (Response(400, body="no such VM"),), dead_letters=1, error=error(400, "no such VM")
     ),
-    # No longer one: Knative 0.47 encodes it into 1,024 bytes, and the dispatcher ends by a panic when it does not fit.
+    # Not longer: Knative 0.47 encodes it into 1,024 bytes, and the dispatcher panics if it does not fit.
     "longest reason": Delivery((Response(400, body="x" * 768),), dead_letters=1, error=error(400, "x" * 768)),
-    "dead-letter sink is repeated, too": Delivery(
-        (Response(400),), RETRY, dead_letter_answers=(Response(503), Response()), dead_letters=2, error=error(400)
+    "dead-letter sink is retried, too": Delivery(
+        (Response(400),), RETRY, dead_letter_responses=(Response(503), Response()), dead_letters=2, error=error(400)
     ),
-    # answers with something in them
-    "answer that is no event": Delivery((Response(200, body="OK"),), RETRY, attempts=2, dead_letters=1),
-    "answer of JSON that is no event": Delivery(
+    # responses with a body
+    "response that is not an event": Delivery((Response(200, body="OK"),), RETRY, attempts=2, dead_letters=1),
+    "JSON response that is not an event": Delivery(
         (Response(200, "{}", {"content-type": "application/json"}),), attempts=1, dead_letters=1
     ),
     "reply in binary mode": Delivery(
@@ -295,7 +296,7 @@ DELIVERIES: dict[str, Delivery] = {
     "reply that is not valid": Delivery(
         (Response(200, headers={"ce-specversion": "1.0", "ce-id": "r"}),), RETRY, dead_letters=1, error={"code": "400"}
     ),
-    "reply that is no JSON": Delivery(
+    "reply that is not JSON": Delivery(
         (Response(200, "{", {"content-type": STRUCTURED}),), RETRY, attempts=2, dead_letters=1
     ),
     "reply that is a batch": Delivery(
@@ -376,7 +377,7 @@ DELIVERIES: dict[str, Delivery] = {
         spec=JSON, headers={"content-type": "application/xml"}, body=b'<a b="1">\n</a>',
         content_type=STRUCTURED, members={"datacontenttype": "application/xml", "data": '<a b="1">\n</a>'},
     ),
-    "format json of bytes": Delivery(  # as text, never data_base64: what is no UTF-8 does not survive it
+    "format json of bytes": Delivery(  # as text, never data_base64, so bytes that are not UTF-8 are lost
         spec=JSON, headers={"content-type": "application/octet-stream"}, body=b"\0\1\2",
         content_type=STRUCTURED, members={"datacontenttype": "application/octet-stream", "data": "\0\1\2"},
     ),

@@ -74,7 +74,7 @@ def test_delivery(played: Played, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, case in FILTERS.items() if not case.local])
-def test_filter_that_local_lacks_is_refused_by_name(tmp_path: Path, name: str) -> None:
+def test_filter_that_local_lacks_is_rejected_by_name(tmp_path: Path, name: str) -> None:
     manifest = tmp_path / "trigger.yaml"
     spec = {"broker": "b", "subscriber": {"uri": "http://127.0.0.1/"}, **FILTERS[name].spec}
     trigger = {"apiVersion": "eventing.knative.dev/v1", "kind": "Trigger", "metadata": {"name": "a"}, "spec": spec}
