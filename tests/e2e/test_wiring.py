@@ -251,7 +251,7 @@ def test_container_source(wiring: Wiring, administrator: Administrator, image: s
         container["image"] = image
         for variable in container["env"]:
             if variable["name"] == "CHECKPOINT":
-                variable["value"] = "memory:"  # the installed poller holds the claim on the ConfigMap
+                variable["value"] = "memory:"  # the installed poller holds the lease of the ConfigMap
         return each
 
     everything = {"uri": f"{wiring.recorder.address}/container-source"}
