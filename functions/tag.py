@@ -12,7 +12,7 @@ from pipeline.reaction import ReactionFunction, dedup_size_setting, object_of
 from pipeline.reply import reply
 from pipeline.settings import Environ, flag, one_of, read, setting, text
 from vsphere.settings import VCenterSettings
-from vsphere.tagging import Tagging
+from vsphere.tagging import NoSuchTag, Tagging
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,10 @@ class TagReaction:
         category, name = self._settings.category, self._settings.name
         tag, target_name = f"{category}/{name}", target.name or target.id
         if self._settings.action == "attach":
-            self._tagging.attach(category, name, target)
+            try:
+                self._tagging.attach(category, name, target)
+            except NoSuchTag as error:
+                raise NoSuchTag(f"{error}, or set TAG_CREATE=true") from error
             return reply(event, "tag.attached", f"Tag {tag} attached to {target_name}", "info", tag=tag)
         self._tagging.remove(category, name, target)
         return reply(event, "tag.removed", f"Tag {tag} removed from {target_name}", "info", tag=tag)

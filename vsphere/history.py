@@ -1,12 +1,16 @@
-"""The event history of one vCenter."""
+"""A vCenter's event history, read through collectors."""
 
 import dataclasses
 import datetime
+from typing import Any
 from xml.etree import ElementTree
 
 import structlog
+from pyVmomi import VmomiSupport, vim, vmodl
 
 from pipeline.errors import SettingsError, cut
+from vsphere.cursor import Cursor, Gap
+from vsphere.errors import translate_errors
 from vsphere.event import Position, VCenterEvent, from_element
 from vsphere.schema import NAMESPACE, is_entity, is_event
 from vsphere.session import Session
@@ -15,89 +19,81 @@ from vsphere.settings import VCenterSettings
 log = structlog.get_logger()
 
 PAGE_SIZE = 1000
-"""Events a read returns at most: vCenter's own limit for a collector's page."""
-DISORDER = datetime.timedelta(seconds=1)
-"""How much later an event's time may be than that of an event with a greater key."""
+"""The maximum number of events in a page: vCenter's own limit for a collector."""
 _NS = f"{{{NAMESPACE}}}"
 
 
 @dataclasses.dataclass(frozen=True)
-class Gap:
-    """Events that vCenter no longer holds and that were never read: keys *first* to *last*, both included."""
-
-    first: int
-    last: int
-
-
-@dataclasses.dataclass(frozen=True)
 class Page:
-    """What one read returned: at most `PAGE_SIZE` events, oldest first, and what is missing before them."""
+    """The result of one read: at most `PAGE_SIZE` events, oldest first, and the gap before them."""
 
     events: list[VCenterEvent]
     gap: Gap | None = None
 
 
 def check_selection(settings: VCenterSettings) -> None:
-    """Raise `SettingsError` if the settings select by what is no event class or entity type: it would never match."""
-    faults = [
-        f"EVENT_TYPES names {name!r}, which is no event class; for example EVENT_TYPES=VmPoweredOnEvent"
+    """Raise `SettingsError` if *settings* select by an unknown event class or entity type, which would never match."""
+    errors = [
+        f"EVENT_TYPES names {name!r}, which is not an event class; for example EVENT_TYPES=VmPoweredOnEvent"
         for name in settings.event_types
         if "." not in name and not is_event(name)  # with a dot it is the eventTypeId of an EventEx: any name is legal
     ]
     if settings.entity and not is_entity(settings.entity.partition("/")[0]):
-        faults.append(
-            f"ENTITY is {settings.entity!r}, whose type is no managed entity; for example ENTITY=Folder/group-d1"
+        errors.append(
+            f"ENTITY is {settings.entity!r}, whose type is not a managed entity; for example ENTITY=Folder/group-d1"
         )
-    if faults:
-        raise SettingsError(faults)
+    if errors:
+        raise SettingsError(errors)
 
 
 class EventHistory:
-    """The events of one vCenter since a position, read in order and never skipped in silence.
+    """The events of one vCenter after a position, read in order and never skipped in silence.
 
-    Two collectors: one of page size 1 is watched, so that a wake-up costs one event however many came; the other is
-    read until it is empty. Where the watched one knows of an event that reading does not give, the reading one is
-    stuck (a server that has pruned its page does that) and is made anew from the last position.
+    It has two collectors. One of page size 1 is watched, so that a wake-up costs one event however many there are. The
+    other is read until it is empty. If the watched one reports an event that the other does not return, that one is
+    stuck, as happens on a server that has dropped its page. It is then recreated at the last position.
+
+    Every method except `close` raises `VCenterUnavailable` or `VCenterRejected`.
     """
 
-    def __init__(self, vcenter: Session, since: datetime.datetime, after: Position | None) -> None:
-        """Events created at *since* or later whose key is beyond that of *after*. Raises as `Session` does."""
-        self._vcenter = vcenter
-        self._after = after
+    def __init__(self, session: Session, since: datetime.datetime, after: Position | None) -> None:
+        """Read events created at *since* (vCenter's clock) or later, from behind *after*."""
+        self._session = session
+        self._cursor = Cursor(after)
         self._since = since
         self._version = ""
         self._watched_key: int | None = None
-        self._sentinel = vcenter.make_collector(since, 1)
-        self._filter = vcenter.watch(self._sentinel)
-        self._reader = vcenter.make_collector(since, PAGE_SIZE)
-        self._resuming, self._seen = after is not None, False
+        self._sentinel = self._create_collector(1)
+        self._filter = self._watch()
+        self._reader = self._create_collector(PAGE_SIZE)
         self.wait(0)
-        if after is not None and self._watched_key is not None and self._watched_key < after.key:
-            log.warning("vcenter's event keys went back: it was restored or made anew", last_key=after.key)
-            self._after, self._resuming = None, False
+        if self._watched_key is not None and self._cursor.restart_before(self._watched_key):
+            _warn_of_restart(after)
 
     def read(self) -> Page:
-        """The next events, none if there are no more for now."""
+        """Return the next events. A page without events means that there are no more for now."""
         page = self._read()
         if not page.events and self._is_behind():
-            log.warning("event collector is stuck, made anew", last_key=self._after.key if self._after else None)
-            self._vcenter.destroy(self._reader.DestroyCollector)
-            self._reader = self._vcenter.make_collector(self._since, PAGE_SIZE)
-            self._resuming, self._seen = self._after is not None, False
+            position = self._cursor.position
+            log.warning("event collector recreated: it was stuck", last_key=position.key if position else None)
+            self._session.destroy(self._reader.DestroyCollector)
+            self._reader = self._create_collector(PAGE_SIZE)
+            self._cursor.resume()
             page = self._read()
             if not page.events:
-                self._watched_key = None  # what was watched is gone again: pruned, or filtered out
+                self._watched_key = None  # the event that was watched is gone: dropped by the server, or filtered out
         return page
 
     def wait(self, seconds: int) -> bool:
-        """Wait for a new event, at most *seconds* (the server's); whether there is one."""
-        answer = self._vcenter.wait_for_updates(self._version, seconds)
-        update = answer.find(f".//{_NS}returnval")
+        """Wait for a new event for at most *seconds* and return whether there is one."""
+        options = vmodl.query.PropertyCollector.WaitOptions(maxWaitSeconds=seconds)
+        response = self._call(self._session.waiter, "WaitForUpdatesEx", self._version, options)
+        update = response.find(f".//{_NS}returnval")
         if update is None:
-            # Silence is not trusted: vcsim never answers a watch again after a wait that ran out. A new watch begins by
-            # telling the newest event, which also shows whether the reading collector is stuck.
-            self._vcenter.destroy(self._filter.DestroyPropertyFilter)
-            self._filter, self._version = self._vcenter.watch(self._sentinel), ""
+            # vcsim never reports to a watch again after a wait that ran out. A new watch begins with the newest event,
+            # which also shows whether the reading collector is stuck.
+            self._session.destroy(self._filter.DestroyPropertyFilter)
+            self._filter, self._version = self._watch(), ""
             return False
         self._version = update.findtext(f"{_NS}version", self._version)
         keys = [int(key.text or 0) for key in update.iterfind(f".//{_NS}Event/{_NS}key")]
@@ -106,53 +102,32 @@ class EventHistory:
         return True
 
     def close(self) -> None:
-        """Give the collectors back to the server, which allows a session only so many."""
-        self._vcenter.destroy(self._filter.DestroyPropertyFilter)
-        self._vcenter.destroy(self._sentinel.DestroyCollector)
-        self._vcenter.destroy(self._reader.DestroyCollector)
+        """Give the collectors back to the server, which allows a session a limited number."""
+        self._session.destroy(self._filter.DestroyPropertyFilter)
+        self._session.destroy(self._sentinel.DestroyCollector)
+        self._session.destroy(self._reader.DestroyCollector)
 
     def _is_behind(self) -> bool:
-        return self._watched_key is not None and (self._after is None or self._after.key < self._watched_key)
+        return self._watched_key is not None and self._cursor.is_behind(self._watched_key)
 
     def _read(self) -> Page:
-        """The next events that are new: pages that hold only what was read before are passed over."""
+        """Return the next new events, passing over pages that hold only events read before."""
         while True:
-            events = self._read_page()
-            if events and not self._resuming and events[0].position == self._after:
-                events = events[1:]
-                if not events:
-                    continue
-            if not events or not self._resuming or self._after is None:
-                gap = None
-                break
-            if _went_back(events, self._after):
-                log.warning("vcenter's event keys went back: it was restored or made anew", last_key=self._after.key)
-                self._after, gap = None, None
-                break
-            known = self._after.key
-            seen = any(event.key <= known for event in events)
-            events = [event for event in events if event.key > known]
-            if events:
-                gap = None if seen else self._gap_before(events[0].key)
-                break
-            self._seen = True
-        if events:
-            self._resuming = False
-            self._after, self._since = events[-1].position, events[-1].created_time
-        return Page(events, gap)
+            events = self._fetch_page()
+            position = self._cursor.position
+            new = self._cursor.advance(events)
+            if new.restarted:
+                _warn_of_restart(position)
+            if new.events:
+                self._since = new.events[-1].created_time
+            if new.events or not events:
+                return Page(new.events, new.gap)
 
-    def _gap_before(self, key: int) -> Gap | None:
-        """What is missing between the last position and *key*, when reading resumed and did not find that position."""
-        known = self._after.key if self._after else key
-        return Gap(known + 1, key - 1) if key > known + 1 and not self._seen else None
-
-    def _read_page(self) -> list[VCenterEvent]:
-        """The next page, each event once: vcsim has those twice, one after the other, that came while it made the
-        collector. The second may begin the next page.
-        """
-        answer = self._vcenter.read_next(self._reader, PAGE_SIZE)
+    def _fetch_page(self) -> list[VCenterEvent]:
+        """Return the readable events of the collector's next page."""
+        response = self._call(self._reader, "ReadNextEvents", PAGE_SIZE)
         events: list[VCenterEvent] = []
-        for element in answer.iter(f"{_NS}returnval"):
+        for element in response.iter(f"{_NS}returnval"):
             try:
                 events.append(from_element(element))
             except ValueError as error:
@@ -161,17 +136,41 @@ class EventHistory:
                     error=str(error),
                     event=cut(ElementTree.tostring(element, "unicode"), 2000),
                 )
-        return list({event.key: event for event in events}.values())
+        return events
+
+    def _call(self, target: Any, method: str, *arguments: Any) -> ElementTree.Element:
+        with translate_errors(f"call {method} at {self._session.settings.sdk_url}"):
+            return self._session.call(target, method, *arguments)
+
+    def _create_collector(self, page_size: int) -> Any:
+        """Create a collector of the events since `_since` that the settings select."""
+        settings = self._session.settings
+        with translate_errors("create an event collector"):
+            spec = vim.event.EventFilterSpec(time=vim.event.EventFilterSpec.ByTime(beginTime=self._since))
+            if settings.event_types:
+                spec.eventTypeId = list(settings.event_types)
+            if settings.entity:
+                managed_type, _, identity = settings.entity.partition("/")
+                entity = self._session.managed_object(VmomiSupport.GetWsdlType(NAMESPACE, managed_type), identity)
+                spec.entity = vim.event.EventFilterSpec.ByEntity(entity=entity, recursion="all")
+            collector = self._session.content.eventManager.CreateCollectorForEvents(spec)
+            collector.SetCollectorPageSize(page_size)
+        return collector
+
+    def _watch(self) -> Any:
+        """Create a property filter that reports changes of the sentinel's latest page to `wait`."""
+        spec = vmodl.query.PropertyCollector.FilterSpec(
+            objectSet=[vmodl.query.PropertyCollector.ObjectSpec(obj=self._sentinel)],
+            propSet=[
+                vmodl.query.PropertyCollector.PropertySpec(type=vim.event.EventHistoryCollector, pathSet=["latestPage"])
+            ],
+        )
+        with translate_errors("watch an event collector"):
+            return self._session.waiter.CreateFilter(spec, False)
 
 
-def _went_back(events: list[VCenterEvent], known: Position) -> bool:
-    """Whether keys up to that of *known* are now of later events: then they are counted anew.
-
-    Keys and times grow together, but for events of about the same moment.
-    """
-    for event in events:
-        if event.key == known.key and event.created_time != known.created_time:
-            return True
-        if event.key < known.key and event.created_time > known.created_time + DISORDER:
-            return True
-    return False
+def _warn_of_restart(position: Position | None) -> None:
+    log.warning(
+        "reading every event: vcenter's event keys went back, it was restored or reinstalled",
+        last_key=position.key if position else None,
+    )

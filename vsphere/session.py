@@ -1,8 +1,8 @@
-"""A vCenter session, and the calls that bypass pyVmomi's parser.
+"""A vCenter session, and calls that bypass pyVmomi's parser.
 
-pyVmomi logs in and makes collectors. The two calls that return events, `ReadNextEvents` and `WaitForUpdatesEx`, are
-sent through its stub but not through its parser: that parser fails a whole batch for one event it does not know, when
-the server's position is already past the batch. `vsphere.event` decodes what these calls return.
+pyVmomi logs in and makes most calls. Calls that return events are sent through its stub but not through its parser
+(`Session.call`): that parser fails a whole batch for one event that it does not know, when the server's position is
+already past the batch. `vsphere.event` decodes what these calls return.
 """
 
 import contextlib
@@ -20,193 +20,185 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import structlog
-from pyVmomi import SoapAdapter, SoapStubAdapter, VmomiSupport, vim, vmodl
+from pyVmomi import SoapAdapter, SoapStubAdapter, VmomiSupport, vim
 
-from vsphere.errors import VCenterRejected, speaking
-from vsphere.schema import NAMESPACE
+from vsphere.errors import VCenterRejected, VCenterUnavailable, translate_errors
 from vsphere.settings import VCenterSettings
 
 log = structlog.get_logger()
 
 REQUEST_TIMEOUT_SECONDS = 60.0
-"""An answer that takes longer is not coming. A wait for updates asks the server for less (`EventHistory.wait`)."""
-REFUSED_LOGIN_PAUSE_SECONDS = 60.0
-"""After a refused login the same credentials are not tried again for so long: vCenter locks an account, by default,
-after five refusals within 180 s."""
+"""How long to wait for a response. A wait for updates asks the server for less (`EventHistory.wait`)."""
+REJECTED_LOGIN_PAUSE_SECONDS = 60.0
+"""How long rejected credentials are not used again. By default, vCenter locks an account after five rejected logins
+within 180 s."""
 _OLDEST_API = "vim.version.version9"
 
 
 class Session:
-    """A session. It is used by one thread at a time, but for `close`, which may interrupt a wait."""
+    """One session, which `connect` starts and renews.
+
+    For use by one thread at a time, except for `close` and `interrupt`, which may end a wait in another thread.
+    """
 
     def __init__(self, settings: VCenterSettings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._settings = settings
+        self.settings = settings
+        self.clock_lead = datetime.timedelta()
+        """How far vCenter's clock is ahead of ours, by the last `server_time`."""
+        self.api_version = ""
+        """The API's version, `8.0.3.0`. Empty before the first login."""
         self._clock = clock
         self._stub: Any = None
         self._content: Any = None
-        self._waiting: Any = None
-        self._refused: tuple[str, float] | None = None
-        self.clock_lead = datetime.timedelta()
-        """How far vCenter's clock is ahead of ours, as measured when it was last asked."""
-        self.api_version = ""
-        """The API's version, `8.0.3.0`; known once connected."""
+        self._waiter: Any = None
+        self._rejected: tuple[str, float] | None = None
 
     @property
     def connected(self) -> bool:
         """Whether there is a session, as far as is known here."""
         return self._content is not None
 
+    @property
+    def content(self) -> Any:
+        """pyVmomi's `ServiceContent`, with the managers. Raises `VCenterUnavailable` if there is no session."""
+        return self._required(self._content)
+
+    @property
+    def waiter(self) -> Any:
+        """The property collector to wait for updates with. Raises like `content`."""
+        return self._required(self._waiter)
+
     def connect(self) -> None:
-        """Log in, with the credentials as they are now. Does nothing while there is a session.
+        """Log in with the credentials as they are now. Does nothing while there is a session.
 
         Raises `VCenterUnavailable` or `VCenterRejected`.
         """
         if self.connected:
             return
-        username, password = self._settings.login()
+        username, password = self.settings.login()
+        operation = f"log in to {self.settings.sdk_url} as {username}"
         fingerprint = hashlib.sha256(f"{username}\0{password.reveal()}".encode()).hexdigest()
-        if self._refused and self._refused[0] == fingerprint and self._clock() < self._refused[1]:
-            wait = self._refused[1] - self._clock()
+        if self._rejected and self._rejected[0] == fingerprint and self._clock() < self._rejected[1]:
             raise VCenterRejected(
-                f"log in to {self._settings.sdk_url} as {username}: refused before; "
-                f"the same password is tried again in {wait:.0f} s, another one at once"
+                f"{operation}: rejected before; the same password is used again in "
+                f"{self._rejected[1] - self._clock():.0f} s, a changed one at once"
             )
-        with speaking(f"log in to {self._settings.sdk_url} as {username}"):
-            api_version = self._ask_version()
-            stub = self._make_stub(_newest_common(api_version))
+        with translate_errors(operation):
             try:
-                content = _service(stub).RetrieveContent()
-                content.sessionManager.Login(username, password.reveal(), None)
-                # One of our own to wait with: in vcsim, a session that ends silences all who wait with the common one.
-                waiting = content.propertyCollector.CreatePropertyCollector()
-            except BaseException as error:
-                stub.DropConnections()
-                if isinstance(error, vim.fault.InvalidLogin):
-                    self._refused = fingerprint, self._clock() + REFUSED_LOGIN_PAUSE_SECONDS
+                self._log_in(username, password.reveal())
+            except vim.fault.InvalidLogin:
+                self._rejected = fingerprint, self._clock() + REJECTED_LOGIN_PAUSE_SECONDS
                 raise
-        self._refused = None
-        self._stub, self._content, self._waiting = stub, content, waiting
-        self.api_version = api_version
-        log.info("vcenter connected", url=self._settings.sdk_url, user=username, api=self.api_version)
+        self._rejected = None
+        log.info("vcenter connected", url=self.settings.sdk_url, user=username, api=self.api_version)
 
     def close(self) -> None:
-        """Log out, quietly, and drop every connection."""
+        """Log out and drop every connection. Raises nothing."""
         content, stub = self._content, self._stub
-        self._content = self._stub = self._waiting = None
+        self._content = self._stub = self._waiter = None
         if content is not None:
-            # A server that is gone needs no logout.
+            # A server that cannot be reached needs no logout.
             with contextlib.suppress(Exception):
                 content.sessionManager.Logout()
             stub.DropConnections()
 
     def server_time(self) -> datetime.datetime:
-        """vCenter's clock, UTC; positions and filters are in its time, not ours."""
-        with speaking(f"ask {self._settings.sdk_url} for its time"):
-            now: datetime.datetime = _service(self._stub).CurrentTime()
+        """Return vCenter's clock, UTC: positions and filters are in its time, not ours. Raises `VCenterUnavailable`."""
+        with translate_errors(f"ask {self.settings.sdk_url} for its time"):
+            now: datetime.datetime = _service(self._required(self._stub)).CurrentTime()
         now = now.replace(tzinfo=datetime.UTC) if now.tzinfo is None else now.astimezone(datetime.UTC)
         self.clock_lead = now - datetime.datetime.now(datetime.UTC)
         return now
 
-    def make_collector(self, since: datetime.datetime, page_size: int) -> Any:
-        """A collector of the events created at *since* (vCenter's clock) or later that the settings select."""
-        with speaking("make an event collector"):
-            spec = vim.event.EventFilterSpec(time=vim.event.EventFilterSpec.ByTime(beginTime=since))
-            if self._settings.event_types:
-                spec.eventTypeId = list(self._settings.event_types)
-            if self._settings.entity:
-                kind, _, value = self._settings.entity.partition("/")
-                entity = VmomiSupport.GetWsdlType(NAMESPACE, kind)(value, self._stub)
-                spec.entity = vim.event.EventFilterSpec.ByEntity(entity=entity, recursion="all")
-            collector = self._content.eventManager.CreateCollectorForEvents(spec)
-            collector.SetCollectorPageSize(page_size)
-        return collector
+    def managed_object(self, managed_type: Any, identity: str) -> Any:
+        """Return pyVmomi's object of *managed_type* (`vim.VirtualMachine`) with the id *identity* (`vm-12`)."""
+        return managed_type(identity, self._required(self._stub))
+
+    def call(self, target: Any, method: str, *arguments: Any) -> ElementTree.Element:
+        """Call *method* of the managed object *target* and return the response's XML, whatever is in it.
+
+        Raises pyVmomi's and the network's errors, which the caller translates (`translate_errors`).
+        """
+        stub = self._required(self._stub)
+        info = getattr(type(target), method).info
+        request = stub.SerializeRequest(target, info, arguments)
+        headers = {
+            "Cookie": stub.cookie,
+            "SOAPAction": stub.versionId,
+            "Content-Type": "text/xml; charset=UTF-8",
+            "Accept-Encoding": "gzip, deflate",
+        }
+        connection = stub.GetConnection()
+        try:
+            connection.request("POST", stub.path, request, headers)
+            response = connection.getresponse()
+            body = response.read()
+        except BaseException:
+            connection.close()
+            stub.DropConnections()
+            raise
+        stub.ReturnConnection(connection)
+        body = _decompress(body, response.getheader("Content-Encoding", "identity").lower())
+        if response.status == 500:
+            raise SoapAdapter.SoapResponseDeserializer(stub).Deserialize(body, info.result)
+        if response.status != 200:
+            raise http.client.HTTPException(f"{response.status} {response.reason}")
+        return _parse(body)
+
+    def interrupt(self) -> None:
+        """End a `WaitForUpdatesEx` of `waiter` that another thread is in. Raises nothing."""
+        waiter = self._waiter
+        if waiter is not None:
+            with contextlib.suppress(Exception):
+                waiter.CancelWaitForUpdates()
 
     def destroy(self, removal: Callable[[], Any]) -> None:
-        """Call the *removal* of an object of the session, quietly: what is gone needs none."""
+        """Call *removal*, which removes an object of the session from the server. Raises nothing."""
         if self.connected:
             with contextlib.suppress(Exception):
                 removal()
 
-    def watch(self, collector: Any) -> Any:
-        """A property filter that reports changes of *collector*'s latest page to `wait_for_updates`."""
-        spec = vmodl.query.PropertyCollector.FilterSpec(
-            objectSet=[vmodl.query.PropertyCollector.ObjectSpec(obj=collector)],
-            propSet=[
-                vmodl.query.PropertyCollector.PropertySpec(type=vim.event.EventHistoryCollector, pathSet=["latestPage"])
-            ],
-        )
-        with speaking("watch an event collector"):
-            return self._waiting.CreateFilter(spec, False)
+    def _required(self, part: Any) -> Any:
+        if part is None:
+            raise VCenterUnavailable(f"use the session at {self.settings.sdk_url}: it has ended")
+        return part
 
-    def wait_for_updates(self, version: str, seconds: int) -> ElementTree.Element:
-        """The answer to `WaitForUpdatesEx`, which the server holds for at most *seconds*."""
-        options = vmodl.query.PropertyCollector.WaitOptions(maxWaitSeconds=seconds)
-        return self._call(self._waiting, "WaitForUpdatesEx", version, options)
+    def _log_in(self, username: str, password: str) -> None:
+        api_version = self._fetch_version()
+        stub = self._open_stub(_newest_common(api_version))
+        try:
+            content = _service(stub).RetrieveContent()
+            content.sessionManager.Login(username, password, None)
+            # One of our own: in vcsim, a session that ends silences everyone who waits with the common one.
+            waiter = content.propertyCollector.CreatePropertyCollector()
+        except BaseException:
+            stub.DropConnections()
+            raise
+        self._stub, self._content, self._waiter = stub, content, waiter
+        self.api_version = api_version
 
-    def read_next(self, collector: Any, most: int) -> ElementTree.Element:
-        """The answer to `ReadNextEvents`: the collector's next *most* events, oldest first."""
-        return self._call(collector, "ReadNextEvents", most)
-
-    def interrupt(self) -> None:
-        """End a `wait_for_updates` that another thread is in."""
-        waiting = self._waiting
-        if waiting is not None:
-            with contextlib.suppress(Exception):
-                waiting.CancelWaitForUpdates()
-
-    def _ask_version(self) -> str:
-        """The API's version, asked for in the oldest one, which every vCenter speaks."""
-        stub = self._make_stub(_OLDEST_API)
+    def _fetch_version(self) -> str:
+        """Return the API's version, read with the oldest one, which every vCenter speaks."""
+        stub = self._open_stub(_OLDEST_API)
         try:
             return str(_service(stub).RetrieveContent().about.apiVersion)
         finally:
             stub.DropConnections()
 
-    def _make_stub(self, version: str) -> Any:
-        parts = urlsplit(self._settings.sdk_url)
+    def _open_stub(self, version: str) -> Any:
+        parts = urlsplit(self.settings.sdk_url)
         context = None
         if parts.scheme == "https":
-            context = ssl.create_default_context(cafile=self._settings.ca_bundle)
-            if self._settings.insecure:
+            context = ssl.create_default_context(cafile=self.settings.ca_bundle)
+            if self.settings.insecure:
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return SoapStubAdapter(
-            url=self._settings.sdk_url,
+            url=self.settings.sdk_url,
             path=parts.path,
             version=version,
             sslContext=context,
             httpConnectionTimeout=REQUEST_TIMEOUT_SECONDS,
         )
-
-    def _call(self, target: Any, method: str, *arguments: Any) -> ElementTree.Element:
-        """Call *method* of the managed object *target*; the answer's XML, whatever is in it."""
-        with speaking(f"call {method} at {self._settings.sdk_url}"):
-            stub = self._stub
-            if stub is None:
-                raise vim.fault.NotAuthenticated
-            info = getattr(type(target), method).info
-            request = stub.SerializeRequest(target, info, arguments)
-            headers = {
-                "Cookie": stub.cookie,
-                "SOAPAction": stub.versionId,
-                "Content-Type": "text/xml; charset=UTF-8",
-                "Accept-Encoding": "gzip, deflate",
-            }
-            connection = stub.GetConnection()
-            try:
-                connection.request("POST", stub.path, request, headers)
-                response = connection.getresponse()
-                body = response.read()
-            except BaseException:
-                connection.close()
-                stub.DropConnections()
-                raise
-            stub.ReturnConnection(connection)
-            body = _decompress(body, response.getheader("Content-Encoding", "identity").lower())
-            if response.status == 500:
-                raise SoapAdapter.SoapResponseDeserializer(stub).Deserialize(body, info.result)
-            if response.status != 200:
-                raise http.client.HTTPException(f"{response.status} {response.reason}")
-            return _parse(body)
 
 
 def _service(stub: Any) -> Any:
@@ -236,7 +228,7 @@ def _decompress(body: bytes, encoding: str) -> bytes:
 
 
 def _parse(body: bytes) -> ElementTree.Element:
-    """The answer as an element tree; a character that XML does not allow, in an otherwise sound answer, is replaced."""
+    """Return the response as an element tree. A character that XML does not allow is replaced."""
     try:
         return ElementTree.fromstring(body)  # noqa: S314 - expat 2.4 and later refuses entity bombs by itself
     except ElementTree.ParseError:

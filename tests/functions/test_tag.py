@@ -121,15 +121,15 @@ def test_event_in_xml_is_handled_like_one_in_json(vcsim: VCSim, reaction: Make) 
     assert carriers(vcsim) == {("VirtualMachine", "vm-1")}
 
 
-def test_missing_tag_is_named_and_not_made_unless_told(vcsim: VCSim, reaction: Make) -> None:
+def test_missing_tag_is_named_with_the_setting_that_creates_it(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
         function = reaction(TAG_CREATE="false")
 
-        with pytest.raises(PermanentError, match="no tag category 'lifecycle'"):
+        with pytest.raises(PermanentError, match=r"no tag category 'lifecycle'.*TAG_CREATE=true"):
             function.handle(created(vcsim, administrator.vms[0]))
 
 
-def test_tag_that_was_deleted_and_made_anew_is_found_again(vcsim: VCSim, reaction: Make) -> None:
+def test_tag_that_was_deleted_and_recreated_is_found_again(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
         first, second, *_ = administrator.vms
         function = reaction()
@@ -146,13 +146,12 @@ def delete_tag(vcsim: VCSim) -> None:
     """As somebody does it in the vSphere Client."""
     tagging = Tagging(read(VCenterSettings, environ(vcsim)))
     try:
-        tag_id = tagging._tag("lifecycle", "created", create=False)
-        assert tagging._call("DELETE", f"/rest/com/vmware/cis/tagging/tag/id:{tag_id}", None)[0] == 200
+        tagging._request("DELETE", f"/tag/id:{tagging._id('lifecycle', 'created', create=False)}")
     finally:
         tagging.close()
 
 
-def test_session_that_a_restart_ended_is_made_anew(vcsim: VCSim, reaction: Make) -> None:
+def test_session_that_a_restart_ended_is_renewed(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
         first, second = (created(vcsim, machine) for machine in administrator.vms[:2])
         carrying = ("VirtualMachine", administrator.vms[1]._moId)
@@ -165,10 +164,10 @@ def test_session_that_a_restart_ended_is_made_anew(vcsim: VCSim, reaction: Make)
     assert carriers(vcsim) == {carrying}
 
 
-def test_refused_login_is_permanent_and_names_the_user(vcsim: VCSim, reaction: Make) -> None:
+def test_rejected_login_is_permanent_and_names_the_user(vcsim: VCSim, reaction: Make) -> None:
     function = reaction(VC_PASSWORD="wrong")
 
-    with pytest.raises(PermanentError, match="as user: refused"):
+    with pytest.raises(PermanentError, match="as user: vCenter rejects"):
         function.handle(vcenter_event(vcsim.url, "VmCreatedEvent", Vm=MACHINE))
 
 

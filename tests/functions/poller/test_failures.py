@@ -213,7 +213,7 @@ def test_session_that_an_administrator_ends_is_recreated(
 
 
 def is_rejected_login(status: int, body: str) -> bool:
-    return status == 400 and "vCenter refuses user name and password" in body
+    return status == 400 and "vCenter rejects user name and password" in body
 
 
 def test_changed_password_is_read_from_the_mounted_files(

@@ -141,11 +141,11 @@ def test_wrong_password_is_reported_and_not_retried_at_once(
     pollers: Any, environ: dict[str, str], sink: Recorder
 ) -> None:
     poller = pollers(environ, VC_PASSWORD="wrong")
-    with pytest.raises(PermanentError, match="refuses user name and password") as raised:
+    with pytest.raises(PermanentError, match="rejects user name and password") as raised:
         poller.handle(TICK)
     assert "wrong" not in str(raised.value)
     poller._poll.join()
-    with pytest.raises(PermanentError, match="tried again in"):
+    with pytest.raises(PermanentError, match="used again in"):
         poller.handle(TICK)
     assert sink.ids == []
 

@@ -1,0 +1,190 @@
+"""Reading a simulated vCenter's history: complete, in order, and despite every way in which it fails."""
+
+import json
+import threading
+import time
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from demo.vcsim import VCSim
+from tests.golden import records
+from tests.support.administrator import Administrator
+from tests.support.history import LONG_AGO, drain, open_history, vcenter_settings
+from vsphere.errors import VCenterUnavailable
+from vsphere.event import JSON, XML, Position, to_cloudevent
+from vsphere.history import _NS, PAGE_SIZE
+from vsphere.session import Session
+
+VARIES = ("Key", "ChainId", "CreatedTime", "SessionId")
+
+
+def test_every_event_is_read_once_in_order(session: Session, administrator: Administrator) -> None:
+    for number in range(50):
+        administrator.post(f"event {number}")
+    events, gaps = drain(open_history(session))
+    assert [event.key for event in events] == administrator.event_keys()
+    assert gaps == []
+
+
+@pytest.mark.parametrize("first_page", [1, 2, 3])
+def test_event_that_a_collector_has_twice_is_read_once(
+    session: Session, administrator: Administrator, monkeypatch: pytest.MonkeyPatch, first_page: int
+) -> None:
+    """vcsim returns events twice that come while it creates the collector: in one page, or the second in the next."""
+    for number in range(5):
+        administrator.post(f"event {number}")
+    history = open_history(session)
+    response = session.call(history._reader, "ReadNextEvents", PAGE_SIZE)
+    [page] = [parent for parent in response.iter() if parent.find(f"{_NS}returnval") is not None]
+    twice = [copy for element in page.findall(f"{_NS}returnval") for copy in (element, element)]
+    pages = [twice[:first_page], twice[first_page:], []]
+
+    def call(*_: Any) -> ElementTree.Element:
+        response = ElementTree.Element("response")
+        response.extend(pages.pop(0) if pages else [])
+        return response
+
+    monkeypatch.setattr(session, "call", call)
+
+    events, gaps = drain(history)
+
+    assert [event.key for event in events] == administrator.event_keys()
+    assert gaps == []
+
+
+def test_reading_starts_after_a_position(session: Session, administrator: Administrator) -> None:
+    position = drain(open_history(session))[0][-1].position
+    administrator.post("after it")
+    events, gaps = drain(open_history(session, position))
+    assert [event.key for event in events] == [position.key + 1]
+    assert gaps == []
+
+
+def test_wait_ends_when_an_event_comes(session: Session, administrator: Administrator) -> None:
+    history = open_history(session)
+    drain(history)
+    assert not history.wait(1)
+    administrator.post("new")
+    started = time.monotonic()
+    assert history.wait(30)
+    assert time.monotonic() - started < 5
+    assert len(history.read().events) == 1
+
+
+def test_wait_ends_with_an_event_after_one_that_ran_out(session: Session, administrator: Administrator) -> None:
+    history = open_history(session)
+    drain(history)
+    assert not history.wait(1)
+    history.wait(1)  # reports the newest event once more
+    drain(history)
+
+    administrator.post("after silence")
+
+    begun = time.monotonic()
+    assert history.wait(20)
+    assert time.monotonic() - begun < 10
+    assert [event.key for event in drain(history)[0]] == [administrator.newest_key]
+
+
+def test_wait_ends_although_other_sessions_end(session: Session, administrator: Administrator, vcsim: VCSim) -> None:
+    history = open_history(session)
+    drain(history)
+    other = Session(vcenter_settings(vcsim))
+    other.connect()
+    open_history(other)
+    other.close()
+    posting = threading.Timer(1, administrator.post, ["after the others"])
+    posting.start()
+
+    begun = time.monotonic()
+    while not any(b"after the others" in ElementTree.tostring(event.element) for event in drain(history)[0]):
+        assert history.wait(20)
+    assert time.monotonic() - begun < 10
+    posting.join()
+
+
+def test_burst_in_silence_is_noticed(session: Session, administrator: Administrator) -> None:
+    history = open_history(session)
+    drain(history)
+    assert not history.wait(1)
+    for number in range(PAGE_SIZE + 10):  # as many as make vcsim prune what the reading collector stands at
+        administrator.post(f"event {number}")
+
+    history.wait(1)
+    events, _ = drain(history)
+
+    assert events[-1].key == administrator.newest_key
+
+
+def test_burst_that_prunes_the_readers_page_leaves_an_exact_gap(session: Session, administrator: Administrator) -> None:
+    """The simulator keeps about 1,000 events a collector: the predecessor's reader is stuck after this."""
+    history = open_history(session)
+    last = drain(history)[0][-1].key
+    for number in range(2500):
+        administrator.post(f"burst {number}")
+    history.wait(1)
+    events, [gap] = drain(history)
+    assert gap.first == last + 1
+    assert gap.last == events[0].key - 1
+    assert [event.key for event in events] == list(range(events[0].key, last + 2501))
+    assert len(events) >= PAGE_SIZE
+
+
+def test_keys_that_went_back_are_read_from_the_beginning(session: Session, administrator: Administrator) -> None:
+    before_restore = Position(1_000_000, session.server_time() - LONG_AGO, "VmPoweredOnEvent")
+    events, gaps = drain(open_history(session, before_restore))
+    assert [event.key for event in events] == administrator.event_keys()
+    assert gaps == []
+
+
+def test_keys_that_went_back_and_passed_the_position_are_read_from_the_beginning(
+    session: Session, administrator: Administrator
+) -> None:
+    """The position's key is now another, later event's: greater keys alone would not show it."""
+    before_restore = Position(administrator.event_keys()[20], session.server_time() - LONG_AGO, "VmPoweredOnEvent")
+    events, gaps = drain(open_history(session, before_restore))
+    assert [event.key for event in events] == administrator.event_keys()
+    assert gaps == []
+
+
+def test_session_that_an_administrator_ended_is_recognized(session: Session, administrator: Administrator) -> None:
+    history = open_history(session)
+    administrator.end_other_sessions()
+    with pytest.raises(VCenterUnavailable, match="session has ended"):
+        history.read()
+
+
+def test_stopped_vcenter_is_unavailable(session: Session, vcsim: VCSim) -> None:
+    history = open_history(session)
+    vcsim.kill()
+    with pytest.raises(VCenterUnavailable, match="ReadNextEvents"):
+        history.read()
+
+
+def comparable(data: Any) -> Any:
+    """What may be compared of an event that was posted: vcsim sets the key and the time itself."""
+    return [(name, value) for name, value in data.items() if name not in VARIES]
+
+
+def test_recorded_events_come_out_as_the_predecessor_sent_them(session: Session, administrator: Administrator) -> None:
+    """Every recorded event is posted, read back and encoded, both ways."""
+    recorded = list(zip(records("json"), records("xml"), strict=True))
+    history = open_history(session)
+    drain(history)
+    for _, as_xml in recorded:
+        administrator.post_element(as_xml.body)
+    history.wait(5)
+    events, _ = drain(history)
+    assert len(events) == len(recorded) == 106
+    for event, (as_json, as_xml) in zip(events, recorded, strict=True):
+        ours = json.loads(to_cloudevent(event, "s", "6.5", JSON).data)
+        assert comparable(ours) == comparable(json.loads(as_json.body)), str(as_json)
+        without_varying = without_elements(to_cloudevent(event, "s", "6.5", XML).data.decode())
+        assert without_varying == without_elements(as_xml.body), str(as_xml)
+
+
+def without_elements(xml: str) -> str:
+    """*xml* without the elements at its head that vcsim sets."""
+    return xml[xml.index("</createdTime>") :]

@@ -1,0 +1,68 @@
+"""Logging in to a simulated vCenter: password, certificate, API version."""
+
+import ssl
+from typing import Any
+
+import pytest
+
+from demo.vcsim import VCSim
+from tests.support.history import vcenter_settings
+from vsphere.errors import VCenterRejected, VCenterUnavailable
+from vsphere.session import Session, _newest_common
+
+
+def test_password_is_in_no_message(vcsim: VCSim) -> None:
+    with pytest.raises(VCenterRejected) as raised:
+        Session(vcenter_settings(vcsim, VC_PASSWORD="hunter2")).connect()
+    assert "hunter2" not in str(raised.value) + repr(raised.value.__cause__)
+
+
+def test_changed_password_is_tried_at_once(vcsim: VCSim, tmp_path: Any) -> None:
+    (tmp_path / "username").write_text(vcsim.username)
+    (tmp_path / "password").write_text("old")
+    session = Session(vcenter_settings(vcsim, VC_USERNAME="", VC_PASSWORD="", VC_SECRET_PATH=str(tmp_path)))
+    with pytest.raises(VCenterRejected, match="rejects"):
+        session.connect()
+    with pytest.raises(VCenterRejected, match="used again in"):
+        session.connect()
+    (tmp_path / "password").write_text(vcsim.password + "\n")
+    session.connect()
+    assert session.connected
+    session.close()
+
+
+def test_untrusted_certificate_is_rejected(vcsim: VCSim) -> None:
+    with pytest.raises(VCenterRejected, match="VC_CA_BUNDLE"):
+        Session(vcenter_settings(vcsim, VC_INSECURE="false")).connect()
+
+
+def test_certificate_of_a_given_authority_is_trusted(vcsim: VCSim, tmp_path: Any) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text(ssl.get_server_certificate(("127.0.0.1", vcsim.port)))
+    session = Session(vcenter_settings(vcsim, VC_INSECURE="false", VC_CA_BUNDLE=str(bundle)))
+    session.connect()
+    assert session.connected
+    session.close()
+
+
+@pytest.mark.parametrize(
+    ("server", "version"),
+    [
+        ("9.9.0.0", "vim.version.v9_1_1_0"),
+        ("8.0.3.0", "vim.version.v8_0_3_0"),
+        ("6.5", "vim.version.version11"),
+        ("6.7.3", "vim.version.version15"),
+        ("4.0", "vim.version.version5"),
+    ],
+)
+def test_newest_version_that_both_know_is_spoken(server: str, version: str) -> None:
+    assert _newest_common(server) == version
+
+
+def test_closed_session_is_unavailable(vcsim: VCSim) -> None:
+    session = Session(vcenter_settings(vcsim))
+    session.connect()
+    session.close()
+
+    with pytest.raises(VCenterUnavailable, match="has ended"):
+        session.server_time()
