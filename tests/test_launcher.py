@@ -108,7 +108,7 @@ def test_signal_ends_open_streams_and_the_process(number: Signals) -> None:
     assert [(line["reason"], line["drained"]) for line in stopped] == [(number.name, True)]
 
 
-def test_request_under_way_finishes_while_connections_are_refused() -> None:
+def test_request_under_way_finishes_while_the_port_is_closed() -> None:
     with Recorder() as receiver, Served("notify", NOTIFY_URLS=receiver.json_url) as served:
         receiver.gate.clear()
         responses: list[tuple[int, str]] = []
@@ -116,7 +116,7 @@ def test_request_under_way_finishes_while_connections_are_refused() -> None:
         posting.start()
         wait_until(lambda: bool(receiver.requests))
         served.signal(SIGTERM)
-        wait_until_refused(served)
+        wait_until_closed(served)
         assert served.process.poll() is None
         receiver.gate.set()
         posting.join(10)
@@ -132,7 +132,7 @@ def test_second_signal_ends_the_process_at_once() -> None:
             client.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n{lines}\r\n{{}}".encode())
             wait_until(lambda: bool(receiver.requests))
             served.signal(SIGTERM)
-            wait_until_refused(served)
+            wait_until_closed(served)
             signalled = time.monotonic()
             served.signal(SIGTERM)
             assert served.wait() == 128 + SIGTERM
@@ -177,14 +177,14 @@ def read_until(connection: socket.socket, end: bytes) -> bytes:
     return read
 
 
-def wait_until_refused(served: Served) -> None:
+def wait_until_closed(served: Served) -> None:
     """Return when the process accepts no more connections."""
 
-    def is_refused() -> bool:
+    def is_closed() -> bool:
         try:
             served_connection(served).close()
         except OSError:
             return True
         return False
 
-    wait_until(is_refused, 5, "connections refused")
+    wait_until(is_closed, 5, "port closed")
