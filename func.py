@@ -19,13 +19,15 @@ from parliament import Context, server
 from werkzeug.exceptions import HTTPException
 
 import functions
-from functions import Environ, Function, ReadsRequests
-from pipeline import cloudevents, settings
+from functions import Environ, Function, HasMetrics, ReadsRequests
+from pipeline import cloudevents, metrics, settings
 from pipeline.cloudevents import STRICT, HTTPMessage
 from pipeline.errors import PermanentError, SettingsError, TemporaryError, cut
 
 FUNCTIONS = tuple(module.name for module in pkgutil.iter_modules(functions.__path__))
 """The names that `FUNCTION` may have, in alphabetical order: the modules in `functions/`. None of them is imported."""
+
+VERSION = "0.1.0"
 
 REASON_BYTES = 768
 """The maximum size of an error's body. Knative 0.47 puts it into a dead letter as base64, in a buffer of 1,024 bytes. A
@@ -56,9 +58,11 @@ class Outcome(NamedTuple):
 class FunctionAdapter:
     """Turns a request into an event for the function, and what comes of it into a status."""
 
-    def __init__(self, name: str, function: Function) -> None:
+    def __init__(self, name: str, function: Function, handled: metrics.HandledEvents | None = None) -> None:
+        """Serve *function*, and count its events in *handled*."""
         self._name = name
         self._function = function
+        self._handled = handled or metrics.HandledEvents(name)
 
     def respond(self, message: HTTPMessage) -> Outcome:
         """Handle a `POST /` and log it in one line. Never raises.
@@ -78,7 +82,10 @@ class FunctionAdapter:
             error_id = uuid.uuid4().hex[:12]
             log.exception("event failed", error_id=error_id)
             outcome = _text(reason := f"internal error {error_id}; the log of {self._name} has it under this id", 500)
-        ms = round((time.perf_counter() - started) * 1000, 1)
+        seconds = time.perf_counter() - started
+        events = logged.get("events")  # of a batch
+        self._handled.record(outcome.status, seconds, events if isinstance(events, int) else 1)
+        ms = round(seconds * 1000, 1)
         if reason:
             log.warning("event rejected", status=outcome.status, ms=ms, reason=reason, **logged)
         else:
@@ -106,6 +113,7 @@ class FunctionAdapter:
         except HTTPException as error:  # the body is cut off or too large
             reason = cut(error.description or "")
             log.warning("event rejected", status=error.code, reason=reason)
+            self._handled.record(error.code or 400, 0.0)
             return _response(_text(reason, error.code or 400))
         return _response(self.respond(message))
 
@@ -149,8 +157,10 @@ def _utf8(text: str) -> str:
 
 
 def application(name: str, function: Function) -> Flask:
-    """Return parliament's Flask application around *function*, with the function's own routes."""
-    app: Flask = server.create(FunctionAdapter(name, function))
+    """Return parliament's Flask application around *function*, with `/metrics` and the function's own routes."""
+    exposed = metrics.Metrics(name, VERSION, function.metrics if isinstance(function, HasMetrics) else None)
+    app: Flask = server.create(FunctionAdapter(name, function, exposed.handled))
+    app.add_url_rule("/metrics", "metrics", lambda: Response(exposed.exposition(), content_type=metrics.CONTENT_TYPE))
     # parliament logs "No CloudEvent available", which says less than the adapter's line about the same request.
     app.logger.setLevel("ERROR")
     if function.blueprint is not None:

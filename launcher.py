@@ -23,8 +23,6 @@ from functions import Environ, Function
 from pipeline import logs, settings
 from pipeline.errors import SettingsError, VCenterEventsError
 
-VERSION = "0.1.0"
-
 DRAIN_SECONDS = 10.0
 """The time that requests under way have to finish after SIGTERM."""
 
@@ -135,7 +133,7 @@ def run(environ: Environ) -> int:
     except OSError as error:
         function.close()
         return _fail(f"cannot listen on {options.host}:{options.port} (HOST and PORT): {_reason(error)}", 1)
-    log.info("serving", function=options.function, address=address, threads=options.threads, version=VERSION)
+    log.info("serving", function=options.function, address=address, threads=options.threads, version=func.VERSION)
 
     reason = reasons.get()
     started = time.monotonic()
@@ -176,7 +174,7 @@ def main(arguments: list[str], environ: Environ) -> int:
         description="Serves one function over HTTP until SIGTERM. Environment variables configure it.",
         epilog=f"FUNCTION is one of {', '.join(func.FUNCTIONS)}. docs/reference/settings.md lists all settings.",
     )
-    parser.add_argument("--version", action="version", version=VERSION)
+    parser.add_argument("--version", action="version", version=func.VERSION)
     parser.parse_args(arguments)
     try:
         return run(environ)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from flask import Blueprint
+from prometheus_client.registry import Collector
 
 from pipeline.cloudevents import CloudEvent
 
@@ -32,6 +33,15 @@ class Function(Protocol):
 
     def close(self) -> None:
         """Finish the work under way, end open streams and release everything, within 10 s. Called once, on SIGTERM."""
+
+
+@runtime_checkable
+class HasMetrics(Protocol):
+    """A function with metrics of its own, in addition to those of every function (`pipeline.metrics`)."""
+
+    @property
+    def metrics(self) -> Collector:
+        """The collector of the metrics, which is read at each scrape."""
 
 
 @runtime_checkable

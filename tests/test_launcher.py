@@ -8,6 +8,7 @@ from signal import SIGINT, SIGTERM, Signals
 import pytest
 from flask import Blueprint
 
+import func
 import launcher
 from tests.support.headers import headers
 from tests.support.recorder import Recorder
@@ -20,7 +21,7 @@ from tests.support.waiting import wait_until
 def test_start_line_has_function_address_and_version() -> None:
     with Served("display") as served:
         assert served.started["message"] == "serving"
-        assert (served.started["function"], served.started["version"]) == ("display", launcher.VERSION)
+        assert (served.started["function"], served.started["version"]) == ("display", func.VERSION)
         assert served.request("GET", "/health/readiness") == (200, "ready\n")
 
 

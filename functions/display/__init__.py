@@ -15,6 +15,7 @@ from functions.display.auth import Guard
 from functions.display.headers import without_attributes
 from functions.display.history import History
 from functions.display.letters import DeadLetters
+from functions.display.metrics import DisplayMetrics
 from functions.display.refused import RefusedRequests
 from functions.display.send import Sender
 from functions.display.settings import DisplaySettings
@@ -31,8 +32,9 @@ VIEWER_SHARE = 0.75
 class Display:
     """Keeps what arrives and shows it. Never refuses an event for what it contains."""
 
-    def __init__(self, history: History, refused: RefusedRequests) -> None:
+    def __init__(self, history: History, refused: RefusedRequests, viewers: Viewers) -> None:
         self._history = history
+        self.metrics = DisplayMetrics(history, viewers)
         self._refused = refused
         self.blueprint: Blueprint | None = None
 
@@ -68,12 +70,13 @@ def create(environ: Environ) -> Display:
     threads = settings.read(settings.ServerSettings, environ).threads
     store = SQLiteStore(wanted.file) if wanted.file is not None else None
     history, refused = History(wanted.events, wanted.megabytes * 1_000_000, store), RefusedRequests()
-    display = Display(history, refused)
+    viewers = Viewers(history, places=max(1, int(threads * VIEWER_SHARE)))
+    display = Display(history, refused, viewers)
     display.blueprint = page.blueprint(
         Sources(
             history=history,
             refused=refused,
-            viewers=Viewers(history, places=max(1, int(threads * VIEWER_SHARE))),
+            viewers=viewers,
             stream_seconds=wanted.stream_seconds,
             document=document.assemble(),
             guard=Guard(wanted.token, wanted.login),
