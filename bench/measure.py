@@ -1,4 +1,4 @@
-"""A measurement, and the arithmetic of several."""
+"""What a measurement is, and the arithmetic of several."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ class Measurement:
     what: str
     value: str
     baseline: str = ""
-    """The value of the parts alone, in the same run."""
+    """What the parts do alone, in the same run."""
     goal: str = ""
-    """The promised value."""
+    """What was promised."""
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

@@ -19,7 +19,7 @@ class Name(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Object:
-    """The fields of all objects."""
+    """What all objects have in common."""
 
     name: Name
     origin: str

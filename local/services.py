@@ -37,7 +37,7 @@ class ServiceNotReady(PermanentError):
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """The command of the process of a Knative Service, and its surroundings."""
+    """How the process of a Knative Service is run."""
 
     name: str
     command: str

@@ -14,6 +14,7 @@ from types import ModuleType
 import functions
 from pipeline.settings import ServerSettings, Variable
 from pipeline.settings.variable import REQUIRED
+from runtime.settings import LimitSettings
 from vsphere.settings import VCenterSettings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "settings.md"
@@ -33,7 +34,7 @@ Durations are written as `250ms`, `10s`, `5m`, `1h30m` or a number of seconds.
 def page() -> str:
     """Return docs/reference/settings.md."""
     sections = [
-        _section("Every function", [ServerSettings]),
+        _section("Every function", [ServerSettings, LimitSettings]),
         _section("vCenter", [VCenterSettings], "For the functions that say so."),
     ]
     for name, module in function_settings():

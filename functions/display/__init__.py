@@ -15,28 +15,25 @@ from functions.display.auth import Guard
 from functions.display.headers import without_attributes
 from functions.display.history import History
 from functions.display.letters import DeadLetters
-from functions.display.metrics import DisplayMetrics
 from functions.display.refused import RefusedRequests
 from functions.display.send import Sender
 from functions.display.settings import DisplaySettings
 from functions.display.sources import Sources
 from functions.display.store import SQLiteStore
-from functions.display.stream import Viewers
+from functions.display.stream import EventStream, Viewers
 from pipeline import settings
+from pipeline.asgi import ASGIApplication
 from pipeline.cloudevents import LENIENT, CloudEvent, HTTPMessage, NotACloudEvent, events_from_http, to_binary
-
-VIEWER_SHARE = 0.75
-"""The part of THREADS that viewers may hold; the rest stays for arriving events."""
 
 
 class Display:
     """Keeps what arrives and shows it. Never refuses an event for what it contains."""
 
-    def __init__(self, history: History, refused: RefusedRequests, viewers: Viewers) -> None:
+    def __init__(self, history: History, refused: RefusedRequests) -> None:
         self._history = history
-        self.metrics = DisplayMetrics(history, viewers)
         self._refused = refused
         self.blueprint: Blueprint | None = None
+        self.streams: Mapping[str, ASGIApplication] = {}
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, object]:
         """Take the events of a request into the ring; returns at once, however many viewers there are.
@@ -67,19 +64,18 @@ class Display:
 def create(environ: Environ) -> Display:
     """The display with the settings in *environ*. Raises `SettingsError` with every fault."""
     wanted = settings.read(DisplaySettings, environ)
-    threads = settings.read(settings.ServerSettings, environ).threads
     store = SQLiteStore(wanted.file) if wanted.file is not None else None
     history, refused = History(wanted.events, wanted.megabytes * 1_000_000, store), RefusedRequests()
-    viewers = Viewers(history, places=max(1, int(threads * VIEWER_SHARE)))
-    display = Display(history, refused, viewers)
+    display = Display(history, refused)
+    viewers, guard = Viewers(history, wanted.viewers), Guard(wanted.token, wanted.login)
+    display.streams = {"/api/events": EventStream(history, viewers, guard, wanted.stream_seconds)}
     display.blueprint = page.blueprint(
         Sources(
             history=history,
             refused=refused,
             viewers=viewers,
-            stream_seconds=wanted.stream_seconds,
             document=document.assemble(),
-            guard=Guard(wanted.token, wanted.login),
+            guard=guard,
             service=wanted.service,
             sender=Sender(wanted.sink, display.receive) if wanted.allow_send else None,
             dead_letters=DeadLetters(wanted.dead_letters) if wanted.dead_letters is not None else None,

@@ -6,6 +6,7 @@ import hmac
 from pipeline.settings import Secret
 
 CHALLENGE = 'Basic realm="vCenter events", charset="UTF-8"'
+ASKS = "this display asks for a login (DISPLAY_LOGIN) or a token (DISPLAY_TOKEN)"
 
 
 class Guard:
@@ -17,6 +18,11 @@ class Guard:
     def __init__(self, token: Secret | None, login: Secret | None) -> None:
         self._token = token.reveal().encode() if token is not None else None
         self._login = login.reveal().encode() if login is not None else None
+
+    @staticmethod
+    def challenge() -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Return the status, headers and body that ask for a login."""
+        return 401, [(b"content-type", b"text/plain"), (b"www-authenticate", CHALLENGE.encode())], f"{ASKS}\n".encode()
 
     def admits(self, authorization: str) -> bool:
         """Whether this Authorization header ("" if there was none) lets its sender in."""

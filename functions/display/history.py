@@ -1,10 +1,11 @@
 """The events that the display holds: a ring in memory, and how any number of viewers follow it.
 
 Nothing here knows HTTP. Every change (an event arrived, an event arrived again) gets the next revision. A viewer asks
-for what changed since the revision it has, in its own thread and at its own pace: there is no queue per viewer, so a
-slow one holds up nobody; when the ring has moved past it, it learns how far.
+for what changed since the revision it has, a page at a time and at its own pace: there is no queue per viewer, so a
+slow one delays nobody. When the ring has moved past it, it learns how far.
 """
 
+import bisect
 import json
 import secrets
 import threading
@@ -63,13 +64,18 @@ class Counts:
     """Requests that were no event."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Changes:
-    """What a viewer is to be told."""
+    """What a viewer is to be told: one page of it."""
 
     since: int
+    limit: int
+    at: int
+    """The ring's revision when this was said."""
     revision: int
-    """The ring's when this was said: what the viewer has afterwards."""
+    """What the viewer has afterwards."""
+    complete: bool
+    """Whether that is everything; if not, the next page follows."""
     rows: list[tuple[int, bytes]]
     """(revision, row), oldest change first."""
     missed: int
@@ -114,8 +120,12 @@ class History:
         self._revision = 0
         self._gone = 0  # the revision up to which changes have left the ring
         self._closed = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._last: Changes | None = None
+        self._revisions: list[int] = []  # every change in order; those overtaken by a later one of the same event stay
+        self._changed_seqs: list[int] = []  # the event of each
+        self.on_change: Callable[[], None] = lambda: None
+        """Called after every change, and when the ring closes, from whatever thread made it."""
         self._store = store
         self._clock = clock
         if store is not None:
@@ -130,69 +140,75 @@ class History:
 
         Raises `TemporaryError` once closed.
         """
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise TemporaryError("the display is being stopped")
             for event, event_summary in events:
                 self._add(event, event_summary, headers)
-            self._changed.notify_all()
+        self.on_change()
 
     def refused(self) -> None:
         """Count a request that was no event."""
-        with self._changed:
+        with self._lock:
             self.counts.refused += 1
             self._revision += 1  # viewers are told the number
             if self._store is not None:
                 self._store.save(None, [], self._revision, self.counts)
-            self._changed.notify_all()
+        self.on_change()
 
-    def wait(self, since: int) -> int | None:
-        """The revision, once it is past *since*; None once closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._revision > since)
-            return None if self._closed else self._revision
-
-    def changes(self, since: int) -> Changes | None:
-        """What changed after revision *since*; None once closed."""
-        with self._changed:
+    def changes(self, since: int, limit: int) -> Changes | None:
+        """Return the oldest *limit* rows that changed after revision *since*, in order; None once closed."""
+        with self._lock:
             if self._closed:
                 return None
             last = self._last
-            if last is not None and (last.since, last.revision) == (since, self._revision):
+            if last is not None and (last.since, last.limit, last.at) == (since, limit, self._revision):
                 return last  # most viewers ask for the same
             rows: list[tuple[int, bytes]] = []
-            for held in reversed(self._by_seq.values()):
-                if held.revision <= since:
-                    break
-                rows.append((held.revision, held.row))
-            rows.reverse()
-            self._last = Changes(since, self._revision, rows, max(0, self._gone - since), self._state())
+            index = bisect.bisect_right(self._revisions, since)
+            while index < len(self._revisions) and len(rows) < limit:
+                revision = self._revisions[index]
+                held = self._by_seq.get(self._changed_seqs[index])
+                if held is not None and held.revision == revision:
+                    rows.append((revision, held.row))
+                index += 1
+            complete = index == len(self._revisions)
+            self._last = Changes(
+                since=since,
+                limit=limit,
+                at=self._revision,
+                revision=self._revision if complete else rows[-1][0],
+                complete=complete,
+                rows=rows,
+                missed=max(0, self._gone - since),
+                state=self._state(),
+            )
             return self._last
 
     def one(self, seq: int) -> Held | None:
         """The event number *seq*; None if it is not held. Its row and repeats may change, the rest does not."""
-        with self._changed:
+        with self._lock:
             return self._by_seq.get(seq)
 
     def everything(self) -> list[Held]:
         """All events held, in order of first arrival."""
-        with self._changed:
+        with self._lock:
             held = list(self._by_seq.values())
         return sorted(held, key=lambda each: each.seq)
 
     def state(self) -> dict[str, int | None]:
         """`held`, `bytes`, `oldest` (ms since 1970, None if nothing is held), and the counts."""
-        with self._changed:
+        with self._lock:
             return self._state()
 
     def close(self) -> None:
         """Send every viewer away, and those that come from now on."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
             if self._store is not None:
                 self._store.close()
                 self._store = None
+        self.on_change()
 
     def _add(self, event: CloudEvent, event_summary: row.Summary, headers: Mapping[str, str]) -> None:
         key = (event.attributes["source"], event.attributes["id"])
@@ -227,6 +243,11 @@ class History:
         held.row = row.write(held.seq, held.repeats, held.received_ms, held.summary)
         self._by_seq[held.seq] = self._by_key[held.key] = held
         self._size += held.size
+        self._revisions.append(held.revision)
+        self._changed_seqs.append(held.seq)
+        if len(self._revisions) > 2 * len(self._by_seq) + 1000:
+            self._revisions = [each.revision for each in self._by_seq.values()]
+            self._changed_seqs = list(self._by_seq)
 
     def _forget(self, held: Held) -> None:
         del self._by_seq[held.seq], self._by_key[held.key]

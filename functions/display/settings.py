@@ -33,6 +33,13 @@ class DisplaySettings:
         example="64",
         default="64",
     )
+    viewers: int = setting(
+        "DISPLAY_VIEWERS",
+        whole_number(1, 100_000),
+        "Maximum number of open pages.",
+        example="2500",
+        default="2500",
+    )
     stream_seconds: float = setting(
         "DISPLAY_STREAM",
         stream_duration,

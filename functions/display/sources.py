@@ -18,8 +18,6 @@ class Sources:
     history: History
     refused: RefusedRequests
     viewers: Viewers
-    stream_seconds: float
-    """How long a viewer's stream lasts."""
     document: Document
     guard: Guard
     service: str

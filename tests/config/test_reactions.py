@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-import func
 from demo.vcsim import VCSim
 from local.engine import Engine
 from pipeline.settings import read, variables
+from runtime.functions import FUNCTIONS
 from tests.support.administrator import Administrator
 from tests.support.client import get_json, post
 from tests.support.manifests import (
@@ -70,7 +70,7 @@ def test_every_function_is_installed_by_one_manifest() -> None:
         environment(container(each)["env"])["FUNCTION"] for each in objects_in("config") if each["kind"] == "Service"
     ]
 
-    assert sorted(installed + base) == sorted(func.FUNCTIONS)
+    assert sorted(installed + base) == sorted(FUNCTIONS)
 
 
 @pytest.mark.parametrize("found", OBJECTS, ids=identity)
@@ -85,7 +85,7 @@ def test_every_object_is_labelled_and_in_the_namespace(found: Object) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=identity)
-def test_each_reaction_is_restricted_and_scales_to_zero(service: Object) -> None:
+def test_every_reaction_is_restricted_probed_limited_inside_and_scales_to_zero(service: Object) -> None:
     notify = next(each for each in objects_in("config") if identity(each) == "Service notify")
     template, its, model = service["spec"]["template"], container(service), container(notify)
 
@@ -97,7 +97,7 @@ def test_each_reaction_is_restricted_and_scales_to_zero(service: Object) -> None
 
 
 @pytest.mark.parametrize("trigger", SELECTING, ids=identity)
-def test_each_trigger_has_a_subscriber_and_types_that_exist(trigger: Object) -> None:
+def test_every_trigger_has_a_subscriber_and_asks_for_what_can_come(trigger: Object) -> None:
     subscriber = trigger["spec"]["subscriber"]["ref"]["name"]
     assert subscriber in names(SERVICES) | {"notify"}
 
@@ -110,7 +110,7 @@ def test_each_trigger_has_a_subscriber_and_types_that_exist(trigger: Object) -> 
 # ── documentation ──
 
 
-def test_page_lists_each_sample_once_with_settings_that_exist() -> None:
+def test_page_has_every_sample_of_the_appliance_once_and_names_settings_that_exist() -> None:
     page = (ROOT / "docs" / "reactions.md").read_text()
     samples = re.findall(r"^\| (kn-\S+) \| .+ \| (.+) \|$", page, re.MULTILINE)
     known = {
@@ -126,7 +126,7 @@ def test_page_lists_each_sample_once_with_settings_that_exist() -> None:
     )
     assert named - known == set()
     used = {name for _, here in samples for name in re.findall(r"`(\w+)`", here)}
-    assert {each for each in used if each in func.FUNCTIONS} == {
+    assert {each for each in used if each in FUNCTIONS} == {
         *("notify", "capacity", "failover", "maintenance", "tag", "attribute", "preempt", "webhook"),
     }
 
@@ -147,7 +147,7 @@ stringData: {{username: user, password: pass}}
 
 
 def tagged(vcsim: VCSim) -> set[tuple[str, str]]:
-    """Return the objects with the tag of config/reactions/310-tag.yaml."""
+    """What carries the tag of config/reactions/310-tag.yaml."""
     tagging = Tagging(read(VCenterSettings, vcsim.environ))
     try:
         return tagging.objects_with("lifecycle", "new")
@@ -176,7 +176,9 @@ def created(vcsim: VCSim, machine: str) -> tuple[dict[str, str], bytes]:
     return headers, json.dumps(data).encode()
 
 
-def test_redrive_reaches_both_reactions_after_vcenter_was_down(vcsim: VCSim, tmp_path: Path) -> None:
+def test_event_reaches_two_reactions_and_when_vcenter_was_down_a_redrive_makes_up_for_it(
+    vcsim: VCSim, tmp_path: Path
+) -> None:
     with Administrator(vcsim.port) as administrator:
         machine = administrator.vms[0]._moId
     plumbing = tmp_path / "plumbing.yaml"

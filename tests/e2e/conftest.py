@@ -1,4 +1,4 @@
-"""Fixtures of the tests on a cluster: one installation of overlays/demo in a namespace, with a recorder."""
+"""What tests on a cluster share: one installation of overlays/demo in a namespace of the run, and a recorder in it."""
 
 import contextlib
 import os

@@ -29,7 +29,7 @@ CORE = (
     (SINKBINDING, "vcenter-poller"),
     (PINGSOURCE, "vcenter-poller"),
 )
-"""The objects that events need to reach the display and a reaction."""
+"""What events need to get to the display and to a reaction."""
 
 
 def kustomize_image(name: str, image: str) -> dict[str, str]:

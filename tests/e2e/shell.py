@@ -16,11 +16,11 @@ NAMESPACE = "vcenter-events"
 IMAGE = "registry.example/team/vcenter-events:1.0"
 
 CHECKOUT = (
-    "config", "triggers", "functions", "pipeline", "vsphere", "func.py", "func.yaml", "launcher.py", "Procfile",
-    "app.sh",
+    "config", "triggers", "functions", "pipeline", "runtime", "vsphere", "func.py", "func.yaml", "launcher.py",
+    "Procfile", "app.sh",
     "requirements.txt", ".funcignore", ".gitignore",
 )  # fmt: skip
-"""The files that the commands need."""
+"""What the commands need of it."""
 
 COMMAND_SECONDS = 300
 

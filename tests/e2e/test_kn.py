@@ -29,7 +29,7 @@ class Made:
         self.shell = shell
         self.namespace = shell.namespace
         self.said = said
-        """The output of the commands."""
+        """What the commands printed."""
         self._wanted = rendered(shell.checkout / "config")
 
     def live(self, kind: tuple[str, str], name: str) -> Object:

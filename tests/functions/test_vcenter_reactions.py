@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import pytest
 from pyVmomi import vim
 
-import func
 from demo.vcsim import VCSim
 from functions import Function
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import TemporaryError
+from runtime.functions import open_function
 from tests.support.administrator import Administrator
 from tests.support.events import vcenter_event
 
@@ -65,7 +65,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 @pytest.fixture
 def function(vcsim: VCSim, case: Case) -> Iterator[Function]:
-    with contextlib.closing(func.open_function(case.reaction, {**vcsim.environ, **case.settings})) as opened:
+    with contextlib.closing(open_function(case.reaction, {**vcsim.environ, **case.settings})) as opened:
         yield opened
 
 

@@ -1,1 +1,1 @@
-"""Helpers that the tests of several packages share, and their tests. Nothing here imports a `conftest.py`."""
+"""What the tests of several packages share, and the tests of it. Nothing here imports a `conftest.py`."""

@@ -11,7 +11,19 @@ import pytest
 from tests.support.manifests import ROOT, rendered
 from tools.reaction import TEMPLATES, CannotCreate, create, main
 
-FOLDERS = ("functions", "pipeline", "vsphere", "config", "triggers", "docs", "tests", "demo", "local", "tools")
+FOLDERS = (
+    "functions",
+    "pipeline",
+    "runtime",
+    "vsphere",
+    "config",
+    "triggers",
+    "docs",
+    "tests",
+    "demo",
+    "local",
+    "tools",
+)
 FILES = ("func.py", "func.yaml", "pyproject.toml", ".funcignore", "Procfile", "app.sh", "launcher.py", "Makefile")
 
 

@@ -10,8 +10,9 @@ from functions.deadletter import create
 from functions.deadletter.handover import hand_over
 from functions.deadletter.sink import DeadLetterSink
 from functions.deadletter.store import DeadLetterStore
-from launcher import MAX_BODY_BYTES
 from pipeline.cloudevents import to_binary
+from pipeline.settings import read
+from runtime.settings import LimitSettings
 from tests.support.dead_letters import api_client, failed_event, listed
 from tests.support.recorder import Recorder, Response
 from tests.support.serving import Served
@@ -84,7 +85,7 @@ def test_handover_waits_for_a_pod_and_splits_large_requests() -> None:
 
     assert [request.status for request in successor.requests] == [503, 503, *[200] * (len(successor.requests) - 2)]
     assert len(successor.accepted) > 1
-    assert max(len(request.body) for request in successor.accepted) < MAX_BODY_BYTES
+    assert max(len(request.body) for request in successor.accepted) < read(LimitSettings, {}).max_body_bytes
     ids = [item["id"] for body in successor.bodies for item in body["deadLetters"]]
     assert ids == [str(number) for number in range(8)]
 

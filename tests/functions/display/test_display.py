@@ -1,19 +1,18 @@
 """The display without a browser: the ring, and the stream that follows it."""
 
+import asyncio
 import json
 import sqlite3
-import threading
-import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from functions.display import row
-from functions.display import stream as streaming
 from functions.display.history import History
 from functions.display.store import SQLiteStore
-from functions.display.stream import Bell, Viewers, stream
+from functions.display.stream import Viewers, stream
 from pipeline import status_events
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import SettingsError, TemporaryError
@@ -40,7 +39,7 @@ def named(rows: list[Any]) -> list[dict[str, Any]]:
 
 
 def ids(ring: History, since: int = 0) -> list[str]:
-    changes = ring.changes(since)
+    changes = ring.changes(since, 1000)
     assert changes is not None
     return [each["id"] for each in named([json.loads(text) for _, text in changes.rows])]
 
@@ -67,7 +66,7 @@ def test_ring_is_bounded_by_size_and_keeps_at_least_one_event() -> None:
 def test_event_that_comes_again_is_counted_and_not_listed_twice() -> None:
     ring = history()
     add(ring, "a", "b", "a", "a")
-    changes = ring.changes(0)
+    changes = ring.changes(0, 1000)
     assert changes is not None
     assert [each["repeats"] for each in named([json.loads(text) for _, text in changes.rows])] == [0, 2]
     assert ids(ring, since=2) == ["a"]  # a viewer that had both is told of the repeats
@@ -99,24 +98,15 @@ def test_numbers_say_what_is_held_of_how_many_and_what_is_missing() -> None:
     }  # fmt: skip
 
 
-def test_waiting_viewer_is_woken_by_an_event() -> None:
+def test_changes_come_in_pages_that_follow_one_another() -> None:
     ring = history()
-    woken: list[Any] = []
-    viewer = threading.Thread(target=lambda: woken.append(ring.wait(0)))
-    viewer.start()
-    add(ring, "a")
-    viewer.join(10)
-    assert woken == [1]
-
-
-def test_waiting_viewer_is_sent_away_when_the_ring_closes() -> None:
-    ring = history()
-    woken: list[Any] = []
-    viewer = threading.Thread(target=lambda: woken.append(ring.wait(0)))
-    viewer.start()
-    ring.close()
-    viewer.join(10)
-    assert woken == [None]
+    add(ring, "a", "b", "c", "d", "b")
+    first = ring.changes(0, 2)
+    assert first is not None
+    second = ring.changes(first.revision, 2)
+    assert second is not None
+    assert [revision for revision, _ in first.rows + second.rows] == [1, 3, 4, 5]
+    assert (first.complete, second.complete) == (False, True)
 
 
 # ── the ring in a file ──
@@ -188,26 +178,33 @@ def test_file_that_is_no_database_is_refused_in_words(tmp_path: Path) -> None:
 # ── the stream ──
 
 
-@pytest.fixture
-def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stream with nothing new says so at once."""
-    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.0)
+def parts(ring: History, last_id: str = "", seconds: float = 30) -> list[bytes]:
+    """What a viewer gets until nothing is new, or its stream ends."""
+
+    async def collect() -> list[bytes]:
+        notification = asyncio.Event()
+        collected = []
+        async for part in stream(ring, notification, last_id, seconds):
+            if part.startswith(b":"):
+                break
+            collected.append(part)
+            if seconds > 1:
+                notification.set()
+        return collected
+
+    return asyncio.run(collect())
 
 
 def frames(ring: History, last_id: str = "") -> list[tuple[str, str, Any]]:
     """(event, id, data) of all that a viewer gets until nothing is new, without the numbers."""
     found = []
-    for part in stream(ring, Bell(), last_id, 30):
-        if part.startswith(b":"):
-            break
-        for message in part.decode().split("\n\n"):
-            fields = dict(line.split(": ", 1) for line in message.splitlines())
-            if "data" in fields and fields.get("event") != "state":
-                found.append((fields.get("event", "message"), fields.get("id", ""), json.loads(fields["data"])))
+    for message in b"".join(parts(ring, last_id)).decode().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in message.splitlines())
+        if "data" in fields and fields.get("event") != "state":
+            found.append((fields.get("event", "message"), fields.get("id", ""), json.loads(fields["data"])))
     return found
 
 
-@pytest.mark.usefixtures("_no_pause")
 def test_new_viewer_gets_everything_held() -> None:
     ring = history(events=2)
     add(ring, "a", "b", "c")
@@ -216,7 +213,6 @@ def test_new_viewer_gets_everything_held() -> None:
     assert (rows[1], [each["id"] for each in named(rows[2])]) == (f"{ring.epoch}.3", ["b", "c"])
 
 
-@pytest.mark.usefixtures("_no_pause")
 def test_viewer_that_comes_back_gets_what_it_missed_only() -> None:
     ring = history()
     add(ring, "a", "b", "c")
@@ -225,7 +221,6 @@ def test_viewer_that_comes_back_gets_what_it_missed_only() -> None:
     ]
 
 
-@pytest.mark.usefixtures("_no_pause")
 def test_viewer_whom_the_ring_has_left_behind_is_told_how_many_it_missed() -> None:
     ring = history(events=2)
     add(ring, "a", "b", "c", "d", "e")
@@ -234,7 +229,6 @@ def test_viewer_whom_the_ring_has_left_behind_is_told_how_many_it_missed() -> No
     assert [each["id"] for each in named(rows[2])] == ["d", "e"]
 
 
-@pytest.mark.usefixtures("_no_pause")
 @pytest.mark.parametrize("last_id", ["e0.1", "EPOCH.x", "EPOCH.-1", "nonsense", "EPOCH." + "9" * 30, "EPOCH.²"])
 def test_id_of_another_process_or_of_nobody_starts_afresh(last_id: str) -> None:
     ring = history()
@@ -242,52 +236,68 @@ def test_id_of_another_process_or_of_nobody_starts_afresh(last_id: str) -> None:
     assert [kind for kind, _, _ in frames(ring, last_id.replace("EPOCH", ring.epoch))] == ["reset", "message"]
 
 
-@pytest.mark.usefixtures("_no_pause")
 def test_viewer_far_behind_gets_its_rows_in_parts() -> None:
     ring = history(events=2000)
     add(ring, *map(str, range(1200)))
-    assert [len(rows) for kind, _, rows in frames(ring) if kind == "message"] == [500, 500, 200]
+    assert [len(rows) for kind, _, rows in frames(ring) if kind == "message"] == [250, 250, 250, 250, 200]
 
 
-@pytest.mark.usefixtures("_no_pause")
 def test_refusal_changes_the_numbers_and_no_row() -> None:
     ring = history()
     add(ring, "a")
     ring.refused()
-    parts = stream(ring, Bell(), f"{ring.epoch}.1", 30)
-    next(parts)
-    told = next(parts).decode()
+    told = parts(ring, f"{ring.epoch}.1")[1].decode()
     assert told.startswith(f"id: {ring.epoch}.2\nevent: state\n")
     assert '"refused": 1' in told
 
 
 def test_stream_says_that_its_time_is_over() -> None:
-    assert list(stream(history(), Bell(), "", 0.05))[-2:] == [b": nothing new\n\n", b"event: end\ndata: null\n\n"]
+    assert parts(history(), seconds=0.05)[-1] == b"event: end\ndata: null\n\n"
 
 
-def test_stream_of_a_display_that_is_stopped_just_ends() -> None:
+def test_stream_of_a_display_that_is_stopped_has_no_end_message() -> None:
     ring = history()
-    parts = stream(ring, Bell(), "", 30)
-    next(parts)
     ring.close()
-    assert list(parts) == []
+    assert [part for part in parts(ring) if b"event: end" in part] == []
 
 
-def test_viewer_is_woken_for_every_change_and_when_the_ring_closes() -> None:
-    ring = history()
-    viewers = Viewers(ring, places=1)
-    bell = viewers.enter()
-    assert bell is not None
-    assert viewers.enter() is None
-    begun = time.monotonic()
-    for name in "ab":
-        add(ring, name)
-        bell.wait(30)
-    ring.close()
-    bell.wait(30)
-    assert time.monotonic() - begun < 30
-    viewers.leave(bell)
-    assert viewers.enter() is not None
+def in_a_loop(test: Callable[[], Awaitable[None]]) -> None:
+    async def run() -> None:
+        await asyncio.wait_for(test(), 10)
+
+    asyncio.run(run())
+
+
+def test_viewer_is_notified_of_every_change_and_when_the_ring_closes() -> None:
+    async def watch() -> None:
+        ring = history()
+        viewers = Viewers(ring, max_viewers=1)
+        notification = viewers.enter()
+        assert notification is not None
+        assert viewers.enter() is None
+        for act in (lambda: add(ring, "a"), lambda: add(ring, "b"), ring.refused, ring.close):
+            await asyncio.to_thread(act)
+            await notification.wait()
+            notification.clear()
+        viewers.leave(notification)
+        assert viewers.enter() is not None
+
+    in_a_loop(watch)
+
+
+def test_changes_that_come_together_notify_once() -> None:
+    async def watch() -> None:
+        ring = history()
+        viewers = Viewers(ring, max_viewers=1)
+        notification = viewers.enter()
+        assert notification is not None
+        add(ring, *"abcdef")
+        await notification.wait()
+        notification.clear()
+        await asyncio.sleep(0.05)
+        assert not notification.is_set()
+
+    in_a_loop(watch)
 
 
 def test_row_is_small() -> None:
@@ -305,6 +315,6 @@ def test_row_is_small() -> None:
             datacontenttype="application/json",
         )
     )
-    changes = ring.changes(0)
+    changes = ring.changes(0, 1000)
     assert changes is not None
     assert len(changes.rows[0][1]) < 320

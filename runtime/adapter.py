@@ -1,0 +1,85 @@
+"""The function adapter: request → event, result or error → status. Pure of any web framework."""
+
+import time
+import uuid
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import structlog
+
+from functions import Function, ReadsRequests
+from pipeline import cloudevents
+from pipeline.cloudevents import STRICT, HTTPMessage
+from pipeline.errors import PermanentError, TemporaryError, cut
+
+REASON_BYTES = 768
+"""The maximum size of an error's body. Knative 0.47 puts it into a dead letter as base64, in a buffer of 1,024 bytes. A
+longer one makes its channel dispatcher panic, and every event that the dispatcher holds is lost."""
+
+log = structlog.get_logger()
+
+
+class Outcome(NamedTuple):
+    """The response to one request, as any web framework can send it. Header values are text."""
+
+    status: int
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+
+
+class FunctionAdapter:
+    """Turns a request into an event for the function, and what comes of it into a status."""
+
+    def __init__(self, name: str, function: Function) -> None:
+        self.name = name
+        """The function's name, as in `FUNCTION`."""
+        self.function = function
+        self.returns_at_once = isinstance(function, ReadsRequests)
+        """True if the function never waits, so that it can be called on an event loop."""
+
+    def respond(self, message: HTTPMessage) -> Outcome:
+        """Handle a `POST /`, and log it if it fails. Never raises.
+
+        The status is 202 without a body, 200 with the reply event, or 400, 503 or 500 with the reason in one line.
+        """
+        started = time.perf_counter()
+        logged: dict[str, object] = {}
+        try:
+            outcome = self._handle(message, logged)
+            reason = ""
+        except TemporaryError as error:
+            outcome = text(reason := cut(str(error)), 503)
+        except PermanentError as error:
+            outcome = text(reason := cut(str(error)), 400)
+        except Exception:
+            error_id = uuid.uuid4().hex[:12]
+            log.exception("event failed", error_id=error_id)
+            outcome = text(reason := f"internal error {error_id}; the log of {self.name} has it under this id", 500)
+        ms = round((time.perf_counter() - started) * 1000, 1)
+        if reason:
+            log.warning("event rejected", status=outcome.status, ms=ms, reason=reason, **logged)
+        else:
+            log.debug("event handled", status=outcome.status, ms=ms, **logged)
+        return outcome
+
+    def _handle(self, message: HTTPMessage, logged: dict[str, object]) -> Outcome:
+        """Hand *message* to the function, and add to *logged* what the log line says of it."""
+        if isinstance(self.function, ReadsRequests):
+            logged |= self.function.receive(message.headers, message.body)
+            return Outcome(202)
+        event = cloudevents.from_http(message, STRICT)
+        logged |= {name: event[name] for name in ("id", "type", "source")}
+        reply = self.function.handle(event)
+        if reply is None:
+            return Outcome(202)
+        return Outcome(200, *cloudevents.to_binary(reply, percent_encoded=False))
+
+    def greeting(self) -> Outcome:
+        """Return the answer to `GET /` of a function without a page."""
+        return text(f"This is the function {self.name} of vcenter-events: POST a CloudEvent to this address.", 200)
+
+
+def text(line: str, status: int) -> Outcome:
+    """Return an outcome with one *line* of plain text, cut to `REASON_BYTES`."""
+    body = line.encode()[: REASON_BYTES - 1].decode(errors="ignore")
+    return Outcome(status, {"content-type": "text/plain; charset=utf-8"}, f"{body}\n".encode())
