@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 LOCKED := requirements.txt requirements-dev.txt
 
-.PHONY: help demo run test e2e lint bench reaction settings lock clean
+.PHONY: help demo run test e2e lint bench reaction settings metrics lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ reaction: $(STAMP) ## create the files of a reaction: NAME=greet
 
 settings: $(STAMP) ## write docs/reference/settings.md
 	@$(BIN)/python -m tools.settings
+
+metrics: $(STAMP) ## write docs/reference/metrics.md
+	@$(BIN)/python -m tools.metrics
 
 lock: ## pin requirements*.in in requirements*.txt, with hashes
 	$(PYTHON) -m venv .cache/lock

@@ -13,7 +13,7 @@ from parliament import Context, server
 from werkzeug.exceptions import HTTPException
 
 from functions import Function
-from pipeline import settings
+from pipeline import metrics, settings
 from pipeline.cloudevents import HTTPMessage
 from pipeline.errors import cut
 from runtime.adapter import FunctionAdapter, Outcome, text
@@ -37,6 +37,7 @@ class ParliamentFunction:
         except HTTPException as error:  # the body is cut off or too large
             reason = cut(error.description or "")
             log.warning("event rejected", status=error.code, reason=reason)
+            self._adapter.metrics.handled.record(error.code or 400, 0.0)
             return _response(text(reason, error.code or 400))
         return _response(self._adapter.respond(message))
 
@@ -71,8 +72,12 @@ def _utf8(text: str) -> str:
 
 
 def application(name: str, function: Function) -> Flask:
-    """Return parliament's Flask application around *function*, with the function's own routes."""
-    app: Flask = server.create(ParliamentFunction(FunctionAdapter(name, function)))
+    """Return parliament's Flask application around *function*, with `/metrics` and the function's own routes."""
+    adapter = FunctionAdapter(name, function)
+    app: Flask = server.create(ParliamentFunction(adapter))
+    app.add_url_rule(
+        "/metrics", "metrics", lambda: Response(adapter.metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+    )
     # parliament logs "No CloudEvent available", which says less than the adapter's line about the same request.
     app.logger.setLevel("ERROR")
     if function.blueprint is not None:

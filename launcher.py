@@ -17,13 +17,12 @@ import structlog
 from functions import Environ, Function, HasStreams
 from pipeline import logs, settings
 from pipeline.errors import SettingsError, VCenterEventsError
+from runtime import VERSION
 from runtime.adapter import FunctionAdapter
 from runtime.application import Application
 from runtime.functions import FUNCTIONS, open_function
 from runtime.server import Server
 from runtime.settings import LimitSettings
-
-VERSION = "0.1.0"
 
 T = TypeVar("T")
 
@@ -32,13 +31,13 @@ log = structlog.get_logger()
 
 def serve(name: str, function: Function, settings_: settings.ServerSettings, limits: LimitSettings) -> Server:
     """Return the server of *function*, not started yet."""
-    routes = None
+    adapter, routes = FunctionAdapter(name, function), None
     if function.blueprint is not None:
         from runtime import wsgi  # noqa: PLC0415 - importing Flask takes a tenth of a second, for functions with routes only
 
-        routes = wsgi.routes(function.blueprint)
+        routes = wsgi.routes(function.blueprint, adapter.metrics)
     streams = function.streams if isinstance(function, HasStreams) else {}
-    application = Application(FunctionAdapter(name, function), settings_.threads, streams, routes)
+    application = Application(adapter, settings_.threads, streams, routes)
     return Server(application, limits, settings_.host, settings_.port)
 
 

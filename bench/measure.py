@@ -1,4 +1,4 @@
-"""What a measurement is, and the arithmetic of several."""
+"""A measurement, and the arithmetic of several."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ class Measurement:
     what: str
     value: str
     baseline: str = ""
-    """What the parts do alone, in the same run."""
+    """The value of the parts alone, in the same run."""
     goal: str = ""
-    """What was promised."""
+    """The promised value."""
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

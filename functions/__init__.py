@@ -1,9 +1,9 @@
-"""The deployable functions: one module or package each, none imports a sibling.
+"""The deployable functions: one module or package each. None imports another.
 
-A module `functions/NAME.py` has `create(environ) -> Function`, which reads its settings (`pipeline.settings`) and
-raises `SettingsError` with every fault at once. `func.py` opens the one that `FUNCTION` names and turns its errors into
-statuses.
-What never belongs here: parliament, reading the environment, Kubernetes manifests.
+Each has `create(environ) -> Function`, which reads its settings and raises `SettingsError` with every error. `func.py`
+opens the module that `FUNCTION` names, and turns its errors into statuses.
+
+What never belongs here: parliament, reading the environment, Kubernetes manifests, modules that are not a function.
 """
 
 from collections.abc import Mapping
@@ -14,34 +14,44 @@ from pipeline.cloudevents import CloudEvent
 
 if TYPE_CHECKING:  # importing Flask takes a tenth of a second, which a function without routes need not pay
     from flask import Blueprint
+    from prometheus_client.registry import Collector
 
 Environ = Mapping[str, str]
 
 
 class Function(Protocol):
-    """What every function is: a plain object."""
+    """A function: a plain object."""
 
     @property
     def blueprint(self) -> "Blueprint | None":
         """Routes in addition to `POST /` (a page, an API), or None. They run in threads."""
 
     def handle(self, event: CloudEvent) -> CloudEvent | None:
-        """Handle one event; return a reply event, or None for none.
+        """Handle one event and return a reply event, or None.
 
-        Called from many threads.
-        Raises `TemporaryError` (503, so that the Broker retries) or `PermanentError` (400, to the dead-letter sink).
+        Called from many threads. Raises `TemporaryError` (503: the Broker retries) or `PermanentError` (400: the event
+        goes to the dead-letter sink).
         """
 
     def close(self) -> None:
-        """Finish what is under way and release everything, within 10 s; end open streams. Called once, on SIGTERM."""
+        """Finish the work under way, end open streams and release everything, within 10 s. Called once, on SIGTERM."""
+
+
+@runtime_checkable
+class HasMetrics(Protocol):
+    """A function with metrics of its own, in addition to those of every function (`pipeline.metrics`)."""
+
+    @property
+    def metrics(self) -> "Collector":
+        """The collector of the metrics, which is read at each scrape."""
 
 
 @runtime_checkable
 class ReadsRequests(Protocol):
-    """A function that reads `POST /` itself: it takes several events a request, or keeps what it refuses."""
+    """A function that reads `POST /` itself, to accept batches or to keep malformed requests."""
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, object]:
-        """Take what a request brought, in place of `handle`, and as it: no reply. Returns what to log of it."""
+        """Handle the events of a request and return the fields of its log line. Raises as `handle` does."""
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ class Name(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Object:
-    """What all objects have in common."""
+    """The fields of all objects."""
 
     name: Name
     origin: str

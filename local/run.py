@@ -19,7 +19,7 @@ Content = TypeVar("Content", bound=Object)
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What the objects of a run use to come to life."""
+    """The collaborators that the objects of a run use when they start."""
 
     objects: Objects
     kinds: "Mapping[tuple[str, str], Kind[Any]]"
@@ -72,6 +72,6 @@ class Kind(Generic[Content]):
     open: Callable[[Content, Run], None] = _no_action
     """Make an object's address answer. Called in the event loop, before the services start."""
     variables: Callable[[Content, Name, Run], Mapping[str, str]] = _no_variables
-    """What an object adds to the environment of the Knative Service of that name."""
+    """The variables that an object adds to the environment of the Knative Service of that name."""
     start: Callable[[Content, Run], None] = _no_action
     """Let an object begin. Called in the event loop, when all services are ready."""

@@ -37,7 +37,7 @@ class ServiceNotReady(PermanentError):
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """How the process of a Knative Service is run."""
+    """The command of the process of a Knative Service, and its surroundings."""
 
     name: str
     command: str

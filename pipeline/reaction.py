@@ -12,10 +12,19 @@ from pipeline import payload
 from pipeline.cloudevents import CloudEvent
 from pipeline.deduplication import Deduplicator
 from pipeline.errors import ObjectNotFound
+from pipeline.metrics import Counter, counter
 from pipeline.payload import Reference
 from pipeline.settings import setting, whole_number
 
 DEDUP_SIZE = 10_000
+
+REPLIED, DONE, SKIPPED, DUPLICATE = "replied", "done", "skipped", "duplicate"
+
+REACTIONS = counter(
+    "reactions",
+    "Events that a reaction handled without an error.",
+    result="`replied`, `done` (without a reply), `skipped` (needs no reaction), `duplicate` (handled before)",
+)
 
 log = structlog.get_logger()
 
@@ -53,26 +62,37 @@ class ReactionFunction:
         """
         self._reaction = reaction
         self._source = source
+        self.metrics = Counter(REACTIONS, REPLIED, DONE, SKIPPED, DUPLICATE)
         self._deduplicator: Deduplicator[CloudEvent | None] = Deduplicator(dedup_size)
 
     def handle(self, event: CloudEvent) -> CloudEvent | None:
         """Return the reaction's reply to *event*. A duplicate gets the earlier reply. Raises as `Reaction.react`."""
-        return self._deduplicator.handle_once(event, self._react)
+        result = DUPLICATE
 
-    def _react(self, event: CloudEvent) -> CloudEvent | None:
+        def react_and_classify(first: CloudEvent) -> CloudEvent | None:
+            nonlocal result
+            reply, result = self._react(first)
+            return reply
+
+        reply = self._deduplicator.handle_once(event, react_and_classify)
+        self.metrics.add(result)
+        return reply
+
+    def _react(self, event: CloudEvent) -> tuple[CloudEvent | None, str]:
         try:
             if self._source not in (None, event["source"]):
                 raise Skipped(f"event of another vCenter, not of {self._source} (VC_URL)")
             reply = self._reaction.react(event)
         except Skipped as skipped:
             log.info("event skipped", id=event["id"], type=event["type"], source=event["source"], reason=str(skipped))
-            return None
+            return None, SKIPPED
         except ObjectNotFound as error:
             log.warning("event skipped", id=event["id"], type=event["type"], reason=f"object not found: {error}")
-            return None
-        if reply is not None:
-            log.info("reaction replied", id=event["id"], reply=reply["type"], message=payload.message(reply))
-        return reply
+            return None, SKIPPED
+        if reply is None:
+            return None, DONE
+        log.info("reaction replied", id=event["id"], reply=reply["type"], message=payload.message(reply))
+        return reply, REPLIED
 
     def close(self) -> None:
         """Close the reaction, if it has `close`."""

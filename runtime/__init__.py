@@ -4,3 +4,6 @@
 limits. What belongs here: everything that every function's process shares between the socket and the function. What
 never does: a function, vSphere, parliament.
 """
+
+VERSION = "0.1.0"
+"""The version of the software."""

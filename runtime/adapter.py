@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 import structlog
 
-from functions import Function, ReadsRequests
+from functions import Function, HasMetrics, ReadsRequests
 from pipeline import cloudevents
 from pipeline.cloudevents import STRICT, HTTPMessage
 from pipeline.errors import PermanentError, TemporaryError, cut
+from pipeline.metrics import Metrics
+from runtime import VERSION
 
 REASON_BYTES = 768
 """The maximum size of an error's body. Knative 0.47 puts it into a dead letter as base64, in a buffer of 1,024 bytes. A
@@ -34,6 +36,8 @@ class FunctionAdapter:
         self.name = name
         """The function's name, as in `FUNCTION`."""
         self.function = function
+        self.metrics = Metrics(name, VERSION, function.metrics if isinstance(function, HasMetrics) else None)
+        """What the process exposes at `/metrics`."""
         self.returns_at_once = isinstance(function, ReadsRequests)
         """True if the function never waits, so that it can be called on an event loop."""
 
@@ -55,7 +59,10 @@ class FunctionAdapter:
             error_id = uuid.uuid4().hex[:12]
             log.exception("event failed", error_id=error_id)
             outcome = text(reason := f"internal error {error_id}; the log of {self.name} has it under this id", 500)
-        ms = round((time.perf_counter() - started) * 1000, 1)
+        seconds = time.perf_counter() - started
+        events = logged.get("events")  # of a batch
+        self.metrics.handled.record(outcome.status, seconds, events if isinstance(events, int) else 1)
+        ms = round(seconds * 1000, 1)
         if reason:
             log.warning("event rejected", status=outcome.status, ms=ms, reason=reason, **logged)
         else:

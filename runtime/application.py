@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from pipeline.asgi import ASGIApplication, Receive, Scope, Send, send_response
 from pipeline.cloudevents import HTTPMessage
+from pipeline.metrics import CONTENT_TYPE
 from runtime.adapter import FunctionAdapter, Outcome, text
 
 METHODS = "GET, HEAD, POST, OPTIONS"
@@ -104,6 +105,8 @@ class Application:
         return text("there are /health/liveness and /health/readiness", 404)
 
     def _without_routes(self, path: str, method: str) -> Outcome:
+        if path == "/metrics" and method in ("GET", "HEAD"):
+            return Outcome(200, {"content-type": CONTENT_TYPE}, self._adapter.metrics.exposition())
         if path != "/":
             return text("there is nothing at this address; POST CloudEvents to /", 404)
         return self._adapter.greeting() if method in ("GET", "HEAD") else Outcome(405, {"allow": METHODS})

@@ -3,9 +3,10 @@
 from urllib.parse import quote
 
 from a2wsgi import WSGIMiddleware
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, Response
 
 from pipeline.asgi import ASGIApplication, Message, Receive, Scope, Send
+from pipeline.metrics import CONTENT_TYPE, Metrics
 from runtime.application import Disconnected, read_body
 
 WORKERS = 16
@@ -14,13 +15,14 @@ WORKERS = 16
 _LENGTH_HEADERS = (b"content-length", b"transfer-encoding")
 
 
-def routes(blueprint: Blueprint) -> ASGIApplication:
-    """Return the routes of *blueprint*, served in threads.
+def routes(blueprint: Blueprint, metrics: Metrics) -> ASGIApplication:
+    """Return the routes of *blueprint*, and `/metrics` as it admits it, served in threads.
 
     A request reaches them once its body is there whole: WSGI cannot tell a body that was cut short from one that ended.
     """
     app = Flask("vcenter-events", static_folder=None)
     app.register_blueprint(blueprint)
+    app.add_url_rule("/metrics", "metrics", lambda: Response(metrics.exposition(), content_type=CONTENT_TYPE))
     in_threads: ASGIApplication = WSGIMiddleware(app, workers=WORKERS)  # type: ignore[assignment, arg-type]  # it has types of its own
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,21 +1,87 @@
-"""Rules that the import checker cannot state."""
+"""Rules of structure and shape that the import checker and the linter cannot state. See `tools/measure.py`."""
 
 import ast
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from functools import cache
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-PACKAGES = ("functions", "pipeline", "runtime", "vsphere", "local", "demo")
+from tools import measure
 
+MAX_LONG_FUNCTIONS = 0.005
+"""The share of functions that may be longer than `measure.MAX_FUNCTION_LINES`."""
+MAX_CLAUSE_DOCSTRINGS = 0.02
+"""The share of docstrings that may start with What, How, Whether or Who."""
+
+PRODUCT = ("runtime/", "functions/", "pipeline/", "vsphere/", "local/", "demo/")
 ENTRY_POINTS = {"func.py", "launcher.py", "local/__main__.py", "local/engine.py", "demo/__main__.py"}
-"""The files that start a process. They read the environment and pass it to `pipeline.settings`."""
+"""The files with which a process starts. They hand the environment to `pipeline.settings`."""
 
 
-def reads_the_environment(source: str) -> bool:
-    """Return whether *source* uses os.environ, os.getenv or a similar name."""
+PENDING = ("functions/", "pipeline/", "vsphere/", "local/broker.py", "local/delivery.py", "tools/", "bench/")
+PENDING_TESTS = (
+    "tests/functions/",
+    "tests/vsphere/",
+    "tests/pipeline/",
+    "tests/local/test_event.py",
+    "tests/test_func.py",
+)
+"""Where findings are allowed until the renaming is complete."""
+
+
+def without_pending(findings: list[str]) -> list[str]:
+    """Return the findings in files that are complete."""
+    return [finding for finding in findings if not finding.startswith((*PENDING, *PENDING_TESTS))]
+
+
+@cache
+def modules() -> Mapping[str, ast.Module]:
+    """Return all Python files."""
+    return measure.sources()
+
+
+# ── imports that the import checker does not see: files outside of packages ──
+
+
+def imported(module: ast.Module) -> set[str]:
+    """Return the names of the modules that *module* imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def test_no_package_imports_an_entry_point() -> None:
+    importing = [
+        file
+        for file, module in modules().items()
+        if file.startswith((*PRODUCT, "tools/")) and imported(module) & {"func", "launcher"}
+    ]
+
+    assert importing == []
+
+
+def test_nothing_imports_a_conftest() -> None:
+    importing = [
+        file
+        for file, module in modules().items()
+        if any(name.rpartition(".")[2] == "conftest" for name in imported(module))
+    ]
+
+    assert importing == []
+
+
+# ── the environment ──
+
+
+def reads_the_environment(module: ast.Module) -> bool:
+    """Return whether *module* names os.environ, os.getenv or a function like them."""
     names = {"environ", "environb", "getenv", "getenvb", "putenv"}
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(module):
         if isinstance(node, ast.Attribute) and node.attr in names:
             if isinstance(node.value, ast.Name) and node.value.id == "os":
                 return True
@@ -25,13 +91,59 @@ def reads_the_environment(source: str) -> bool:
 
 
 def test_only_entry_points_read_the_environment() -> None:
-    files = [*ROOT.glob("*.py"), *(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))]
+    product = {file: module for file, module in modules().items() if file.startswith(PRODUCT) or "/" not in file}
 
-    touching = {str(file.relative_to(ROOT)) for file in files if reads_the_environment(file.read_text())}
-
-    assert touching <= ENTRY_POINTS
+    assert {file for file, module in product.items() if reads_the_environment(module)} <= ENTRY_POINTS
 
 
 @pytest.mark.parametrize("source", ["import os\nos.environ['X']", "from os import getenv", "import os\nos.getenv('X')"])
-def test_reading_the_environment_is_found(source: str) -> None:
-    assert reads_the_environment(source)
+def test_reading_the_environment_is_noticed(source: str) -> None:
+    assert reads_the_environment(ast.parse(source))
+
+
+# ── shape ──
+
+
+def test_few_functions_are_long() -> None:
+    long = measure.long_functions(modules())
+
+    assert len(long) <= MAX_LONG_FUNCTIONS * len(list(measure.functions(modules()))), "\n".join(long)
+
+
+def test_no_class_has_many_attributes() -> None:
+    large = without_pending(measure.large_classes(modules()))
+
+    assert large == [], "\n".join(large)
+
+
+def test_docstrings_start_with_a_verb_or_a_noun() -> None:
+    clauses = without_pending(measure.clause_docstrings(modules()))
+
+    assert len(clauses) <= MAX_CLAUSE_DOCSTRINGS * len(list(measure.docstrings(modules()))), "\n".join(clauses)
+
+
+def test_names_of_tests_are_short() -> None:
+    long = without_pending(measure.long_test_names(modules()))
+
+    assert long == [], "\n".join(long)
+
+
+LARGE = "class Large:\n    def __init__(self):\n" + "".join(f"        self.a{number} = 0\n" for number in range(11))
+RECORD = "@dataclass\nclass Record:\n" + "".join(f"    a{number}: int\n" for number in range(11))
+
+
+@pytest.mark.parametrize(
+    ("find", "source", "count"),
+    [
+        (measure.long_functions, "def a():\n" + "    pass\n" * 40, 1),
+        (measure.long_functions, "def a():\n" + "    pass\n" * 39, 0),
+        (measure.large_classes, LARGE, 1),
+        (measure.large_classes, RECORD, 0),
+        (measure.clause_docstrings, '"""What it is."""\nA = 1\n"""How many."""\ndef a():\n    """Whether."""', 3),
+        (measure.clause_docstrings, '"""Whatever."""\nA = """What"""\n', 0),
+        (measure.long_test_names, f"def test_{'a' * 56}(): pass", 1),
+        (measure.long_test_names, f"def test_{'a' * 55}(): pass", 0),
+    ],
+)
+def test_measures(find: Callable[[Mapping[str, ast.Module]], list[str]], source: str, count: int) -> None:
+    assert len(find({"a.py": ast.parse(source)})) == count

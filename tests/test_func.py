@@ -18,7 +18,7 @@ from tests.support.malformed_requests import MALFORMED, MalformedRequest
 
 
 class Recorder:
-    """A function that keeps its events and does as it is told with each."""
+    """A function that keeps its events and calls *act* with each."""
 
     def __init__(self, act: Callable[[CloudEvent], CloudEvent | None] = lambda _: None) -> None:
         self.blueprint: Blueprint | None = None
@@ -49,8 +49,8 @@ def client(function: Recorder) -> FlaskClient:
 
 def test_event_without_a_reply_is_answered_202_without_a_body() -> None:
     function = Recorder()
-    answer = client(function).post("/", data='{"Key": 1}', headers=headers(subject="VirtualMachine/vm-1"))
-    assert (answer.status_code, answer.data) == (202, b"")
+    response = client(function).post("/", data='{"Key": 1}', headers=headers(subject="VirtualMachine/vm-1"))
+    assert (response.status_code, response.data) == (202, b"")
     assert function.events[0]["subject"] == "VirtualMachine/vm-1"
     assert function.events[0].payload == {"Key": 1}
 
@@ -58,21 +58,21 @@ def test_event_without_a_reply_is_answered_202_without_a_body() -> None:
 def test_structured_event_is_handled_like_a_binary_one() -> None:
     function = Recorder()
     event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": {"Key": 1}}
-    answer = client(function).post("/", data=json.dumps(event), content_type="application/cloudevents+json")
-    assert answer.status_code == 202
+    response = client(function).post("/", data=json.dumps(event), content_type="application/cloudevents+json")
+    assert response.status_code == 202
     assert function.events[0].payload == {"Key": 1}
 
 
 def test_reply_is_answered_200_as_a_binary_event() -> None:
     reply = create({"id": "2", "source": "/r", "type": "reply", "datacontenttype": "application/json"}, {"a": 1})
-    answer = client(Recorder(lambda _: reply)).post("/", headers=headers())
-    assert answer.status_code == 200
-    assert (answer.headers["ce-id"], answer.headers["ce-type"], answer.content_type) == (
+    response = client(Recorder(lambda _: reply)).post("/", headers=headers())
+    assert response.status_code == 200
+    assert (response.headers["ce-id"], response.headers["ce-type"], response.content_type) == (
         "2",
         "reply",
         "application/json",
     )
-    assert answer.json == {"a": 1}
+    assert response.json == {"a": 1}
 
 
 @pytest.mark.parametrize(
@@ -83,28 +83,28 @@ def test_reply_is_answered_200_as_a_binary_event() -> None:
     ],
     ids=["temporary", "permanent"],
 )
-def test_error_decides_the_status_and_its_text_is_one_line(error: Exception, status: int, text: str) -> None:
-    answer = client(Recorder(fails(error))).post("/", headers=headers())
-    assert (answer.status_code, answer.text, answer.mimetype) == (status, text, "text/plain")
+def test_error_decides_the_status_and_is_one_line(error: Exception, status: int, text: str) -> None:
+    response = client(Recorder(fails(error))).post("/", headers=headers())
+    assert (response.status_code, response.text, response.mimetype) == (status, text, "text/plain")
 
 
-def test_unexpected_exception_is_answered_500_without_its_text_and_logged_under_its_id(
+def test_unexpected_exception_is_a_500_with_the_id_of_its_log_line(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer = client(Recorder(fails(RuntimeError("password=hunter2")))).post("/", headers=headers())
-    assert answer.status_code == 500
-    assert "hunter2" not in answer.text
-    error_id = answer.text.split()[2].strip(";")
+    response = client(Recorder(fails(RuntimeError("password=hunter2")))).post("/", headers=headers())
+    assert response.status_code == 500
+    assert "hunter2" not in response.text
+    error_id = response.text.split()[2].strip(";")
     logged = caplog.text + "".join(capsys.readouterr())
     assert error_id in logged
     assert "RuntimeError" in logged
 
 
-def test_reason_is_no_longer_than_knatives_dispatcher_survives() -> None:
-    answer = client(Recorder(fails(PermanentError("機" * 400)))).post("/", headers=headers())
+def test_reason_is_not_longer_than_knatives_dispatcher_survives() -> None:
+    response = client(Recorder(fails(PermanentError("機" * 400)))).post("/", headers=headers())
 
-    assert 700 < len(answer.data) <= 768
-    assert answer.data.decode().rstrip("\n") == "機" * 255
+    assert 700 < len(response.data) <= 768
+    assert response.data.decode().rstrip("\n") == "機" * 255
 
 
 def test_reply_without_a_content_type_gets_none() -> None:
@@ -134,7 +134,7 @@ def test_header_values_are_read_as_utf_8() -> None:
     assert function.events[0]["subject"] == "Zürich"
 
 
-def test_payload_that_is_no_text_reaches_the_function_as_bytes() -> None:
+def test_payload_that_is_not_text_reaches_the_function_as_bytes() -> None:
     function = Recorder()
     sent = headers(datacontenttype="application/octet-stream")
     assert client(function).post("/", data=b"\xff\x00", headers=sent).status_code == 202
@@ -145,9 +145,9 @@ def test_payload_that_is_no_text_reaches_the_function_as_bytes() -> None:
 
 
 def test_get_names_a_function_that_has_no_page() -> None:
-    answer = client(Recorder()).get("/")
-    assert (answer.status_code, answer.mimetype) == (200, "text/plain")
-    assert "the function recorder" in answer.text
+    response = client(Recorder()).get("/")
+    assert (response.status_code, response.mimetype) == (200, "text/plain")
+    assert "the function recorder" in response.text
 
 
 def test_index_of_the_functions_blueprint_answers_get() -> None:
@@ -162,7 +162,7 @@ def test_index_of_the_functions_blueprint_answers_get() -> None:
 # ── opening ──
 
 
-def test_unknown_function_is_refused_with_the_list_of_names() -> None:
+def test_unknown_function_is_rejected_with_the_list_of_names() -> None:
     with pytest.raises(SettingsError, match="'pager', not one of attribute, capacity, deadletter, display"):
         open_function("pager", {})
 

@@ -36,16 +36,14 @@ def engine(vcsim: VCSim, notified: Recorder, tmp_path: Path) -> Iterator[Engine]
 
 
 def shown(stream: HTTPResponse, enough: Callable[[str], bool]) -> str:
-    """What the page's stream brought, up to the line that *enough* is true of."""
+    """Return the first line of the page's stream for which *enough* is true."""
     for line in stream:
         if enough(line.decode()):
             return line.decode()
     raise AssertionError("the stream ended")
 
 
-def test_machine_powered_off_reaches_the_page_and_one_notification_and_another_event_only_the_page(
-    engine: Engine, vcsim: VCSim, notified: Recorder
-) -> None:
+def test_powered_off_vm_reaches_the_page_and_a_notification(engine: Engine, vcsim: VCSim, notified: Recorder) -> None:
     with (
         urllib.request.urlopen(f"{engine.url('display')}/api/events", timeout=30) as stream,
         Administrator(vcsim.port) as administrator,

@@ -8,6 +8,7 @@ from signal import SIGINT, SIGTERM, Signals
 import pytest
 
 import launcher
+from runtime import VERSION
 from tests.support.headers import headers
 from tests.support.recorder import Recorder
 from tests.support.serving import Served, launch
@@ -19,7 +20,7 @@ from tests.support.waiting import wait_until
 def test_start_line_has_function_address_and_version() -> None:
     with Served("display") as served:
         assert served.started["message"] == "serving"
-        assert (served.started["function"], served.started["version"]) == ("display", launcher.VERSION)
+        assert (served.started["function"], served.started["version"]) == ("display", VERSION)
         assert served.request("GET", "/health/readiness") == (200, "ready\n")
 
 

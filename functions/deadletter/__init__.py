@@ -1,7 +1,8 @@
 """deadletter: the Broker's dead-letter sink, which keeps events that could not be delivered until they are redriven.
 
 `sink.py` handles events, `store.py` keeps them, `failure.py` reads why a delivery failed, `api.py` lists, redrives and
-drops them, `handover.py` transfers them to the next pod, and `document.py` is their JSON form.
+drops them, `redrive.py` sends them to the Broker, `handover.py` transfers them to the next pod, `document.py` is their
+JSON form, and `metrics.py` counts.
 
 It accepts every event: if it returned an error, the Broker would retry and then lose the event. It redrives nothing by
 itself and never replies, so dead letters cannot loop. Repairing the reason of a failure does not belong here.

@@ -56,7 +56,7 @@ def _add_reading(routes: Blueprint, sink: DeadLetterSink, store: DeadLetterStore
         return _json(
             {
                 "deadLetters": [document.write(dead_letter) for dead_letter in dead_letters],
-                "counts": {**store.counts(), "unstored": sink.unstored},
+                "counts": {**store.counts(), "unstored": sink.counts.unstored.value()},
                 "next": dead_letters[-1].number if len(dead_letters) == limit else None,
             }
         )

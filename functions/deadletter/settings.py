@@ -22,24 +22,26 @@ class DeadLetterSettings:
     broker_url: str | None = setting(
         "K_SINK",
         http_url,
-        "The Broker that receives redriven events. If unset, nothing can be redriven.",
+        "The Broker that receives redriven events.",
         example="http://broker-ingress.knative-eventing.svc/vcenter-events/default",
         default=None,
+        unset="nothing can be redriven",
     )
     file: Path | None = setting(
         "DEADLETTER_FILE",
         new_file,
-        "SQLite file for the dead letters, on a volume. If unset, they are in memory, and a restart loses them.",
+        "SQLite file for the dead letters, on a volume.",
         example="/data/dead-letters.sqlite",
         default=None,
+        unset="memory, which a restart empties",
     )
     handover_url: str | None = setting(
         "DEADLETTER_HANDOVER",
         http_url,
-        "Address of this function, where a pod that shuts down sends its dead letters to the next pod. If unset, they "
-        "are lost with the pod's volume.",
+        "Address of this function, where a pod that shuts down sends its dead letters to the next pod.",
         example="http://deadletter.vcenter-events.svc.cluster.local",
         default=None,
+        unset="they are lost with the pod's volume",
     )
     max_events: int = setting(
         "DEADLETTER_EVENTS",

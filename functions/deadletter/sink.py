@@ -9,6 +9,7 @@ from flask import Blueprint
 
 from functions.deadletter.failure import original_event, read_failure
 from functions.deadletter.handover import hand_over
+from functions.deadletter.metrics import ACCEPTED, FAILED, Counts, DeadLetterMetrics
 from functions.deadletter.redrive import redrive
 from functions.deadletter.store import DeadLetter, DeadLetterStore
 from pipeline.cloudevents import CloudEvent
@@ -38,8 +39,8 @@ class DeadLetterSink:
         self._clock = clock
         self.name = uuid.uuid4().hex
         """Identifies this process, so that it hands nothing over to itself."""
-        self.unstored = 0
-        """Events that could not be stored. The log has them in full."""
+        self.counts = Counts()
+        self.metrics = DeadLetterMetrics(store, self.counts, clock)
         self.blueprint: Blueprint | None = None
 
     def handle(self, event: CloudEvent) -> None:
@@ -53,7 +54,7 @@ class DeadLetterSink:
         except TemporaryError:
             raise
         except Exception as error:  # noqa: BLE001 - any error status would lose the event
-            self.unstored += 1
+            self.counts.unstored.add()
             log.error("dead letter not stored, only this line has it", error=repr(error), cloudevent=repr(event))
             return
         log.warning(
@@ -75,6 +76,8 @@ class DeadLetterSink:
         if self._broker_url is None:
             raise TemporaryError("redrive: K_SINK is not set, so there is no Broker to send to")
         failed = redrive(self._store, selected, self._broker_url, self._clock())
+        self.counts.redrives.add(ACCEPTED, len(selected) - len(failed))
+        self.counts.redrives.add(FAILED, len(failed))
         log.info("dead letters redriven", redriven=len(selected) - len(failed), failed=len(failed))
         return failed
 

@@ -74,6 +74,8 @@ _SELECT_EXISTING = """
 SELECT number, failures FROM dead_letters WHERE source = :source AND id = :id AND destination = :destination
 """
 
+_OLDEST_WAITING = "SELECT MIN(last_failed) FROM dead_letters WHERE (state = 'waiting') = 1"
+
 _DELETION_CANDIDATE = """
 SELECT number FROM dead_letters WHERE number != ? ORDER BY (state = 'waiting'), last_failed LIMIT 1
 """
@@ -207,6 +209,12 @@ class DeadLetterStore:
         with self._lock:
             rows = self._db.execute("SELECT state, COUNT(*) FROM dead_letters GROUP BY state").fetchall()
         return {state.value: 0 for state in State} | dict(rows)
+
+    def oldest_waiting(self) -> datetime | None:
+        """Return the time of the last failure of the waiting dead letter whose last failure is longest ago, if any."""
+        with self._lock:
+            (time,) = self._db.execute(_OLDEST_WAITING).fetchone()
+        return datetime.fromisoformat(time) if time else None
 
     def mark_redriven(self, dead_letter: DeadLetter, now: datetime) -> None:
         """Record that the Broker accepted the event again. If it has failed again by now, it stays waiting."""

@@ -15,6 +15,7 @@ from functions.display.auth import Guard
 from functions.display.headers import without_attributes
 from functions.display.history import History
 from functions.display.letters import DeadLetters
+from functions.display.metrics import DisplayMetrics
 from functions.display.refused import RefusedRequests
 from functions.display.send import Sender
 from functions.display.settings import DisplaySettings
@@ -29,8 +30,9 @@ from pipeline.cloudevents import LENIENT, CloudEvent, HTTPMessage, NotACloudEven
 class Display:
     """Keeps what arrives and shows it. Never refuses an event for what it contains."""
 
-    def __init__(self, history: History, refused: RefusedRequests) -> None:
+    def __init__(self, history: History, refused: RefusedRequests, viewers: Viewers) -> None:
         self._history = history
+        self.metrics = DisplayMetrics(history, viewers)
         self._refused = refused
         self.blueprint: Blueprint | None = None
         self.streams: Mapping[str, ASGIApplication] = {}
@@ -66,8 +68,8 @@ def create(environ: Environ) -> Display:
     wanted = settings.read(DisplaySettings, environ)
     store = SQLiteStore(wanted.file) if wanted.file is not None else None
     history, refused = History(wanted.events, wanted.megabytes * 1_000_000, store), RefusedRequests()
-    display = Display(history, refused)
     viewers, guard = Viewers(history, wanted.viewers), Guard(wanted.token, wanted.login)
+    display = Display(history, refused, viewers)
     display.streams = {"/api/events": EventStream(history, viewers, guard, wanted.stream_seconds)}
     display.blueprint = page.blueprint(
         Sources(

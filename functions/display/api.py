@@ -1,4 +1,4 @@
-"""The API under `api/`, which `openapi.json` describes, and `/metrics`.
+"""The API under `api/`, which `openapi.json` describes.
 
 Only `api/send` and the letters change anything, and only for the display's own page.
 """
@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, request
-from prometheus_client import CONTENT_TYPE_LATEST
 
-from functions.display import export, match, metrics
+from functions.display import export, match
 from functions.display.history import Held, History
 from functions.display.letters import DeadLetters
 from functions.display.refused import body_document
@@ -105,11 +104,6 @@ def _about_the_display(routes: Blueprint, sources: Sources) -> None:
     def openapi() -> Response:
         """This API, described."""
         return Response((Path(__file__).parent / "openapi.json").read_bytes(), mimetype="application/json")
-
-    @routes.get("/metrics")
-    def scrape() -> Response:
-        """The display's numbers for Prometheus."""
-        return Response(metrics.exposition(history, viewers), content_type=CONTENT_TYPE_LATEST)
 
 
 def _sending(routes: Blueprint, sender: Sender | None) -> None:

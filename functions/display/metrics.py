@@ -1,44 +1,39 @@
-"""The display's numbers in Prometheus' format."""
+"""The display's metrics."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from functions.display.history import History
 from functions.display.stream import Viewers
+from pipeline.metrics import counter, gauge
+
+RECEIVED = counter("display_received", "Events that arrived, without repeats.")
+REPEATS = counter("display_repeats", "Events that arrived again while they were stored.")
+REJECTED = counter("display_rejected", "Requests that held no event.")
+GAPS = counter("display_gaps", "Status events of the poller that report missing events.")
+STORED = gauge("display_stored", "Events stored.")
+STORED_BYTES = gauge("display_stored_bytes", "Approximate memory that the stored events take.")
+VIEWERS = gauge("display_viewers", "Open streams.")
+MAX_VIEWERS = gauge("display_max_viewers", "Maximum number of open streams.")
 
 
-class _Numbers(Collector):
-    """Read when asked: the ring counts anyway."""
+class DisplayMetrics(Collector):
+    """The display's metrics, read from its state at each scrape, so that nothing is counted twice."""
 
     def __init__(self, history: History, viewers: Viewers) -> None:
         self._history = history
         self._viewers = viewers
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric of this module."""
         state = self._history.state()
-        for name, said in (
-            ("received", "Events that arrived, repeats not among them."),
-            ("repeats", "Events that arrived again while they were held."),
-            ("refused", "Requests that were no event."),
-            ("gaps", "Reports of the poller that events are missing."),
-        ):
-            yield CounterMetricFamily(f"vcenter_events_display_{name}", said, value=state[name] or 0)
-        yield GaugeMetricFamily("vcenter_events_display_held", "Events held.", value=state["held"] or 0)
-        yield GaugeMetricFamily(
-            "vcenter_events_display_held_bytes", "What they take in memory, about.", value=state["bytes"] or 0
-        )
-        yield GaugeMetricFamily("vcenter_events_display_viewers", "Open streams.", value=self._viewers.count)
-        yield GaugeMetricFamily(
-            "vcenter_events_display_viewer_places", "Streams that may be open.", value=self._viewers.max_viewers
-        )
-
-
-def exposition(history: History, viewers: Viewers) -> bytes:
-    """All of them, as text."""
-    registry = CollectorRegistry()
-    registry.register(_Numbers(history, viewers))
-    return generate_latest(registry)
+        yield RECEIVED.family(state["received"])
+        yield REPEATS.family(state["repeats"])
+        yield REJECTED.family(state["refused"])
+        yield GAPS.family(state["gaps"])
+        yield STORED.family(state["held"])
+        yield STORED_BYTES.family(state["bytes"])
+        yield VIEWERS.family(self._viewers.count)
+        yield MAX_VIEWERS.family(self._viewers.max_viewers)

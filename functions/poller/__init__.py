@@ -20,8 +20,6 @@ import threading
 import time
 
 import structlog
-from flask import Blueprint, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from functions import Environ
 from functions.poller.checkpointed_sink import CheckpointedSink
@@ -58,6 +56,8 @@ def create(environ: Environ) -> "Poller":
 class Poller:
     """One vCenter's history to one sink, driven by ticks."""
 
+    blueprint: None = None
+
     def __init__(self, settings: PollerSettings, session: Session, store: Store) -> None:
         self._settings = settings
         self._session = session
@@ -66,12 +66,7 @@ class Poller:
         self._lock = threading.Lock()
         self._poll: Poll | None = None
         self._closing = False
-        registry = CollectorRegistry()
-        registry.register(PollerMetrics(session, self._output, self._progress))
-        self.blueprint: Blueprint | None = Blueprint("poller", __name__)
-        self.blueprint.add_url_rule(
-            "/metrics", "metrics", lambda: Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
-        )
+        self.metrics = PollerMetrics(session, self._output, self._progress)
 
     def begin(self) -> tuple[Poll, bool]:
         """Extend the running poll or start one. Returns the poll and True if it was running."""

@@ -27,7 +27,7 @@ def only(kind: str, name: str) -> Object:
 # ── all of it ──
 
 
-def test_kustomize_renders_the_objects_of_the_files_and_sets_the_image() -> None:
+def test_kustomize_renders_the_files_and_sets_the_image() -> None:
     (image,) = yaml.safe_load((ROOT / "config/kustomization.yaml").read_text())["images"]
 
     objects = {identity(content): content for content in rendered(ROOT / "config")}
@@ -74,7 +74,7 @@ def test_templates_hold_nothing_that_applying_again_would_reset(kind: str) -> No
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=identity)
-def test_every_service_runs_the_one_image_restricted_probed_and_limited(service: Object) -> None:
+def test_each_service_is_restricted_probed_and_limited(service: Object) -> None:
     its = container(service)
 
     assert its["image"] == "vcenter-events"
@@ -113,7 +113,7 @@ def test_the_role_allows_the_checkpoint_and_nothing_else() -> None:
     )
 
 
-def test_the_displays_streams_end_themselves_before_knative_cuts_them() -> None:
+def test_streams_of_the_display_end_before_knative_cuts_them() -> None:
     display = only("Service", "display")
     values = settings.read(DisplaySettings, environment(container(display)["env"]))
 

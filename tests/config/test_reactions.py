@@ -85,7 +85,7 @@ def test_every_object_is_labelled_and_in_the_namespace(found: Object) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=identity)
-def test_every_reaction_is_restricted_probed_limited_inside_and_scales_to_zero(service: Object) -> None:
+def test_each_reaction_is_restricted_and_scales_to_zero(service: Object) -> None:
     notify = next(each for each in objects_in("config") if identity(each) == "Service notify")
     template, its, model = service["spec"]["template"], container(service), container(notify)
 
@@ -97,7 +97,7 @@ def test_every_reaction_is_restricted_probed_limited_inside_and_scales_to_zero(s
 
 
 @pytest.mark.parametrize("trigger", SELECTING, ids=identity)
-def test_every_trigger_has_a_subscriber_and_asks_for_what_can_come(trigger: Object) -> None:
+def test_each_trigger_has_a_subscriber_and_types_that_exist(trigger: Object) -> None:
     subscriber = trigger["spec"]["subscriber"]["ref"]["name"]
     assert subscriber in names(SERVICES) | {"notify"}
 
@@ -110,7 +110,7 @@ def test_every_trigger_has_a_subscriber_and_asks_for_what_can_come(trigger: Obje
 # ── documentation ──
 
 
-def test_page_has_every_sample_of_the_appliance_once_and_names_settings_that_exist() -> None:
+def test_page_lists_each_sample_once_with_settings_that_exist() -> None:
     page = (ROOT / "docs" / "reactions.md").read_text()
     samples = re.findall(r"^\| (kn-\S+) \| .+ \| (.+) \|$", page, re.MULTILINE)
     known = {
@@ -147,7 +147,7 @@ stringData: {{username: user, password: pass}}
 
 
 def tagged(vcsim: VCSim) -> set[tuple[str, str]]:
-    """What carries the tag of config/reactions/310-tag.yaml."""
+    """Return the objects with the tag of config/reactions/310-tag.yaml."""
     tagging = Tagging(read(VCenterSettings, vcsim.environ))
     try:
         return tagging.objects_with("lifecycle", "new")
@@ -176,9 +176,7 @@ def created(vcsim: VCSim, machine: str) -> tuple[dict[str, str], bytes]:
     return headers, json.dumps(data).encode()
 
 
-def test_event_reaches_two_reactions_and_when_vcenter_was_down_a_redrive_makes_up_for_it(
-    vcsim: VCSim, tmp_path: Path
-) -> None:
+def test_redrive_reaches_both_reactions_after_vcenter_was_down(vcsim: VCSim, tmp_path: Path) -> None:
     with Administrator(vcsim.port) as administrator:
         machine = administrator.vms[0]._moId
     plumbing = tmp_path / "plumbing.yaml"

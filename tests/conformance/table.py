@@ -95,6 +95,9 @@ INGRESS: dict[str, Request] = {
     "structured with an object as extension": Request(
         400, {"content-type": STRUCTURED}, structured("1", "ingress", extension={"a": 1})
     ),
+    "structured with a number as id": Request(
+        400, {"content-type": STRUCTURED}, b'{"specversion":"1.0","type":"a","source":"b","id":1}'
+    ),
     "structured with bad base64": Request(
         400, {"content-type": STRUCTURED}, structured("1", "ingress", data_base64="*")
     ),

@@ -11,7 +11,7 @@ from demo.vcsim import VCSim
 
 
 def events_and_vms(vcsim: VCSim) -> tuple[Counter[str], int]:
-    """How many events of each class the vCenter holds, and how many VMs."""
+    """Return the number of events of each class, and the number of VMs."""
     vcenter = enter(vcsim)
     content = vcenter.RetrieveContent()
     collector = content.eventManager.CreateCollectorForEvents(vim.event.EventFilterSpec())

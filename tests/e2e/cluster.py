@@ -29,7 +29,7 @@ SUBSCRIPTION = ("messaging.knative.dev/v1", "Subscription")
 NAMESPACE = ("v1", "Namespace")
 
 WATCHED = (BROKER, TRIGGER, SERVICE, SINKBINDING, PINGSOURCE, DEPLOYMENT)
-"""What is looked at when something is wrong."""
+"""The kinds whose state is reported after a failure."""
 
 LOG_LINES = 25
 POLL_SECONDS = 0.3
@@ -38,14 +38,14 @@ PROXY_SECONDS = 60
 
 
 class Response(NamedTuple):
-    """What a request through the API server came back with."""
+    """The response to a request through the API server."""
 
     status: int
     body: bytes
 
 
 class NotInTime(AssertionError):
-    """What was waited for did not happen."""
+    """A condition did not become true in time."""
 
 
 class Cluster:
@@ -125,7 +125,7 @@ class Cluster:
     # ── waiting ──
 
     def until(self, condition: Callable[[], Found | None], what: str, seconds: float = 120) -> Found:
-        """What *condition* gives once it is true. Raises `NotInTime`, naming *what*."""
+        """Return the value of *condition* when it is true. Raises `NotInTime`, with *what*."""
         deadline = time.monotonic() + seconds
         while not (found := condition()):
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""What tests on a cluster share: one installation of overlays/demo in a namespace of the run, and a recorder in it."""
+"""Fixtures of the tests on a cluster: one installation of overlays/demo in a namespace, with a recorder."""
 
 import contextlib
 import os

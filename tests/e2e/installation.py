@@ -29,7 +29,7 @@ CORE = (
     (SINKBINDING, "vcenter-poller"),
     (PINGSOURCE, "vcenter-poller"),
 )
-"""What events need to get to the display and to a reaction."""
+"""The objects that events need to reach the display and a reaction."""
 
 
 def kustomize_image(name: str, image: str) -> dict[str, str]:

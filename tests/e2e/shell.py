@@ -20,7 +20,7 @@ CHECKOUT = (
     "Procfile", "app.sh",
     "requirements.txt", ".funcignore", ".gitignore",
 )  # fmt: skip
-"""What the commands need of it."""
+"""The files that the commands need."""
 
 COMMAND_SECONDS = 300
 

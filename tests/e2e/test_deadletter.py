@@ -41,7 +41,7 @@ def one_revision(cluster: Cluster, installed: str) -> None:
 
 
 def asked(cluster: Cluster, namespace: str, function: str, path: str, body: Any = None) -> ProxyResponse:
-    """What the *function*'s pod answers to a GET, or to a POST of *body*."""
+    """Return the response of the *function*'s pod to a GET, or to a POST of *body*."""
     [pod] = cluster.ready_pods(namespace, f"serving.knative.dev/service={function}")
     method, sent = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
     return cluster.request(method, f"{namespace}/pods/{pod}:8080", path, {"content-type": "application/json"}, sent)
@@ -68,7 +68,7 @@ def letters(cluster: Cluster, namespace: str, query: str = "") -> dict[str, Any]
     return dict(json.loads(answer.body))
 
 
-def test_event_that_a_reaction_refuses_comes_back_when_it_is_mended(
+def test_rejected_event_is_redriven_after_the_repair(
     cluster: Cluster, installed: str, one_revision: None, recorder: ClusterRecorder, tell: Callable[[str], None]
 ) -> None:
     # As the Broker's own delivery, with fewer retries: ten of them take 3.4 minutes.

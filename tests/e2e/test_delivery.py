@@ -22,12 +22,12 @@ EVENTS = 1000
 PACE_SECONDS = 0.02
 """Between two events that are measured, so that the latency is that of one event and not of a queue."""
 MACHINES = 100
-"""What a burst is about: events of one entity are sent one after the other, those of several at the same time."""
+"""The entities of a burst. Events of one entity are sent one after the other, those of several at the same time."""
 
 
 @pytest.fixture(scope="module")
 def box(cluster: Cluster, installed: str, recorder: ClusterRecorder) -> Callable[[], list[Request]]:
-    """What a Trigger without a filter delivers, beside the display's."""
+    """The requests of a Trigger without a filter, besides the display's."""
     cluster.apply(
         {
             "apiVersion": "eventing.knative.dev/v1",

@@ -1,4 +1,4 @@
-"""What config/ and triggers/ make of a cluster: everything ready, and nobody allowed more than needed."""
+"""An installation of config/ and triggers/ is ready, with no more permissions than it needs."""
 
 import json
 import subprocess
@@ -104,7 +104,7 @@ def attempts() -> Iterator[tuple[str, str, str, str, bool]]:
 
 
 @pytest.mark.parametrize(("verb", "group", "resource", "name", "allowed"), list(attempts()))
-def test_poller_may_read_and_write_its_checkpoint_and_nothing_else(
+def test_poller_has_access_to_its_checkpoint_only(
     cluster: Cluster, installed: str, verb: str, group: str, resource: str, name: str, allowed: bool
 ) -> None:
     resource, _, subresource = resource.partition("/")

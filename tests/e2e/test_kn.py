@@ -29,7 +29,7 @@ class Made:
         self.shell = shell
         self.namespace = shell.namespace
         self.said = said
-        """What the commands printed."""
+        """The output of the commands."""
         self._wanted = rendered(shell.checkout / "config")
 
     def live(self, kind: tuple[str, str], name: str) -> Object:

@@ -36,7 +36,7 @@ TIMEOUT_SECONDS = 7
 TIMEOUTS = 3
 """So many must pass in a test."""
 SECONDS = 60
-"""What the end of a test may take: a pod starts, a Broker tries again."""
+"""The time limit for the end of a test: a pod starts, a Broker retries."""
 
 WATCH = """
 () => {
@@ -72,10 +72,10 @@ since 1970: a message posted in a frame is handled after that frame."""
 
 
 class Watched(NamedTuple):
-    """What a page did since it was watched. Times are seconds since 1970."""
+    """The history of a page since it was watched. Times are seconds since 1970."""
 
     connections: list[str]
-    """What it said of its connection, each once until the next."""
+    """The states of its connection, without repetitions."""
     opened: list[float]
     """When it opened streams."""
     painted: dict[str, float]
@@ -83,19 +83,19 @@ class Watched(NamedTuple):
 
     @property
     def lengths(self) -> list[float]:
-        """How many seconds passed from each stream that it opened to the next."""
+        """The seconds from each stream that it opened to the next."""
         return [after - before for before, after in itertools.pairwise(self.opened)]
 
 
 def watched(page: Page) -> Watched:
-    """What *page* did since `WATCH` was evaluated in it."""
+    """Return the history of *page* since `WATCH` was evaluated in it."""
     found = page.evaluate("window.watched")
     painted = {last_words(text): when / 1000 for text, when in found["painted"].items()}
     return Watched(found["connections"], [when / 1000 for when in found["opened"]], painted)
 
 
 def last_words(message: str) -> str:
-    """What was posted; a vCenter puts words before it: "User logged event: number 1"."""
+    """The posted text, which vCenter prefixes: "User logged event: number 1"."""
     return message.rpartition(": ")[2]
 
 
@@ -136,7 +136,7 @@ def shown(page: Page, message: str) -> None:
 
 
 POSTED = {"attributes": {"type": "com.vmware.vsphere.GeneralUserEvent.v0"}}
-"""What these tests post, and not what pollers of other namespaces leave in the history: they log out as they end."""
+"""The type that these tests post. Pollers of other namespaces leave other events when they log out."""
 
 
 def address_of(cluster: Cluster, name: str, namespace: str) -> str:
@@ -176,7 +176,7 @@ def watching(visit: Visit, address: str) -> Page:
 
 @pytest.fixture(scope="module")
 def caught_up(cluster: Cluster, installed: str) -> None:
-    """What happened before these tests has passed the Broker."""
+    """Earlier events have passed the Broker."""
     export = f"{address_of(cluster, 'display', installed)}/api/export.csv"
     marker = f"before these tests {secrets.token_hex(3)}"
     with cluster.forwarded(installed, "vcsim", 443) as port, Administrator(port) as someone:
@@ -243,7 +243,7 @@ ENDS = {
     "display": ("4s", (3, 6), {"live"}),
     "Knative": ("10m", (TIMEOUT_SECONDS - 0.5, TIMEOUT_SECONDS + 4), {"live", "reconnecting"}),
 }
-"""Who ends streams: DISPLAY_STREAM, the seconds from one to the next, and what the page says of its connection."""
+"""By the side that ends streams: DISPLAY_STREAM, the seconds from one to the next, and the states of the connection."""
 
 
 @pytest.mark.parametrize("who", ENDS)
@@ -334,7 +334,7 @@ def test_page_says_how_many_events_went_with_the_pod(
     )
 
 
-def test_page_misses_nothing_when_a_display_with_a_file_starts_anew(
+def test_page_misses_nothing_when_a_display_with_a_file_restarts(
     cluster: Cluster,
     installed: str,
     display: Callable[..., str],

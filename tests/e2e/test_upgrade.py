@@ -86,12 +86,12 @@ class Predecessor:
         self.cluster.wait_ready(SERVICE, FUNCTION, self.namespace)
 
     def specs(self) -> dict[str, Object]:
-        """What its users wrote, and how often it was changed."""
+        """Return the specs that its users wrote, with their generation."""
         found = {kind[1]: self.cluster.get(kind, FUNCTION, self.namespace) or {} for kind in (SERVICE, TRIGGER)}
         return {name: {"generation": each["metadata"]["generation"], **each["spec"]} for name, each in found.items()}
 
     def received(self) -> list[Request]:
-        """What its function got."""
+        """Return the requests to its function."""
         [pod] = self.cluster.ready_pods(self.namespace, f"serving.knative.dev/service={FUNCTION}")
         answer = self.cluster.request("GET", f"{self.namespace}/pods/{pod}:8080", "")
         return from_json(json.loads(answer.body).get("", []))
@@ -142,7 +142,7 @@ class Predecessor:
 
 
 def messages(box: list[Request]) -> list[str]:
-    """What was said in the posted events, in order."""
+    """Return the messages of the posted events, in order."""
     return [str(json.loads(each.body)["Message"]) for each in box]
 
 
@@ -173,7 +173,7 @@ class Upgraded(NamedTuple):
     predecessor: Predecessor
     shell: Shell
     before: dict[str, Object]
-    """What its users had written."""
+    """The manifests of its users."""
     wanted: list[str]
     """The messages of the events since its checkpoint."""
 

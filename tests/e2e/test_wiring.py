@@ -43,7 +43,7 @@ KINDS = {
     "SinkBinding": SINKBINDING,
     "Trigger": TRIGGER,
 }
-"""What has a condition that says it is ready."""
+"""The kinds with a condition for readiness."""
 
 
 class Wiring:
@@ -110,7 +110,7 @@ class Wiring:
         self.cluster.until(look, f"{column} {value} on the display", 60)
 
     def box(self, name: str, count: int = 1) -> list[Request]:
-        """What the recorder got, once there are *count*."""
+        """Return the recorded requests, as soon as there are *count*."""
         return self.cluster.until(
             lambda: box if len(box := self.recorder.box(name)) >= count else None, f"{count} events in {name}", 90
         )
@@ -149,7 +149,7 @@ def bound_again(cluster: Cluster, installed: str) -> Iterator[None]:
 
 
 def sink_of_the_poller(cluster: Cluster, namespace: str) -> str:
-    """What the ready revision of the poller has in its environment."""
+    """Return K_SINK of the ready revision of the poller, or ""."""
     service = cluster.get(SERVICE, "vcenter-poller", namespace) or {}
     [container] = service["spec"]["template"]["spec"]["containers"]
     ready = service["status"].get("latestReadyRevisionName") == service["status"].get("latestCreatedRevisionName")
@@ -303,7 +303,7 @@ LABELLED = {"app.kubernetes.io/part-of": "vcenter-events"}
 
 
 def is_established(cluster: Cluster, name: str) -> bool:
-    """Whether objects of that definition can be made."""
+    """Return whether objects of that definition can be created."""
     found = cluster.get(CRD, name, "") or {}
     conditions = found.get("status", {}).get("conditions") or []
     return any((each["type"], each["status"]) == ("Established", "True") for each in conditions)

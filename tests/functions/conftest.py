@@ -1,4 +1,4 @@
-"""What tests of functions share: for the poller a sink and settings; for the display a browser."""
+"""Fixtures of the tests of functions: for the poller a sink and settings, for the display a browser."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -54,7 +54,7 @@ def posted(vcsim: VCSim, administrator: Administrator, host: Any, kind: type) ->
 
 
 def holds(host: Any) -> tuple[bool, list[str]]:
-    """Whether alarms of *host* act, and what its custom attributes say."""
+    """Return whether alarms of *host* act, and its custom attributes."""
     return host.alarmActionsEnabled, [each.value for each in host.customValue]
 
 

@@ -36,7 +36,7 @@ def reaction(vcsim: VCSim) -> Iterator[Make]:
 
 
 def carriers(vcsim: VCSim, name: str = "created") -> set[tuple[str, str]]:
-    """What carries the tag, asked in a session of its own."""
+    """Return the objects with the tag, read in a session of its own."""
     tagging = Tagging(read(VCenterSettings, environ(vcsim)))
     try:
         return tagging.objects_with("lifecycle", name)

@@ -1,4 +1,4 @@
-"""What the predecessor, the Go VSphereSource, really sent: 52 event classes, each with every field and once sparse."""
+"""Events that the predecessor, the Go VSphereSource, sent: 52 event classes, each with all fields and once sparse."""
 
 import dataclasses
 import json

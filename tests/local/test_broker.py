@@ -99,7 +99,7 @@ def test_ingress_rejects_a_malformed_request_with_every_problem(malformed: Malfo
     assert text.startswith(f"not a CloudEvent: {malformed.strict}")
 
 
-def test_full_broker_answers_429_and_takes_events_again_when_it_has_room(subscriber: MakeSubscriber) -> None:
+def test_full_broker_responds_429_until_it_has_room(subscriber: MakeSubscriber) -> None:
     there = subscriber()
     there.gate.clear()
 
@@ -129,7 +129,7 @@ def test_broker_is_full_by_bytes_too(subscriber: MakeSubscriber) -> None:
 # ── delivery ──
 
 
-def test_subscriber_gets_the_event_with_its_arrival_and_without_the_brokers_own_mark(
+def test_delivered_event_has_its_arrival_time_and_no_ttl(
     subscriber: MakeSubscriber,
 ) -> None:
     there = subscriber()
@@ -220,7 +220,7 @@ def test_concurrent_requests_are_bounded_for_each_trigger(subscriber: MakeSubscr
             await wait_until_async(lambda: broker.counts.delivered == 8)
 
     asyncio.run(run())
-    assert there.max_concurrent == 3
+    assert there.waiting.maximum == 3
 
 
 # ── retries and dead letters ──
@@ -257,7 +257,7 @@ def test_permanent_failure_goes_to_the_dead_letter_sink(subscriber: MakeSubscrib
     assert base64.b64decode(dead_letter.headers["ce-knativeerrordata"]) == b"no such virtual machine"
 
 
-def test_exhausted_retries_go_to_the_dead_letter_sink_which_is_retried_too(subscriber: MakeSubscriber) -> None:
+def test_dead_letter_sink_is_retried_too(subscriber: MakeSubscriber) -> None:
     sink_statuses = iter([503, 202])
     there, sink = subscriber(lambda _: Response(500)), subscriber(lambda _: Response(next(sink_statuses)))
 
@@ -284,7 +284,7 @@ def test_unreachable_subscriber_is_a_500_in_the_dead_letter(subscriber: MakeSubs
     assert base64.b64decode(headers["ce-knativeerrordata"]).startswith(b"dispatch error: ")
 
 
-def test_timeout_ends_a_request_and_leaves_the_dead_letter_without_a_reason(subscriber: MakeSubscriber) -> None:
+def test_dead_letter_of_a_timeout_has_no_reason(subscriber: MakeSubscriber) -> None:
     there, sink = subscriber(), subscriber()
     there.gate.clear()
     delivered(
@@ -297,7 +297,7 @@ def test_timeout_ends_a_request_and_leaves_the_dead_letter_without_a_reason(subs
     assert "ce-knativeerrorcode" not in sink.next().headers
 
 
-def test_success_that_says_something_else_than_an_event_is_a_failure(subscriber: MakeSubscriber) -> None:
+def test_success_with_a_body_that_is_not_an_event_is_a_failure(subscriber: MakeSubscriber) -> None:
     there = subscriber(lambda _: Response(200, b"OK"))
 
     broker = delivered(

@@ -132,7 +132,7 @@ def test_run_from_manifests_to_delivered_events(objects: Path, project: Path, tm
         assert "unwanted" not in (logs / "display.log").read_text()
 
 
-def test_stop_leaves_no_process_within_five_seconds_even_if_one_is_stubborn(
+def test_stop_ends_a_stubborn_process_within_five_seconds(
     manifest: Callable[..., Path], project: Path, tmp_path: Path
 ) -> None:
     engine = Engine([manifest(OBJECTS % "stubborn")], tmp_path / "state", root=project)
@@ -147,7 +147,7 @@ def test_stop_leaves_no_process_within_five_seconds_even_if_one_is_stubborn(
     engine.stop()
 
 
-def test_settings_fault_of_a_service_ends_the_start_with_its_message(
+def test_settings_error_of_a_service_ends_the_start(
     manifest: Callable[..., Path], project: Path, tmp_path: Path
 ) -> None:
     refusal = pytest.raises(ServiceNotReady, match=r"service poller ended with exit code 2(.|\n)*COLOUR is not set")
@@ -206,7 +206,7 @@ def test_killed_engine_leaves_no_service(command: Callable[..., subprocess.Popen
     wait_until(lambda: not any(is_running(pid) for pid in pids))
 
 
-def test_command_that_is_ended_before_its_services_are_ready_leaves_none(
+def test_command_stopped_before_readiness_leaves_no_service(
     command: Callable[..., subprocess.Popen[str]], objects: Path, tmp_path: Path
 ) -> None:
     objects.write_text(OBJECTS % "unready")

@@ -109,9 +109,7 @@ def test_checkpoint_of_an_earlier_run_is_kept(manifest: Callable[..., Path], tmp
     assert path.read_text() == '{"lastEventKey": 99}'
 
 
-def test_address_of_a_service_in_the_cluster_becomes_the_local_one(
-    manifest: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_cluster_address_of_a_service_becomes_the_local_one(manifest: Callable[..., Path], tmp_path: Path) -> None:
     objects = load([manifest(OBJECTS)])
     [service] = objects.of(Service).values()
     addresses = cluster_addresses({Name("letters", "deadletter"): "http://127.0.0.1:4711"})

@@ -67,9 +67,7 @@ def test_the_projects_own_manifests_are_read() -> None:
     assert {name.name for name in objects.of(Trigger)} <= {name.name for name in objects.of(Service)}
 
 
-def test_folder_gives_its_yaml_in_order_and_a_later_object_replaces_an_earlier_one(
-    manifest: Write, tmp_path: Path
-) -> None:
+def test_later_object_replaces_an_earlier_one(manifest: Write, tmp_path: Path) -> None:
     config = "{apiVersion: v1, kind: ConfigMap, metadata: {name: vcenter, namespace: x}, data: {VC_URL: '%s'}}"
     manifest(config % "second", "020.yaml")
     manifest(config % "first", "010.yaml")
@@ -234,7 +232,7 @@ def test_what_local_cannot_run_is_rejected(manifest: Write, text: str, fault: st
     assert fault in found[0]
 
 
-def test_all_faults_of_all_files_are_told_at_once(manifest: Write, tmp_path: Path) -> None:
+def test_all_errors_of_all_files_are_reported_at_once(manifest: Write, tmp_path: Path) -> None:
     manifest(container("command: [sh], args: [-v]"), "1.yaml")
     manifest(PING % "schedule: never", "2.yaml")
     manifest("a: [", "3.yaml")
@@ -242,11 +240,11 @@ def test_all_faults_of_all_files_are_told_at_once(manifest: Write, tmp_path: Pat
     assert len(errors(tmp_path)) == 4
 
 
-def test_missing_path_is_a_fault(tmp_path: Path) -> None:
+def test_missing_path_is_an_error(tmp_path: Path) -> None:
     assert errors(tmp_path / "none") == (f"{tmp_path / 'none'}: there is no such file or folder",)
 
 
-def test_same_service_in_two_namespaces_is_refused(manifest: Write) -> None:
+def test_same_service_in_two_namespaces_is_rejected(manifest: Write) -> None:
     other = DISPLAY.replace("{name: display}", "{name: display, namespace: other}")
 
     assert "another namespace also has a Service of this name" in errors(manifest(DISPLAY + "---" + other))[0]

@@ -58,7 +58,7 @@ async def ticking(url: str, done: Callable[[], bool]) -> None:
             scheduler.close()
 
 
-def test_tick_that_is_still_under_way_does_not_hold_up_the_next(subscriber: Callable[..., Recorder]) -> None:
+def test_tick_under_way_does_not_delay_the_next(subscriber: Callable[..., Recorder]) -> None:
     there = subscriber()
     there.gate.clear()
 
@@ -67,7 +67,7 @@ def test_tick_that_is_still_under_way_does_not_hold_up_the_next(subscriber: Call
     assert len({there.next().headers["ce-id"] for _ in range(3)}) == 3
 
 
-def test_tick_is_repeated_while_its_sink_starts(subscriber: Callable[..., Recorder]) -> None:
+def test_tick_is_retried_while_its_sink_starts(subscriber: Callable[..., Recorder]) -> None:
     statuses = iter([503, 404, 200])
     there = subscriber(lambda _: Response(next(statuses)))
 
@@ -79,7 +79,7 @@ def test_tick_is_repeated_while_its_sink_starts(subscriber: Callable[..., Record
     assert len({there.next().headers["ce-id"] for _ in range(3)}) == 1
 
 
-def test_tick_that_its_sink_refuses_is_not_repeated(subscriber: Callable[..., Recorder]) -> None:
+def test_tick_that_its_sink_rejects_is_not_retried(subscriber: Callable[..., Recorder]) -> None:
     there = subscriber(lambda _: Response(400))
 
     async def run() -> None:

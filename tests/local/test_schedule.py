@@ -63,11 +63,11 @@ def test_time_zone_is_the_sources() -> None:
         "-1 * * * *",
     ],
 )
-def test_schedule_that_knative_refuses_is_refused(schedule: str) -> None:
+def test_schedule_that_knative_rejects_is_rejected(schedule: str) -> None:
     with pytest.raises(ValueError, match=r"has|is"):
         parse_schedule(schedule)
 
 
-def test_unknown_time_zone_is_refused() -> None:
+def test_unknown_time_zone_is_rejected() -> None:
     with pytest.raises(ValueError, match="Mars/Olympus"):
         parse_schedule("* * * * *", "Mars/Olympus")

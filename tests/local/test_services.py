@@ -88,7 +88,7 @@ def test_stubborn_process_is_killed(run: Run) -> None:
     assert not is_running(pid)
 
 
-def test_process_that_dies_is_started_again_on_the_same_port_and_its_children_do_not_stay(run: Run) -> None:
+def test_dead_process_restarts_on_its_port_without_its_children(run: Run) -> None:
     service = run(MODE="child")
     wait_until(service.is_ready)
     first = get_json(service.url + "/die")
@@ -103,7 +103,7 @@ def test_process_that_dies_is_started_again_on_the_same_port_and_its_children_do
     assert not is_running(first["child"])
 
 
-def test_settings_fault_at_the_start_is_told_and_not_tried_again(run: Run) -> None:
+def test_settings_error_at_the_start_is_not_retried(run: Run) -> None:
     service = run(MODE="refuse")
 
     with pytest.raises(ServiceNotReady) as refusal:
@@ -113,7 +113,7 @@ def test_settings_fault_at_the_start_is_told_and_not_tried_again(run: Run) -> No
     assert "COLOUR is not set" in str(refusal.value)
 
 
-def test_other_exit_at_the_start_is_tried_again(run: Run, tmp_path: Path) -> None:
+def test_other_exit_at_the_start_is_retried(run: Run, tmp_path: Path) -> None:
     service = run(MODE="crash-once", MARK=str(tmp_path / "mark"))
 
     wait_until(service.is_ready)
@@ -121,7 +121,7 @@ def test_other_exit_at_the_start_is_tried_again(run: Run, tmp_path: Path) -> Non
     assert "first run fails" in service.complaint()
 
 
-def test_termination_during_the_pause_before_a_new_start_starts_nothing(run: Run) -> None:
+def test_terminate_during_the_restart_pause_starts_nothing(run: Run) -> None:
     service = run("sh -c 'exit 3'")
     wait_until(lambda: "exit code 3" in service.complaint())
 
@@ -131,7 +131,7 @@ def test_termination_during_the_pause_before_a_new_start_starts_nothing(run: Run
 @pytest.mark.parametrize(
     ("text", "fault"), [("", "has no line web:"), ("worker: x", "has no line web:"), (None, "No such file")]
 )
-def test_procfile_without_web_line_is_refused(tmp_path: Path, text: str | None, fault: str) -> None:
+def test_procfile_without_web_line_is_rejected(tmp_path: Path, text: str | None, fault: str) -> None:
     if text is not None:
         (tmp_path / "Procfile").write_text(text)
 

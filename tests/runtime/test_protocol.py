@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.runtime.client import reply
-from tests.runtime.conftest import Serve
+from tests.runtime.serving import serving
 
 POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -34,8 +34,8 @@ CHUNK = b"10000\r\n" + b"x" * 65536 + b"\r\n"
         (POST + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 5\r\n\r\nhello", 400, b"upgrade"),
     ],
 )
-def test_breach_is_answered_with_its_status_and_reason(serve: Serve, data: bytes, status: int, reason: bytes) -> None:
-    with serve() as client:
+def test_breach_is_answered_with_its_status_and_reason(data: bytes, status: int, reason: bytes) -> None:
+    with serving() as client:
         rejected = client.exchange(data)
 
         assert rejected.status == status
@@ -48,8 +48,8 @@ def test_breach_is_answered_with_its_status_and_reason(serve: Serve, data: bytes
     "data",
     [POST, POST + b"Content-Length: 30\r\n\r\nhello", CHUNKED + b"5\r\nhello\r\n", CHUNKED + b"5\r\nhe", b"POST / HT"],
 )
-def test_request_that_ends_early_is_rejected_and_never_handled(serve: Serve, data: bytes) -> None:
-    with serve() as client:
+def test_request_that_ends_early_is_rejected_and_never_handled(data: bytes) -> None:
+    with serving() as client:
         rejected = client.exchange(data, finish=True)
 
     assert rejected.status == 400
@@ -60,16 +60,16 @@ def test_request_that_ends_early_is_rejected_and_never_handled(serve: Serve, dat
     ("data", "reason"),
     [(POST, b"HTTP_HEADER_TIMEOUT"), (POST + b"Content-Length: 30\r\n\r\nhello", b"HTTP_BODY_TIMEOUT")],
 )
-def test_request_that_stalls_is_answered_408(serve: Serve, data: bytes, reason: bytes) -> None:
-    with serve(HTTP_HEADER_TIMEOUT="0.3s", HTTP_BODY_TIMEOUT="0.3s") as client:
+def test_request_that_stalls_is_answered_408(data: bytes, reason: bytes) -> None:
+    with serving(HTTP_HEADER_TIMEOUT="0.3s", HTTP_BODY_TIMEOUT="0.3s") as client:
         rejected = client.exchange(data)
 
     assert rejected.status == 408
     assert reason in rejected.body
 
 
-def test_headers_that_trickle_are_cut_off_in_time(serve: Serve) -> None:
-    with serve(HTTP_HEADER_TIMEOUT="0.5s") as client, client.connection() as connection:
+def test_headers_that_trickle_are_cut_off_in_time() -> None:
+    with serving(HTTP_HEADER_TIMEOUT="0.5s") as client, client.connection() as connection:
         begun = time.monotonic()
         for byte in POST:
             connection.sendall(bytes([byte]))
@@ -79,14 +79,14 @@ def test_headers_that_trickle_are_cut_off_in_time(serve: Serve) -> None:
         assert reply(connection).status == 408
 
 
-def test_silent_connection_is_closed_without_an_answer(serve: Serve) -> None:
-    with serve(HTTP_HEADER_TIMEOUT="0.3s") as client, client.connection() as connection:
+def test_silent_connection_is_closed_without_an_answer() -> None:
+    with serving(HTTP_HEADER_TIMEOUT="0.3s") as client, client.connection() as connection:
         assert connection.recv(100) == b""
 
 
-def test_idle_connection_between_requests_outlives_the_header_timeout(serve: Serve) -> None:
+def test_idle_connection_between_requests_outlives_the_header_timeout() -> None:
     request = POST + b"Content-Length: 2\r\n\r\nhi"
-    with serve(HTTP_HEADER_TIMEOUT="0.3s") as client, client.connection() as connection:
+    with serving(HTTP_HEADER_TIMEOUT="0.3s") as client, client.connection() as connection:
         connection.sendall(request)
         assert reply(connection).body == b"2"
         time.sleep(1.2)
@@ -94,27 +94,27 @@ def test_idle_connection_between_requests_outlives_the_header_timeout(serve: Ser
         assert reply(connection).body == b"2"
 
 
-def test_too_many_connections_get_503_but_health_is_answered(serve: Serve) -> None:
-    with serve(HTTP_MAX_CONNECTIONS="2") as client, client.connection(), client.connection():
+def test_too_many_connections_get_503_but_health_is_answered() -> None:
+    with serving(HTTP_MAX_CONNECTIONS="2") as client, client.connection(), client.connection():
         assert client.request("POST", "/", b"hi").status == 503
         assert client.request("GET", "/health/liveness").status == 200
         assert client.request("GET", "/health/readiness").status == 200
 
 
-def test_places_of_closed_connections_are_free_again(serve: Serve) -> None:
-    with serve(HTTP_MAX_CONNECTIONS="2") as client:
+def test_places_of_closed_connections_are_free_again() -> None:
+    with serving(HTTP_MAX_CONNECTIONS="2") as client:
         for _ in range(20):
             assert client.request("POST", "/", b"hi").status == 200
 
 
-def test_chunked_body_is_read_whole(serve: Serve) -> None:
-    with serve() as client:
+def test_chunked_body_is_read_whole() -> None:
+    with serving() as client:
         assert client.exchange(CHUNKED + CHUNK * 3 + b"0\r\n\r\n").body == b"196608"
 
 
-def test_requests_sent_at_once_are_answered_in_order(serve: Serve) -> None:
+def test_requests_sent_at_once_are_answered_in_order() -> None:
     requests = b"".join(POST + b"Content-Length: %d\r\n\r\n" % size + b"x" * size for size in (3, 2, 1))
-    with serve() as client, client.connection() as connection:
+    with serving() as client, client.connection() as connection:
         connection.sendall(requests)
         received = b""
         while received.count(b"HTTP/1.1 200") < 3 or not received.endswith(b"1"):
@@ -123,14 +123,14 @@ def test_requests_sent_at_once_are_answered_in_order(serve: Serve) -> None:
     assert [part[-1:] for part in received.split(b"HTTP/1.1 200")[1:]] == [b"3", b"2", b"1"]
 
 
-def test_upgrade_without_a_body_is_ignored(serve: Serve) -> None:
+def test_upgrade_without_a_body_is_ignored() -> None:
     request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
-    with serve() as client:
+    with serving() as client:
         assert client.exchange(request).status == 200
 
 
-def test_expect_continue_is_answered(serve: Serve) -> None:
-    with serve() as client, client.connection() as connection:
+def test_expect_continue_is_answered() -> None:
+    with serving() as client, client.connection() as connection:
         connection.sendall(POST + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 100")
         connection.sendall(b"hello")

@@ -5,11 +5,11 @@ import time
 
 from pipeline.cloudevents import HTTPMessage
 from runtime.adapter import Outcome
-from tests.runtime.conftest import Serve
+from tests.runtime.serving import serving
 
 
-def test_head_options_and_other_methods_are_answered(serve: Serve) -> None:
-    with serve() as client:
+def test_head_options_and_other_methods_are_answered() -> None:
+    with serving() as client:
         assert client.request("HEAD", "/")[::2] == (200, b"")
         assert client.request("GET", "/").body.startswith(b"This is the function a test")
         assert client.request("OPTIONS", "/").headers["allow"] == "GET, HEAD, POST, OPTIONS"
@@ -18,7 +18,7 @@ def test_head_options_and_other_methods_are_answered(serve: Serve) -> None:
         assert client.request("POST", "/health/readiness").status == 405
 
 
-def test_drain_answers_what_is_under_way_and_health_until_the_end(serve: Serve) -> None:
+def test_drain_answers_what_is_under_way_and_health_until_the_end() -> None:
     started, release = threading.Event(), threading.Event()
 
     def slow(_message: HTTPMessage) -> Outcome:
@@ -26,7 +26,7 @@ def test_drain_answers_what_is_under_way_and_health_until_the_end(serve: Serve) 
         release.wait(10)
         return Outcome(202)
 
-    with serve(slow, on_loop=False) as client:
+    with serving(slow, on_loop=False) as client:
         replies: list[int] = []
         posting = threading.Thread(target=lambda: replies.append(client.request("POST", "/", b"hi").status))
         posting.start()
@@ -44,10 +44,10 @@ def test_drain_answers_what_is_under_way_and_health_until_the_end(serve: Serve) 
     assert replies == [202]
 
 
-def test_events_that_never_stop_are_answered_while_the_server_drains(serve: Serve) -> None:
+def test_events_that_never_stop_are_answered_while_the_server_drains() -> None:
     statuses: list[int] = []
     stop = threading.Event()
-    with serve() as client:
+    with serving() as client:
 
         def post() -> None:
             while not stop.is_set():

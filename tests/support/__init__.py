@@ -1,1 +1,1 @@
-"""What the tests of several packages share, and the tests of it. Nothing here imports a `conftest.py`."""
+"""Helpers that the tests of several packages share, and their tests. Nothing here imports a `conftest.py`."""

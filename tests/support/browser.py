@@ -17,7 +17,7 @@ Visit = Callable[[str], Page]
 
 @pytest.fixture(scope="module")
 def resolver_rules() -> str:
-    """What stands in DNS's place in Chromium, as `MAP *.example.com 10.0.0.1`. Nothing: most tests need no names."""
+    """Chromium's host rules in place of DNS, as `MAP *.example.com 10.0.0.1`. None: most tests need no names."""
     return ""
 
 

@@ -67,6 +67,27 @@ class Request:
         return {name[3:]: value for name, value in self.headers.items() if name.startswith("ce-")}
 
 
+class Gauge:
+    """A number of things that go on at the same time, and its maximum so far."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.maximum = 0
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count one within the block."""
+        with self._lock:
+            self.now += 1
+            self.maximum = max(self.maximum, self.now)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.now -= 1
+
+
 class Recorder:
     """A server on *port* (0: a free one) of the loopback interface. A context manager.
 
@@ -89,13 +110,12 @@ class Recorder:
         self.gate.set()
         self.requests: list[Request] = []
         """Each request, in order of arrival."""
+        self.waiting = Gauge()
+        """The requests that wait for their responses."""
         self._address = (host, port)
         self._scripts: dict[str, list[Response]] = {}
         self._changed = threading.Condition()
         self._returned = 0
-        self._concurrent = 0
-        self.max_concurrent = 0
-        """The maximum number of requests that waited for their responses at the same time."""
 
     # ── what came ──
 
@@ -141,16 +161,6 @@ class Recorder:
             self.requests.append(Request(path, headers, body, request.at, response.status))
             self._changed.notify_all()
         return response
-
-    @contextlib.contextmanager
-    def counted(self) -> Iterator[None]:
-        """Count a request while its response is delayed."""
-        with self._changed:
-            self._concurrent += 1
-            self.max_concurrent = max(self.max_concurrent, self._concurrent)
-        yield
-        with self._changed:
-            self._concurrent -= 1
 
     def _response(self, request: Request) -> Response:
         if self.statuses:
@@ -237,7 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
         recorder = self.server.recorder
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self._read()
-        with recorder.counted():
+        with recorder.waiting.counted():
             response = recorder.record(self.path, headers, body)
             recorder.gate.wait()
             time.sleep(response.after_seconds)

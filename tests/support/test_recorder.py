@@ -49,7 +49,7 @@ def test_closed_gate_holds_responses_and_not_requests() -> None:
         for thread in threads:
             thread.join(5)
 
-    assert recorder.max_concurrent == 3
+    assert recorder.waiting.maximum == 3
 
 
 def test_status_0_closes_the_connection() -> None:

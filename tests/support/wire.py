@@ -19,7 +19,7 @@ class Wire:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
         self.requests: list[str] = []
-        """What clients sent first on each connection."""
+        """The data that clients sent, in the order of arrival."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:

@@ -12,7 +12,7 @@ def vcsim(vcsim_with_alarms: VCSim) -> VCSim:
     return vcsim_with_alarms
 
 
-def test_alarm_shows_on_its_object_and_all_above_until_it_is_green(administrator: Administrator) -> None:
+def test_alarm_is_on_its_object_and_its_parents_until_green(administrator: Administrator) -> None:
     host, other, *_ = administrator.objects(vim.HostSystem)
     above = [host.parent, administrator.content.rootFolder]
 
@@ -34,7 +34,7 @@ def test_alarm_shows_on_its_object_and_all_above_until_it_is_green(administrator
     ]
 
 
-def test_objects_that_do_not_exist_are_refused_and_events_about_them_are_kept(administrator: Administrator) -> None:
+def test_unknown_objects_are_rejected_but_their_events_are_kept(administrator: Administrator) -> None:
     host = administrator.objects(vim.HostSystem)[0]
     gone = vim.HostSystem("host-9999", host._stub)
     alarms = administrator.content.alarmManager
@@ -48,7 +48,7 @@ def test_objects_that_do_not_exist_are_refused_and_events_about_them_are_kept(ad
     assert isinstance(administrator.events()[-1], vim.event.EventEx)
 
 
-def test_who_is_not_logged_in_is_refused(administrator: Administrator) -> None:
+def test_request_without_a_login_is_rejected(administrator: Administrator) -> None:
     host = administrator.objects(vim.HostSystem)[0]
     administrator.content.sessionManager.Logout()
 

@@ -47,7 +47,7 @@ def test_event_that_cannot_be_stored_is_accepted_and_logged_in_full(capsys: pyte
     logged = capsys.readouterr().out
     assert VCENTER in logged
     assert "Key" in logged
-    assert sink.unstored == 1
+    assert sink.counts.unstored.value() == 1
 
 
 def test_event_that_arrives_while_the_pod_shuts_down_is_for_the_next() -> None:

@@ -290,10 +290,10 @@ def test_metrics_count_what_arrived_and_who_watches(shown: FlaskClient) -> None:
     }
     assert found["vcenter_events_display_received_total"] == 2
     assert found["vcenter_events_display_repeats_total"] == 1
-    assert found["vcenter_events_display_refused_total"] == 1
-    assert found["vcenter_events_display_held"] == 2
+    assert found["vcenter_events_display_rejected_total"] == 1
+    assert found["vcenter_events_display_stored"] == 2
     assert found["vcenter_events_display_viewers"] == 0
-    assert found["vcenter_events_display_viewer_places"] == 2500
+    assert found["vcenter_events_display_max_viewers"] == 2500
 
 
 def test_description_names_every_route_there_is(shown: FlaskClient) -> None:

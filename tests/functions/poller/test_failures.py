@@ -309,10 +309,10 @@ def test_metrics_count_events_and_show_the_state(
             return {name: float(value) for name, value in rows}
 
         # The sink has an event a moment before the poller has its answer.
-        wait_until(lambda: values()["vcenter_events_sent_total"] == len(arrived(sink)))
-        assert values()["vcenter_events_read_total"] == len(arrived(sink))
-        assert values()["vcenter_session_up"] == 1
-        assert values()["vcenter_events_lag_seconds"] == values()["vcenter_events_in_flight"] == 0
+        wait_until(lambda: values()["vcenter_events_poller_sent_total"] == len(arrived(sink)))
+        assert values()["vcenter_events_poller_read_total"] == len(arrived(sink))
+        assert values()["vcenter_events_poller_session_up"] == 1
+        assert values()["vcenter_events_poller_lag_seconds"] == values()["vcenter_events_poller_in_flight"] == 0
 
 
 def test_many_ticks_leak_no_sessions_threads_or_files(

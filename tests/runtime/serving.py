@@ -4,8 +4,6 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-import pytest
-
 from pipeline.cloudevents import HTTPMessage
 from pipeline.settings import read
 from runtime.adapter import FunctionAdapter, Outcome
@@ -13,9 +11,6 @@ from runtime.application import Application
 from runtime.server import Server
 from runtime.settings import LimitSettings
 from tests.runtime.client import Client
-
-Serve = Callable[..., contextlib.AbstractContextManager[Client]]
-
 
 Respond = Callable[[HTTPMessage], Outcome]
 
@@ -34,22 +29,16 @@ class Adapter(FunctionAdapter):
         self.returns_at_once = returns_at_once
 
 
-@pytest.fixture
-def serve() -> Serve:
-    """A context manager that serves an application with settings and gives a client of it."""
-
-    @contextlib.contextmanager
-    def serving(respond: Respond = length, *, on_loop: bool = True, **environ: str) -> Iterator[Client]:
-        limits = read(LimitSettings, environ)
-        application = Application(Adapter(respond, on_loop), threads=8)
-        server = Server(application, limits, "127.0.0.1", 0)
-        ended = threading.Event()
-        address = server.start(ended.set)
-        client = Client(int(address.rstrip("/").rpartition(":")[2]), server)
-        try:
-            yield client
-        finally:
-            server.drain(lambda: None)
-            assert ended.wait(5)
-
-    return serving
+@contextlib.contextmanager
+def serving(respond: Respond = length, *, on_loop: bool = True, **environ: str) -> Iterator[Client]:
+    limits = read(LimitSettings, environ)
+    application = Application(Adapter(respond, on_loop), threads=8)
+    server = Server(application, limits, "127.0.0.1", 0)
+    ended = threading.Event()
+    address = server.start(ended.set)
+    client = Client(int(address.rstrip("/").rpartition(":")[2]), server)
+    try:
+        yield client
+    finally:
+        server.drain(lambda: None)
+        assert ended.wait(5)
