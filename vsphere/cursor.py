@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from vsphere.event import Position, VCenterEvent
 
 DISORDER = datetime.timedelta(seconds=1)
-"""How much later an event's time may be than that of an event with a greater key."""
+"""The maximum by which an event's time may be later than that of an event with a greater key."""
 
 
 @dataclasses.dataclass(frozen=True)

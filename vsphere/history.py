@@ -10,9 +10,10 @@ from pyVmomi import VmomiSupport, vim, vmodl
 
 from pipeline.errors import SettingsError, cut
 from vsphere.cursor import Cursor, Gap
+from vsphere.element import NAMESPACE
 from vsphere.errors import translate_errors
 from vsphere.event import Position, VCenterEvent, from_element
-from vsphere.schema import NAMESPACE, is_entity, is_event
+from vsphere.schema import is_entity, is_event
 from vsphere.session import Session
 from vsphere.settings import VCenterSettings
 

@@ -16,9 +16,10 @@ from pyVmomi import vim, vmodl
 
 from pipeline.errors import ObjectNotFound
 from pipeline.payload import Reference
+from vsphere.element import NAMESPACE
 from vsphere.errors import VCenterUnavailable, translate_errors
-from vsphere.event import from_element, to_json
-from vsphere.schema import NAMESPACE
+from vsphere.event import from_element
+from vsphere.json_payload import to_json
 from vsphere.session import Session
 from vsphere.settings import VCenterSettings
 
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 Result = TypeVar("Result")
 
 TASK_SECONDS = 60.0
-"""How long to wait for a task (suspend, power off). The task continues in vCenter after that."""
+"""The maximum wait for a task (suspend, power off). The task continues in vCenter after that."""
 TASK_POLL_SECONDS = 0.1
 
 

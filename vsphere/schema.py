@@ -1,9 +1,8 @@
-"""vSphere's data types as the predecessor knew them, for encoding: what an event's class has, in which order, of
-which kind.
+"""vSphere's data types as the predecessor knew them: the properties of each type, in order, with their value types.
 
-The tables are pyVmomi's own type information; this module only reads them, it never talks to a server. Two facts are
-added, both of the predecessor's Go types (govmomi): how far they reached (`PREDECESSOR`), and which optional numbers
-are pointers there, so that unset is null and not 0 (`NULL_NUMBERS`).
+The tables are pyVmomi's own type information. This module only reads them and never calls a server. It adds two facts
+about the predecessor's Go types (govmomi): the newest version that they knew (`PREDECESSOR`), and the optional numbers
+that are pointers there, so that unset is null and not 0 (`NULL_NUMBERS`).
 """
 
 import dataclasses
@@ -13,11 +12,14 @@ from typing import Any
 
 from pyVmomi import VmomiSupport
 
-NAMESPACE = "urn:vim25"
+from vsphere.element import NAMESPACE
+
+ZERO_TIME = "0001-01-01T00:00:00Z"
+"""An unset time, as Go writes it."""
 
 PREDECESSOR = "vim.version.v7_0_1_0"
 """The newest API version whose properties the predecessor always wrote (golden: `SevEnabled` of 7.0 U1 is its last).
-A newer property is written only where it is set, so that nothing is lost and nothing is added to what users know."""
+A newer property is written only where it is set: nothing is lost, and users get no property that they do not know."""
 
 NULL_NUMBERS = frozenset(
     {
@@ -48,15 +50,15 @@ NULL_NUMBERS = frozenset(
 
 FAULT = "MethodFault"
 WRAPPED_FAULT = "LocalizedMethodFault"
-"""What is on the wire wherever pyVmomi declares a fault: the fault and its localized message."""
+"""The type on the wire wherever pyVmomi declares a fault: the fault and its localized message."""
 
 ABSTRACT = frozenset({FAULT, "TaskReason"})
-"""Types of which only subtypes exist: a required property of such a type that is absent is null, not an empty
+"""Types of which only subtypes exist. If a required property of such a type is absent, it is null, not an empty
 object."""
 
 
-class Kind(enum.Enum):
-    """What a property's value is."""
+class ValueType(enum.Enum):
+    """The type of a property's value."""
 
     TEXT = "text"
     WHOLE = "whole number"
@@ -67,7 +69,7 @@ class Kind(enum.Enum):
     BYTES = "a list of numbers from -128 to 127"
     REFERENCE = "managed object reference"
     OBJECT = "data object"
-    ANY = "anything: the element itself says what"
+    ANY = "any type, which the element names"
 
     __hash__ = object.__hash__  # Enum's own is written in Python, and looked up once for every property of every event
 
@@ -80,9 +82,9 @@ class Property:
     """On vCenter's wire: `fullFormattedMessage`."""
     json_name: str
     """In JSON: `FullFormattedMessage`."""
-    kind: Kind
+    value_type: ValueType
     type_name: str
-    """The declared type of an OBJECT; the element may name a subtype."""
+    """The declared type of an OBJECT. The element may name a subtype."""
     is_list: bool
     required: bool
     nullable: bool
@@ -93,8 +95,10 @@ class Property:
 
 @functools.cache
 def properties(type_name: str) -> tuple[Property, ...] | None:
-    """The properties of the data type *type_name* (`VmPoweredOnEvent`), inherited ones first; None for an unknown
-    type."""
+    """Return the properties of the data type *type_name* (`VmPoweredOnEvent`), inherited ones first.
+
+    None for an unknown type.
+    """
     try:
         data_type = VmomiSupport.GetWsdlType(NAMESPACE, type_name)
     except KeyError:
@@ -109,13 +113,23 @@ def properties(type_name: str) -> tuple[Property, ...] | None:
     return tuple(_property(owners[info.name], info) for info in data_type._GetPropertyList() if info.name not in absent)
 
 
+def known_properties(type_name: str, declared: str) -> tuple[Property, ...]:
+    """Return the properties of *type_name* if it is known, else those of *declared*, else those of every event."""
+    known = properties(type_name or declared)
+    if known is None:
+        known = properties(declared)
+    if known is None and declared.endswith("Event"):
+        known = properties("Event")
+    return known or ()
+
+
 def is_event(type_name: str) -> bool:
-    """Whether *type_name* is an event class that pyVmomi knows: `VmPoweredOnEvent`."""
+    """Return whether *type_name* is an event class that pyVmomi knows: `VmPoweredOnEvent`."""
     return _is(type_name, "Event")
 
 
 def is_entity(type_name: str) -> bool:
-    """Whether *type_name* is a type of managed entity: `VirtualMachine`, `Folder`, …"""
+    """Return whether *type_name* is a type of managed entity: `VirtualMachine`, `Folder`, …"""
     return _is(type_name, "ManagedEntity")
 
 
@@ -127,7 +141,7 @@ def _is(type_name: str, base: str) -> bool:
 
 
 def _owners(data_type: Any) -> dict[str, str]:
-    """Property name → the type that declares it."""
+    """Return the type that declares each property, by the property's name."""
     owners: dict[str, str] = {}
     for base in reversed(data_type.__mro__):
         for info in getattr(base, "_propList", ()):
@@ -136,48 +150,50 @@ def _owners(data_type: Any) -> dict[str, str]:
 
 
 def _property(owner: str, info: Any) -> Property:
-    value_type = info.type
+    item = info.type
     is_list = False
-    kind = _kind(value_type)
-    if kind is None:
-        is_list = issubclass(value_type, list)
-        value_type = getattr(value_type, "Item", value_type)
-        kind = _kind(value_type) or Kind.OBJECT
-    type_name = value_type._wsdlName if kind is Kind.OBJECT else ""
+    value_type = _value_type(item)
+    if value_type is None:
+        is_list = issubclass(item, list)
+        item = getattr(item, "Item", item)
+        value_type = _value_type(item) or ValueType.OBJECT
+    type_name = item._wsdlName if value_type is ValueType.OBJECT else ""
     if type_name == FAULT and owner != WRAPPED_FAULT:
         type_name = WRAPPED_FAULT
     required = not info.flags & VmomiSupport.F_OPTIONAL
-    nullable = kind in (Kind.FLAG, Kind.TIME, Kind.REFERENCE, Kind.OBJECT, Kind.ANY)
     return Property(
         name=info.name,
         json_name=info.name[0].upper() + info.name[1:],
-        kind=kind,
+        value_type=value_type,
         type_name=type_name,
         is_list=is_list,
         required=required,
-        nullable=not required and (nullable or (owner, info.name) in NULL_NUMBERS),
+        nullable=not required and (value_type in _NULLABLE or (owner, info.name) in NULL_NUMBERS),
         always=VmomiSupport.IsChildVersion(PREDECESSOR, info.version),
     )
 
 
-def _kind(value_type: Any) -> Kind | None:
-    """The kind of a scalar or object type; None for a list."""
-    if value_type is VmomiSupport.GetVmodlType("byte[]"):
-        return Kind.BYTES
-    if issubclass(value_type, VmomiSupport.binary):
-        return Kind.BINARY
-    if issubclass(value_type, list):
+_NULLABLE = (ValueType.FLAG, ValueType.TIME, ValueType.REFERENCE, ValueType.OBJECT, ValueType.ANY)
+
+
+def _value_type(declared: Any) -> ValueType | None:
+    """Return the value type of pyVmomi's type *declared*; None for a list."""
+    if declared is VmomiSupport.GetVmodlType("byte[]"):
+        return ValueType.BYTES
+    if issubclass(declared, VmomiSupport.binary):
+        return ValueType.BINARY
+    if issubclass(declared, list):
         return None
-    kinds = (
-        (Kind.FLAG, bool),
-        (Kind.WHOLE, int),
-        (Kind.REAL, float),
-        (Kind.TIME, VmomiSupport.datetime),
-        (Kind.REFERENCE, VmomiSupport.ManagedObject),
-        (Kind.OBJECT, VmomiSupport.DataObject),
+    bases = (
+        (ValueType.FLAG, bool),
+        (ValueType.WHOLE, int),
+        (ValueType.REAL, float),
+        (ValueType.TIME, VmomiSupport.datetime),
+        (ValueType.REFERENCE, VmomiSupport.ManagedObject),
+        (ValueType.OBJECT, VmomiSupport.DataObject),
     )
-    for kind, base in kinds:
-        if issubclass(value_type, base):
-            return kind
+    for value_type, base in bases:
+        if issubclass(declared, base):
+            return value_type
     # Text: strings, enumerations, URIs, and the names of types, methods and properties.
-    return Kind.ANY if value_type is object else Kind.TEXT
+    return ValueType.ANY if declared is object else ValueType.TEXT

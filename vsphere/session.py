@@ -2,7 +2,7 @@
 
 pyVmomi logs in and makes most calls. Calls that return events are sent through its stub but not through its parser
 (`Session.call`): that parser fails a whole batch for one event that it does not know, when the server's position is
-already past the batch. `vsphere.event` decodes what these calls return.
+already past the batch. `vsphere.event` reads what these calls return.
 """
 
 import contextlib
@@ -28,10 +28,10 @@ from vsphere.settings import VCenterSettings
 log = structlog.get_logger()
 
 REQUEST_TIMEOUT_SECONDS = 60.0
-"""How long to wait for a response. A wait for updates asks the server for less (`EventHistory.wait`)."""
+"""The maximum wait for a response. A wait for updates asks the server for less (`EventHistory.wait`)."""
 REJECTED_LOGIN_PAUSE_SECONDS = 60.0
-"""How long rejected credentials are not used again. By default, vCenter locks an account after five rejected logins
-within 180 s."""
+"""The time for which rejected credentials are not used again. By default, vCenter locks an account after five rejected
+logins within 180 s."""
 _OLDEST_API = "vim.version.version9"
 
 
@@ -44,7 +44,7 @@ class Session:
     def __init__(self, settings: VCenterSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
         self.clock_lead = datetime.timedelta()
-        """How far vCenter's clock is ahead of ours, by the last `server_time`."""
+        """The lead of vCenter's clock over ours, by the last `server_time`."""
         self.api_version = ""
         """The API's version, `8.0.3.0`. Empty before the first login."""
         self._clock = clock
@@ -55,7 +55,7 @@ class Session:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a session, as far as is known here."""
+        """True while there is a session, as far as is known here."""
         return self._content is not None
 
     @property
@@ -230,7 +230,7 @@ def _decompress(body: bytes, encoding: str) -> bytes:
 def _parse(body: bytes) -> ElementTree.Element:
     """Return the response as an element tree. A character that XML does not allow is replaced."""
     try:
-        return ElementTree.fromstring(body)  # noqa: S314 - expat 2.4 and later refuses entity bombs by itself
+        return ElementTree.fromstring(body)  # noqa: S314 - expat 2.4 and later rejects entity bombs by itself
     except ElementTree.ParseError:
         legal = _REFERENCE.sub(_legal_reference, body.decode("utf-8", "replace").translate(_NOT_XML))
         return ElementTree.fromstring(legal)  # noqa: S314 - as above

@@ -15,8 +15,9 @@ from functions.poller.settings import PollerSettings
 from functions.poller.sink import Sink
 from pipeline import status_events
 from pipeline.errors import TemporaryError, VCenterEventsError
+from vsphere.cloudevent import subject, to_cloudevent
 from vsphere.errors import VCenterRejected, VCenterUnavailable
-from vsphere.event import Position, VCenterEvent, subject, to_cloudevent
+from vsphere.event import Position, VCenterEvent
 from vsphere.history import EventHistory
 from vsphere.session import Session
 

@@ -8,7 +8,7 @@ from typing import Any
 from demo.vcsim import VCSim
 from pipeline.cloudevents import CloudEvent, create
 from pipeline.settings import read
-from vsphere.event import to_cloudevent
+from vsphere.cloudevent import to_cloudevent
 from vsphere.history import EventHistory
 from vsphere.session import Session
 from vsphere.settings import VCenterSettings

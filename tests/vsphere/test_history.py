@@ -12,8 +12,9 @@ from demo.vcsim import VCSim
 from tests.golden import records
 from tests.support.administrator import Administrator
 from tests.support.history import LONG_AGO, drain, open_history, vcenter_settings
+from vsphere.cloudevent import JSON, XML, to_cloudevent
 from vsphere.errors import VCenterUnavailable
-from vsphere.event import JSON, XML, Position, to_cloudevent
+from vsphere.event import Position
 from vsphere.history import _NS, PAGE_SIZE
 from vsphere.session import Session
 
@@ -164,7 +165,7 @@ def test_stopped_vcenter_is_unavailable(session: Session, vcsim: VCSim) -> None:
 
 
 def comparable(data: Any) -> Any:
-    """What may be compared of an event that was posted: vcsim sets the key and the time itself."""
+    """Return the properties of a posted event that vcsim does not set itself."""
     return [(name, value) for name, value in data.items() if name not in VARIES]
 
 

@@ -1,4 +1,4 @@
-"""Encoding is held to what the predecessor really sent, and to events that nobody expected."""
+"""CloudEvents equal those that the predecessor sent, and no event is too odd for one."""
 
 import json
 import re
@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.golden import Record, records, wire_element
-from vsphere.event import JSON, XML, from_element, subject, to_cloudevent
+from vsphere.cloudevent import JSON, XML, subject, to_cloudevent
+from vsphere.event import from_element
 
 SOURCE = "https://vcenter.example/sdk"
 RECORDED_JSON = records("json")
@@ -18,7 +19,7 @@ CHANGES_EACH_RUN = ("Key", "ChainId", "CreatedTime", "SessionId")
 
 
 def event(xml: str) -> Any:
-    """The event in *xml*, children of an event element; the class is its tag."""
+    """Return the event in *xml*, an element whose tag is the event's class."""
     name = re.match(r"<(\w+)", xml).group(1)  # type: ignore[union-attr]  # a test's own text
     xml = xml.replace(f"<{name}", f'<{name} xmlns="urn:vim25" xmlns:xsi="{XSI}" xsi:type="{name}"', 1)
     return from_element(ElementTree.fromstring(xml))
@@ -28,13 +29,13 @@ XSI = "http://www.w3.org/2001/XMLSchema-instance"
 HEAD = "<key>7</key><chainId>7</chainId><createdTime>2026-01-02T03:04:05.1Z</createdTime><userName>u</userName>"
 
 
-def payload(made: Any, encoding: str = JSON) -> Any:
-    data = to_cloudevent(made, SOURCE, "8.0.3.0", encoding).data
+def payload(source_event: Any, encoding: str = JSON) -> Any:
+    data = to_cloudevent(source_event, SOURCE, "8.0.3.0", encoding).data
     return json.loads(data) if encoding == JSON else data.decode()
 
 
 def pairs(value: Any) -> Any:
-    """JSON with its order kept: objects as lists of pairs."""
+    """Parse JSON with objects as lists of pairs, in order."""
     return json.loads(value, object_pairs_hook=list)
 
 
@@ -45,30 +46,30 @@ def stable(value: Any) -> Any:
 @pytest.mark.parametrize("number", range(len(RECORDED_JSON)), ids=[str(record) for record in RECORDED_JSON])
 def test_json_equals_the_predecessors(number: int) -> None:
     """Every name, value and the order: only key, time and login session differ between the two recorded runs."""
-    made = to_cloudevent(from_element(wire_element(RECORDED_XML[number])), SOURCE, "6.5", JSON)
+    result = to_cloudevent(from_element(wire_element(RECORDED_XML[number])), SOURCE, "6.5", JSON)
     recorded: Record = RECORDED_JSON[number]
-    assert stable(made.data) == stable(recorded.body)
-    ours, theirs = json.loads(made.data), json.loads(recorded.body)
+    assert stable(result.data) == stable(recorded.body)
+    ours, theirs = json.loads(result.data), json.loads(recorded.body)
     assert ours.keys() == theirs.keys()
     assert (ours["Key"], ours["ChainId"]) == (theirs["Key"], theirs["ChainId"])
 
 
 @pytest.mark.parametrize("recorded", RECORDED_XML, ids=str)
 def test_xml_equals_the_predecessors(recorded: Record) -> None:
-    made = to_cloudevent(from_element(wire_element(recorded)), SOURCE, "6.5", XML)
-    assert made.data.decode() == recorded.body
+    result = to_cloudevent(from_element(wire_element(recorded)), SOURCE, "6.5", XML)
+    assert result.data.decode() == recorded.body
 
 
 @pytest.mark.parametrize("recorded", RECORDED_XML, ids=str)
 def test_attributes_equal_the_predecessors(recorded: Record) -> None:
-    made = to_cloudevent(from_element(wire_element(recorded)), recorded.headers["ce-source"], "6.5", XML)
-    ours = {f"ce-{name}": value for name, value in made.attributes.items() if name != "subject"}
+    result = to_cloudevent(from_element(wire_element(recorded)), recorded.headers["ce-source"], "6.5", XML)
+    ours = {f"ce-{name}": value for name, value in result.attributes.items() if name != "subject"}
     assert ours.pop("ce-datacontenttype") == recorded.headers["content-type"]
     assert ours == {name: value for name, value in recorded.headers.items() if name != "content-type"}
 
 
-def reference(tag: str, kind: str, value: str) -> str:
-    return f"<{tag} type='{kind}'>{value}</{tag}>"
+def reference(tag: str, managed_type: str, value: str) -> str:
+    return f"<{tag} type='{managed_type}'>{value}</{tag}>"
 
 
 @pytest.mark.parametrize(
@@ -95,13 +96,13 @@ def test_subject_is_the_managed_entity_that_the_event_concerns(name: str, proper
 
 def test_event_of_a_class_newer_than_the_schema_keeps_what_it_has() -> None:
     own = f"{reference('partner', 'VirtualMachine', 'vm-2')}<spin>up</spin><spin>down</spin>"
-    made = event(f"<QuantumVmEntangledEvent>{HEAD}{own}</QuantumVmEntangledEvent>")
-    assert to_cloudevent(made, SOURCE, "99.0")["type"] == "com.vmware.vsphere.QuantumVmEntangledEvent.v0"
-    data = payload(made)
+    odd = event(f"<QuantumVmEntangledEvent>{HEAD}{own}</QuantumVmEntangledEvent>")
+    assert to_cloudevent(odd, SOURCE, "99.0")["type"] == "com.vmware.vsphere.QuantumVmEntangledEvent.v0"
+    data = payload(odd)
     assert (data["Key"], data["UserName"], data["Vm"]) == (7, "u", None)
     assert data["Partner"] == {"Type": "VirtualMachine", "Value": "vm-2"}
     assert data["Spin"] == ["up", "down"]
-    assert '<partner type="VirtualMachine">vm-2</partner><spin>up</spin><spin>down</spin>' in payload(made, XML)
+    assert '<partner type="VirtualMachine">vm-2</partner><spin>up</spin><spin>down</spin>' in payload(odd, XML)
 
 
 def test_property_newer_than_the_predecessor_is_written_only_when_set() -> None:
@@ -122,8 +123,8 @@ def test_fault_of_a_subtype_keeps_its_own_fields() -> None:
 
 def test_event_arguments_keep_their_own_types() -> None:
     arguments = "".join(
-        f"<arguments><key>{kind}</key><value xsi:type='{kind}'>{value}</value></arguments>"
-        for kind, value in [("xsd:int", "3"), ("xsd:boolean", "true"), ("xsd:string", "3"), ("xsd:double", "1.5")]
+        f"<arguments><key>{xsd}</key><value xsi:type='{xsd}'>{value}</value></arguments>"
+        for xsd, value in [("xsd:int", "3"), ("xsd:boolean", "true"), ("xsd:string", "3"), ("xsd:double", "1.5")]
     )
     data = payload(event(f"<EventEx>{HEAD}<eventTypeId>x</eventTypeId>{arguments}</EventEx>"))
     assert [argument["Value"] for argument in data["Arguments"]] == [3, True, "3", 1.5]
@@ -145,7 +146,7 @@ def test_odd_values_are_delivered_as_they_are(property_xml: str, name: str, expe
 
 
 def test_time_with_an_offset_becomes_utc() -> None:
-    made = event(
+    odd = event(
         "<VmPoweredOnEvent><key>1</key><createdTime>2026-01-02T03:04:05.123456789+02:00</createdTime></VmPoweredOnEvent>"
     )
-    assert to_cloudevent(made, SOURCE, "8.0")["time"] == "2026-01-02T01:04:05.123456Z"
+    assert to_cloudevent(odd, SOURCE, "8.0")["time"] == "2026-01-02T01:04:05.123456Z"

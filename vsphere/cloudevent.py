@@ -1,0 +1,81 @@
+"""A vCenter event becomes a CloudEvent: pure, with no clock, network or environment.
+
+The payload is decoded by the schema where that knows a type or property, and as text where it does not: no event is too
+odd to be delivered. `tests/golden/` holds the wire contract (attributes, JSON and XML as the predecessor wrote them).
+"""
+
+from pipeline.cloudevents import CloudEvent
+from vsphere.element import child, child_text, local_name, reference_text
+from vsphere.event import VCenterEvent
+from vsphere.json_payload import to_json
+from vsphere.xml_payload import to_xml
+
+JSON = "application/json"
+XML = "application/xml"
+TYPE_PREFIX = "com.vmware.vsphere."
+TYPE_SUFFIX = ".v0"
+
+_SUBJECT_ARGUMENTS = (
+    # Of an alarm or task, its entity. Of another event, the most specific object that it names.
+    ("entity", "entity"),
+    ("vm", "vm"),
+    ("host", "host"),
+    ("ds", "datastore"),
+    ("dvs", "dvs"),
+    ("net", "network"),
+    ("computeResource", "computeResource"),
+    ("datacenter", "datacenter"),
+)
+
+
+def to_cloudevent(event: VCenterEvent, source: str, api_version: str, encoding: str = JSON) -> CloudEvent:
+    """Return *event* as a CloudEvent, with its payload in *encoding*, `JSON` or `XML`.
+
+    *source* is the vCenter's SDK address, *api_version* its API's version.
+    """
+    attributes = {
+        "specversion": "1.0",
+        "type": event_type(event),
+        "source": source,
+        "id": str(event.key),
+        "time": event_time(event),
+        "eventclass": {"EventEx": "eventex", "ExtendedEvent": "extendedevent"}.get(event.class_name, "event"),
+        "vsphereapiversion": api_version,
+        "datacontenttype": encoding,
+    }
+    entity = subject(event)
+    if entity:
+        attributes["subject"] = entity
+    return CloudEvent(attributes, to_json(event) if encoding == JSON else to_xml(event))
+
+
+def event_type(event: VCenterEvent) -> str:
+    """Return the CloudEvents type: from the class, or from `eventTypeId` for the classes that carry any type."""
+    name = event.class_name
+    if name in ("EventEx", "ExtendedEvent"):
+        name = child_text(event.element, "eventTypeId") or name
+    return f"{TYPE_PREFIX}{name}{TYPE_SUFFIX}"
+
+
+def event_time(event: VCenterEvent) -> str:
+    """Return the event's time in RFC 3339, UTC, with all the digits that vCenter sent."""
+    text = child_text(event.element, "createdTime")
+    return text if text.endswith("Z") else event.created_time.isoformat().replace("+00:00", "Z")
+
+
+def subject(event: VCenterEvent) -> str:
+    """Return the managed entity that the event concerns, `VirtualMachine/vm-12`, or "" if it names none."""
+    properties = {local_name(element.tag): element for element in event.element}
+    for argument, reference in _SUBJECT_ARGUMENTS:
+        if argument in properties:
+            entity = reference_text(child(properties[argument], reference))
+            if entity:
+                return entity
+    if "info" in properties:
+        entity = reference_text(child(properties["info"], "entity"))
+        if entity:
+            return entity
+    if event.class_name == "EventEx":
+        managed_type, identity = child_text(event.element, "objectType"), child_text(event.element, "objectId")
+        return f"{managed_type}/{identity}" if managed_type and identity else ""
+    return reference_text(properties.get("managedObject"))
