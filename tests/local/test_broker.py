@@ -316,7 +316,7 @@ def test_event_without_dead_letter_sink_is_counted_as_failed(subscriber: MakeSub
     assert broker.counts.dead_lettered == 0
 
 
-def test_response_that_makes_knatives_dispatcher_panic_is_reported(subscriber: MakeSubscriber) -> None:
+def test_response_that_would_make_knative_panic_is_reported(subscriber: MakeSubscriber) -> None:
     there = subscriber(lambda _: Response(400, b"x" * 769))
 
     with structlog.testing.capture_logs() as logs:

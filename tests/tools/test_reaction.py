@@ -62,7 +62,7 @@ def test_new_reaction_is_four_new_files_and_edits_none(project: Path) -> None:
     }
 
 
-def test_new_reaction_passes_its_test_the_linter_and_the_tests_of_all_manifests(project: Path) -> None:
+def test_new_reaction_passes_tests_and_linters(project: Path) -> None:
     create(project, "greet")
 
     tests = ["tests/functions/test_greet.py", "tests/config/test_reactions.py", "tests/tools/test_settings.py"]
@@ -71,7 +71,7 @@ def test_new_reaction_passes_its_test_the_linter_and_the_tests_of_all_manifests(
     assert "naming" not in (project / "functions/greet.py").read_text().lower()
 
 
-def test_folder_of_a_new_reaction_installs_it_with_the_image_of_the_others(project: Path) -> None:
+def test_folder_of_a_new_reaction_installs_the_same_image(project: Path) -> None:
     kustomization = project / "config" / "kustomization.yaml"
     kustomization.write_text(kustomization.read_text().replace("dev.local/", "registry.example/team/"))
     create(project, "greet")
