@@ -1,4 +1,4 @@
-"""The whole pipeline on one machine, from config/ and triggers/ as they are: vCenter → … → page and notification."""
+"""The whole pipeline on one vm, from config/ and triggers/ as they are: vCenter → … → page and notification."""
 
 import json
 import urllib.request
@@ -48,15 +48,15 @@ def test_powered_off_vm_reaches_the_page_and_a_notification(engine: Engine, vcsi
         urllib.request.urlopen(f"{engine.url('display')}/api/events", timeout=30) as stream,
         Administrator(vcsim.port) as administrator,
     ):
-        machine = administrator.vms[0]
-        name = machine.name
-        administrator.post("somebody looked at it", machine)
+        vm = administrator.vms[0]
+        name = vm.name
+        administrator.post("somebody looked at it", vm)
         assert "GeneralUserEvent" in shown(stream, lambda line: "somebody looked at it" in line)
         assert notified.requests == []
-        administrator.power_off(machine)
+        administrator.power_off(vm)
         assert name in shown(stream, lambda line: "VmPoweredOffEvent" in line)
         wait_until(lambda: bool(notified.requests))
-        administrator.power_on(machine)
+        administrator.power_on(vm)
         shown(stream, lambda line: "VmPoweredOnEvent" in line)
     [message] = [json.loads(request.body) for request in notified.requests]
     assert message["title"] == f"VM powered off: {name}"

@@ -36,12 +36,12 @@ OWN = sorted(folder for folder in CONFIG.iterdir() if folder.is_dir())
 """The folders that `make reaction` writes."""
 
 OBJECTS = objects_in("config/reactions", *(str(folder.relative_to(ROOT)) for folder in OWN), "triggers/reactions")
-SERVICES = [each for each in OBJECTS if each["kind"] == "Service"]
-SELECTING = [each for each in OBJECTS if each["kind"] == "Trigger"]
+SERVICES = [manifest for manifest in OBJECTS if manifest["kind"] == "Service"]
+SELECTING = [manifest for manifest in OBJECTS if manifest["kind"] == "Trigger"]
 
 
 def names(objects: list[Object]) -> set[str]:
-    return {each["metadata"]["name"] for each in objects}
+    return {manifest["metadata"]["name"] for manifest in objects}
 
 
 # ── manifests ──
@@ -52,7 +52,7 @@ def test_kustomize_takes_every_file_in_the_order_of_names(folder: Path) -> None:
     resources = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
 
     files = sorted(file.name for file in folder.glob("*.yaml") if file.name != "kustomization.yaml")
-    assert [each for each in resources if each.endswith(".yaml")] == files
+    assert [name for name in resources if name.endswith(".yaml")] == files
 
 
 def test_reactions_and_the_rest_run_the_same_image() -> None:
@@ -65,28 +65,30 @@ def test_reactions_and_the_rest_run_the_same_image() -> None:
 
 
 def test_every_function_is_installed_by_one_manifest() -> None:
-    installed = [environment(container(each)["env"])["FUNCTION"] for each in SERVICES]
+    installed = [environment(container(manifest)["env"])["FUNCTION"] for manifest in SERVICES]
     base = [
-        environment(container(each)["env"])["FUNCTION"] for each in objects_in("config") if each["kind"] == "Service"
+        environment(container(manifest)["env"])["FUNCTION"]
+        for manifest in objects_in("config")
+        if manifest["kind"] == "Service"
     ]
 
     assert sorted(installed + base) == sorted(FUNCTIONS)
 
 
-@pytest.mark.parametrize("found", OBJECTS, ids=identity)
-def test_every_object_is_labelled_and_in_the_namespace(found: Object) -> None:
-    metadata = found["metadata"]
+@pytest.mark.parametrize("manifest", OBJECTS, ids=identity)
+def test_every_object_is_labelled_and_in_the_namespace(manifest: Object) -> None:
+    metadata = manifest["metadata"]
 
     assert {"app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/component"} <= set(
         metadata["labels"]
     )
     assert metadata["namespace"] == "vcenter-events"
-    assert not {"data", "stringData"} & found.keys()
+    assert not {"data", "stringData"} & manifest.keys()
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=identity)
 def test_each_reaction_is_restricted_and_scales_to_zero(service: Object) -> None:
-    notify = next(each for each in objects_in("config") if identity(each) == "Service notify")
+    notify = next(manifest for manifest in objects_in("config") if identity(manifest) == "Service notify")
     template, its, model = service["spec"]["template"], container(service), container(notify)
 
     assert {
@@ -102,9 +104,11 @@ def test_each_trigger_has_a_subscriber_and_types_that_exist(trigger: Object) -> 
     assert subscriber in names(SERVICES) | {"notify"}
 
     # An EventEx's type is its eventTypeId, which no schema lists; a prefix is of a reaction's replies.
-    wanted = [each for each in event_types(trigger["spec"]["filters"]) if not each.startswith("dev.vcenter-events.")]
-    classes = [each for each in wanted if not each.startswith("com.vmware.vsphere.com.vmware.")]
-    assert [each for each in classes if not can_be_produced(each)] == []
+    selected = event_types(trigger["spec"]["filters"])
+    classes = [
+        name for name in selected if not name.startswith(("dev.vcenter-events.", "com.vmware.vsphere.com.vmware."))
+    ]
+    assert [name for name in classes if not can_be_produced(name)] == []
 
 
 # ── documentation ──
@@ -126,7 +130,7 @@ def test_page_lists_each_sample_once_with_settings_that_exist() -> None:
     )
     assert named - known == set()
     used = {name for _, here in samples for name in re.findall(r"`(\w+)`", here)}
-    assert {each for each in used if each in FUNCTIONS} == {
+    assert {name for name in used if name in FUNCTIONS} == {
         *("notify", "capacity", "failover", "maintenance", "tag", "attribute", "preempt", "webhook"),
     }
 
@@ -158,12 +162,12 @@ def tagged(vcsim: VCSim) -> set[tuple[str, str]]:
 
 
 def owners(vcsim: VCSim) -> list[list[str]]:
-    """The attribute values of every machine."""
+    """The attribute values of every vm."""
     with Administrator(vcsim.port) as administrator:
-        return [[each.value for each in machine.customValue] for machine in administrator.vms]
+        return [[attribute.value for attribute in vm.customValue] for vm in administrator.vms]
 
 
-def created(vcsim: VCSim, machine: str) -> tuple[dict[str, str], bytes]:
+def created(vcsim: VCSim, vm: str) -> tuple[dict[str, str], bytes]:
     headers = {
         "content-type": "application/json",
         "ce-specversion": "1.0",
@@ -172,13 +176,13 @@ def created(vcsim: VCSim, machine: str) -> tuple[dict[str, str], bytes]:
         "ce-type": "com.vmware.vsphere.VmCreatedEvent.v0",
         "ce-time": "2026-11-20T15:45:13Z",
     }
-    data = {"UserName": "alice", "Vm": {"Name": "web-01", "Vm": {"Type": "VirtualMachine", "Value": machine}}}
+    data = {"UserName": "alice", "Vm": {"Name": "web-01", "Vm": {"Type": "VirtualMachine", "Value": vm}}}
     return headers, json.dumps(data).encode()
 
 
 def test_redrive_reaches_both_reactions_after_vcenter_was_down(vcsim: VCSim, tmp_path: Path) -> None:
     with Administrator(vcsim.port) as administrator:
-        machine = administrator.vms[0]._moId
+        vm = administrator.vms[0]._moId
     plumbing = tmp_path / "plumbing.yaml"
     plumbing.write_text(BROKER_WITH_DEAD_LETTERS + ACCESS.format(url=vcsim.url))
     files = [
@@ -191,17 +195,17 @@ def test_redrive_reaches_both_reactions_after_vcenter_was_down(vcsim: VCSim, tmp
     with Engine([*files, plumbing], tmp_path / "state") as engine:
         engine.start()
         dead_letters = f"{engine.url('deadletter')}/api/dead-letters"
-        assert post(engine.broker_url("vcenter-events", "default"), *created(vcsim, machine))[0] == 202
+        assert post(engine.broker_url("vcenter-events", "default"), *created(vcsim, vm))[0] == 202
 
         # Both reactions fail twice, with 503; one event, two dead letters.
         wait_until(lambda: get_json(dead_letters)["counts"]["waiting"] == 2, 20)
         kept: list[dict[str, Any]] = get_json(dead_letters)["deadLetters"]
-        assert {each["code"] for each in kept} == {503}
-        assert all(vcsim.url.removesuffix("/sdk") in each["response"] for each in kept)
+        assert {dead_letter["code"] for dead_letter in kept} == {503}
+        assert all(vcsim.url.removesuffix("/sdk") in dead_letter["response"] for dead_letter in kept)
 
         vcsim.start()
-        answer = post(f"{dead_letters}/redrive", {"content-type": "application/json"}, b'{"all": true}')
-        assert answer[0] == 200
-        wait_until(lambda: tagged(vcsim) == {("VirtualMachine", machine)}, 20)
+        status, _ = post(f"{dead_letters}/redrive", {"content-type": "application/json"}, b'{"all": true}')
+        assert status == 200
+        wait_until(lambda: tagged(vcsim) == {("VirtualMachine", vm)}, 20)
         wait_until(lambda: ["alice", "2026-11-20T15:45:13Z"] in owners(vcsim), 20)
         assert get_json(dead_letters)["counts"] == {"waiting": 0, "redriven": 2, "dropped": 0, "unstored": 0}

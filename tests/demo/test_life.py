@@ -52,4 +52,4 @@ def test_activity_goes_on_after_a_restart_of_vcenter(vcsim: VCSim) -> None:
             created, _ = events_and_vms(vcsim)
     finally:
         life.stop()
-        gc.collect()  # here, where such a connection is no fault
+        gc.collect()  # here, where the warning about such a connection is ignored

@@ -34,14 +34,14 @@ def slug(heading: str) -> str:
 
 def anchors(text: str) -> set[str]:
     """Return the anchors of a document: of its headings, with `-1`, `-2` … for repeated ones, and of its HTML."""
-    found: set[str] = {name for pair in ANCHOR.findall(text) for name in pair if name}
+    names: set[str] = {name for pair in ANCHOR.findall(text) for name in pair if name}
     seen: dict[str, int] = {}
     for heading in HEADING.findall(prose(text)):
         anchor = slug(heading)
         count = seen.get(anchor, 0)
         seen[anchor] = count + 1
-        found.add(f"{anchor}-{count}" if count else anchor)
-    return found
+        names.add(f"{anchor}-{count}" if count else anchor)
+    return names
 
 
 def broken_links(document: Path) -> list[str]:

@@ -9,7 +9,7 @@ SERVER = """
 import http.server, json, os, signal, subprocess, sys
 
 mode = os.environ.get("MODE", "")
-if mode == "refuse":
+if mode == "invalid":
     print("COLOUR is not set")
     sys.exit(2)
 if mode == "crash-once" and not os.path.exists(os.environ["MARK"]):

@@ -37,7 +37,7 @@ metadata: {name: default}
 spec:
   delivery:
     retry: 2
-    deadLetterSink: {ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: display}, uri: /letters}
+    deadLetterSink: {ref: {apiVersion: serving.knative.dev/v1, kind: Service, name: display}, uri: /dead-letters}
 ---
 apiVersion: eventing.knative.dev/v1
 kind: Trigger
@@ -150,8 +150,8 @@ def test_stop_ends_a_stubborn_process_within_five_seconds(
 def test_settings_error_of_a_service_ends_the_start(
     manifest: Callable[..., Path], project: Path, tmp_path: Path
 ) -> None:
-    refusal = pytest.raises(ServiceNotReady, match=r"service poller ended with exit code 2(.|\n)*COLOUR is not set")
-    with Engine([manifest(OBJECTS % "refuse")], tmp_path / "state", root=project) as engine, refusal:
+    rejection = pytest.raises(ServiceNotReady, match=r"service poller ended with exit code 2(.|\n)*COLOUR is not set")
+    with Engine([manifest(OBJECTS % "invalid")], tmp_path / "state", root=project) as engine, rejection:
         engine.start()
 
     assert not any(engine.status().services.values())
@@ -161,8 +161,8 @@ def test_service_that_never_becomes_ready_ends_the_start(
     manifest: Callable[..., Path], project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_module, "READY_SECONDS", 0.5)
-    refusal = pytest.raises(ServiceNotReady, match="service poller runs but is not ready")
-    with Engine([manifest(OBJECTS % "unready")], tmp_path / "state", root=project) as engine, refusal:
+    rejection = pytest.raises(ServiceNotReady, match="service poller runs but is not ready")
+    with Engine([manifest(OBJECTS % "unready")], tmp_path / "state", root=project) as engine, rejection:
         engine.start()
 
 
@@ -170,7 +170,7 @@ def test_engine_that_was_not_started_stops(objects: Path, project: Path, tmp_pat
     Engine([objects], tmp_path / "state", root=project).stop()
 
 
-def test_port_for_an_unknown_service_is_refused(objects: Path, project: Path, tmp_path: Path) -> None:
+def test_port_for_an_unknown_service_is_rejected(objects: Path, project: Path, tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="a port is given for page, which is not a Service here"):
         Engine([objects], tmp_path / "state", {"page": 8080}, project)
 
@@ -246,7 +246,7 @@ def started(process: subprocess.Popen[str], port: int) -> tuple[list[int], list[
     return [get_json(url)["pid"] for url in urls.values()], printed
 
 
-def test_command_refuses_faulty_manifests_without_a_traceback(manifest: Callable[..., Path]) -> None:
+def test_command_rejects_manifests_without_a_traceback(manifest: Callable[..., Path]) -> None:
     path = manifest("{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}}")
 
     run = subprocess.run(
@@ -262,7 +262,7 @@ def test_command_refuses_faulty_manifests_without_a_traceback(manifest: Callable
 
 
 @pytest.mark.parametrize("port", ["display", "display=0", "=80", "display=x", "display=65536"])
-def test_command_refuses_a_port_that_is_none(port: str) -> None:
+def test_command_rejects_an_invalid_port(port: str) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "local", "--port", port, "x"], cwd=ROOT, capture_output=True, text=True, check=False
     )

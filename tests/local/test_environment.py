@@ -34,8 +34,8 @@ spec:
             - {name: VC_SECRET_PATH, value: /var/bindings/vsphere}
             - {name: SCRATCH, value: /var/bindings/vsphere/scratch/file}
             - {name: NEAR, value: /var/bindings/vsphere2}
-            - {name: LETTERS, value: "http://deadletter.letters.svc.cluster.local/api"}
-            - {name: ELSEWHERE, value: "http://deadletter.letters.svc.cluster.localhost"}
+            - {name: DEAD_LETTERS, value: "http://deadletter.other.svc.cluster.local/api"}
+            - {name: ELSEWHERE, value: "http://deadletter.other.svc.cluster.localhost"}
             - {name: CHECKPOINT, value: "configmap:poller-configmap"}
           volumeMounts:
             - {name: credentials, mountPath: /var/bindings/vsphere, readOnly: true}
@@ -56,44 +56,44 @@ OWN = {"HOME": "/tmp/home", "PATH": "/bin", "VC_PASSWORD": "the engine's own", "
 
 
 @pytest.fixture
-def found(manifest: Callable[..., Path], tmp_path: Path) -> dict[str, str]:
+def environ(manifest: Callable[..., Path], tmp_path: Path) -> dict[str, str]:
     objects = load([manifest(OBJECTS)])
     [service] = objects.of(Service).values()
     return environment(service, objects, tmp_path / "state", OWN, {"K_SINK": "http://broker/"})
 
 
-def test_values_come_from_the_manifest_and_the_binding(found: dict[str, str]) -> None:
-    assert found["FUNCTION"] == "poller"
-    assert found["VC_URL"] == "https://vc/sdk"
-    assert found["VC_INSECURE"] == "true"
-    assert found["LOGIN_user"] == found["USERNAME"] == "bob"
-    assert found["POD"] == "default"
-    assert found["K_SINK"] == "http://broker/"
-    assert "ABSENT" not in found
+def test_values_come_from_the_manifest_and_the_binding(environ: dict[str, str]) -> None:
+    assert environ["FUNCTION"] == "poller"
+    assert environ["VC_URL"] == "https://vc/sdk"
+    assert environ["VC_INSECURE"] == "true"
+    assert environ["LOGIN_user"] == environ["USERNAME"] == "bob"
+    assert environ["POD"] == "default"
+    assert environ["K_SINK"] == "http://broker/"
+    assert "ABSENT" not in environ
 
 
-def test_process_gets_little_of_the_engines_environment(found: dict[str, str]) -> None:
-    assert found["HOME"] == "/tmp/home"
-    assert found["PATH"] == f"{Path(sys.executable).parent}:/bin"
-    assert "VC_PASSWORD" not in found
+def test_process_gets_little_of_the_engines_environment(environ: dict[str, str]) -> None:
+    assert environ["HOME"] == "/tmp/home"
+    assert environ["PATH"] == f"{Path(sys.executable).parent}:/bin"
+    assert "VC_PASSWORD" not in environ
 
 
-def test_volume_is_a_private_folder_that_variables_point_at(found: dict[str, str], tmp_path: Path) -> None:
-    folder = Path(found["VC_SECRET_PATH"])
+def test_volume_is_a_private_folder_that_variables_point_at(environ: dict[str, str], tmp_path: Path) -> None:
+    folder = Path(environ["VC_SECRET_PATH"])
 
     assert (folder / "user").read_text() == "bob"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "user").stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
-    assert found["SCRATCH"] == str(tmp_path / "state/volumes/default/poller/scratch/file")
-    assert found["TMPDIR"] == str(tmp_path / "state/volumes/default/poller/tmp")
-    assert found["NEAR"] == "/var/bindings/vsphere2"
+    assert environ["SCRATCH"] == str(tmp_path / "state/volumes/default/poller/scratch/file")
+    assert environ["TMPDIR"] == str(tmp_path / "state/volumes/default/poller/tmp")
+    assert environ["NEAR"] == "/var/bindings/vsphere2"
 
 
-def test_checkpoint_is_a_file_with_what_the_config_map_had(found: dict[str, str], tmp_path: Path) -> None:
+def test_checkpoint_is_a_file_with_what_the_config_map_had(environ: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "state/configmaps/default/poller-configmap.json"
 
-    assert found["CHECKPOINT"] == f"file:{path}"
+    assert environ["CHECKPOINT"] == f"file:{path}"
     assert path.read_text() == '{"lastEventKey": 7}'
 
 
@@ -112,9 +112,9 @@ def test_checkpoint_of_an_earlier_run_is_kept(manifest: Callable[..., Path], tmp
 def test_cluster_address_of_a_service_becomes_the_local_one(manifest: Callable[..., Path], tmp_path: Path) -> None:
     objects = load([manifest(OBJECTS)])
     [service] = objects.of(Service).values()
-    addresses = cluster_addresses({Name("letters", "deadletter"): "http://127.0.0.1:4711"})
+    addresses = cluster_addresses({Name("other", "deadletter"): "http://127.0.0.1:4711"})
 
-    found = environment(service, objects, tmp_path / "state", OWN, {}, addresses)
+    environ = environment(service, objects, tmp_path / "state", OWN, {}, addresses)
 
-    assert found["LETTERS"] == "http://127.0.0.1:4711/api"
-    assert found["ELSEWHERE"] == "http://deadletter.letters.svc.cluster.localhost"
+    assert environ["DEAD_LETTERS"] == "http://127.0.0.1:4711/api"
+    assert environ["ELSEWHERE"] == "http://deadletter.other.svc.cluster.localhost"

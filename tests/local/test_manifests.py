@@ -1,4 +1,4 @@
-"""Manifests: what is read, and what is refused by file, object and field."""
+"""Manifests: what is read, and what is rejected by file, object and field."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -127,7 +127,7 @@ REJECTED: list[tuple[str, str, str]] = [
         "{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {../b: c}}",
         "stringData.../b",
     ),
-    ("no base64", "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {b: '%'}}", "data.b: is not base64"),
+    ("not base64", "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {b: '%'}}", "data.b: is not base64"),
     ("a number as a text", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {b: 1}}", "data.b: is 1, not"),
     ("no YAML", "a: [", "cannot be read as YAML"),
     ("a key twice", "{apiVersion: v1, apiVersion: v2}", "the key 'apiVersion' is given twice"),
@@ -208,7 +208,7 @@ REJECTED: list[tuple[str, str, str]] = [
     ("a bare core service", TRIGGER.replace("serving.knative.dev/v1", "v1") % ("", ""), "no address for Service of v1"),
     ("a schedule", PING % "schedule: '@every 10s'", "PingSource tick: spec.schedule: is '@every 10s'"),
     ("a time zone", PING % "timezone: Mars", "names the time zone 'Mars'"),
-    ("data that is no JSON", PING % "contentType: application/json, data: '[1]'", "spec.data: is not a JSON object"),
+    ("data that is not JSON", PING % "contentType: application/json, data: '[1]'", "spec.data: is not a JSON object"),
     ("data twice", PING % "data: a, dataBase64: Yg==", "spec.data: is set, and dataBase64 too"),
     (
         "a binding of a Deployment",
@@ -223,13 +223,13 @@ REJECTED: list[tuple[str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "fault"), [case[1:] for case in REJECTED], ids=[case[0] for case in REJECTED])
-def test_what_local_cannot_run_is_rejected(manifest: Write, text: str, fault: str) -> None:
-    found = errors(manifest(text, "100-some.yaml"))
+@pytest.mark.parametrize(("text", "message"), [case[1:] for case in REJECTED], ids=[case[0] for case in REJECTED])
+def test_what_local_cannot_run_is_rejected(manifest: Write, text: str, message: str) -> None:
+    result = errors(manifest(text, "100-some.yaml"))
 
-    assert len(found) == 1
-    assert "100-some.yaml: " in found[0]
-    assert fault in found[0]
+    assert len(result) == 1
+    assert "100-some.yaml: " in result[0]
+    assert message in result[0]
 
 
 def test_all_errors_of_all_files_are_reported_at_once(manifest: Write, tmp_path: Path) -> None:

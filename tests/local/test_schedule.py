@@ -10,12 +10,12 @@ START = datetime.datetime(2026, 11, 21, 12, 0, 0, 500_000, tzinfo=datetime.UTC) 
 
 
 def times(schedule: str, count: int = 3, timezone: str = "UTC") -> list[str]:
-    trigger, now, found = parse_schedule(schedule, timezone), START, []
+    trigger, now, result = parse_schedule(schedule, timezone), START, []
     for _ in range(count):
         fired = trigger.get_next_fire_time(None, now)
-        found.append(f"{fired:%d %H:%M:%S}")
+        result.append(f"{fired:%d %H:%M:%S}")
         now = fired + datetime.timedelta(microseconds=1)
-    return found
+    return result
 
 
 @pytest.mark.parametrize(

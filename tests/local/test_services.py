@@ -68,12 +68,12 @@ def test_output_goes_to_the_log_file_and_to_the_echo(run: Run, tmp_path: Path) -
 def test_sigterm_ends_the_process_and_its_children(run: Run) -> None:
     service = run(MODE="child")
     wait_until(service.is_ready)
-    told = get_json(service.url)
+    process = get_json(service.url)
 
     assert end(service)
     assert not service.is_alive()
-    assert not is_running(told["pid"])
-    assert not is_running(told["child"])
+    assert not is_running(process["pid"])
+    assert not is_running(process["child"])
 
 
 def test_stubborn_process_is_killed(run: Run) -> None:
@@ -104,13 +104,13 @@ def test_dead_process_restarts_on_its_port_without_its_children(run: Run) -> Non
 
 
 def test_settings_error_at_the_start_is_not_retried(run: Run) -> None:
-    service = run(MODE="refuse")
+    service = run(MODE="invalid")
 
-    with pytest.raises(ServiceNotReady) as refusal:
+    with pytest.raises(ServiceNotReady) as rejection:
         wait_until(service.is_ready)
 
-    assert "service display ended with exit code 2" in str(refusal.value)
-    assert "COLOUR is not set" in str(refusal.value)
+    assert "service display ended with exit code 2" in str(rejection.value)
+    assert "COLOUR is not set" in str(rejection.value)
 
 
 def test_other_exit_at_the_start_is_retried(run: Run, tmp_path: Path) -> None:

@@ -43,33 +43,33 @@ def served() -> Iterator[Served]:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Visit]:
-    """Opens an address; in the end, no page may have thrown, complained, or run what it should not."""
-    faults: list[str] = []
+    """Opens an address. At the end, no page may have an error, an error message in its console, or a dialog."""
+    errors: list[str] = []
     context = browser.new_context(
         viewport={"width": 1280, "height": 720}, permissions=["clipboard-read", "clipboard-write"]
     )
     context.set_default_timeout(10_000)
 
-    def refuse(dialog: Dialog) -> None:
-        faults.append(dialog.message)
+    def dismiss(dialog: Dialog) -> None:
+        errors.append(dialog.message)
         dialog.dismiss()
 
-    def heard(message: ConsoleMessage) -> None:
-        # That a server is away, or refuses, is the browser's to say and the page's to live with.
+    def log(message: ConsoleMessage) -> None:
+        # The browser logs failed requests. The page handles them.
         if message.type == "error" and "Failed to load resource" not in message.text:
-            faults.append(message.text)
+            errors.append(message.text)
 
     def open_page(address: str) -> Page:
         page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", heard)
-        page.on("dialog", refuse)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", log)
+        page.on("dialog", dismiss)
         page.goto(address)
         return page
 
     yield open_page
     context.close()
-    assert faults == []
+    assert errors == []
 
 
 def held(page: Page, number: int, connection: str = "live") -> None:

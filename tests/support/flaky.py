@@ -12,7 +12,7 @@ _passed: set[str] = set()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse to rerun tests of other kinds."""
+    """Reject options that rerun other tests."""
     if config.getoption("reruns", None):
         raise pytest.UsageError("--reruns would also rerun tests that need no cluster: those must pass the first time")
 

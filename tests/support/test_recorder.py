@@ -20,7 +20,7 @@ def test_request_is_recorded_with_the_status_of_its_response() -> None:
         assert post(f"{recorder.url}/in", {"Ce-Id": "1"}, b"a")[0] == 503
         assert post(f"{recorder.url}/in", {"Ce-Id": "2"}, b"b")[0] == 202
 
-    assert [(each.path, each.id, each.body, each.status) for each in recorder.requests] == [
+    assert [(request.path, request.id, request.body, request.status) for request in recorder.requests] == [
         ("/in", "1", b"a", 503),
         ("/in", "2", b"b", 202),
     ]

@@ -7,10 +7,10 @@ from typing import Self
 
 
 class Wire:
-    """A connection to a server's port that can be cut, mended and led elsewhere: a proxy that forwards bytes."""
+    """A proxy that forwards bytes to a port of this machine, and can be cut, mended and led to another port."""
 
     def __init__(self, port: int, strip: bytes = b"") -> None:
-        """*strip* is taken off what clients send."""
+        """*strip* is removed from the data of clients."""
         self.port = port
         self._strip = strip
         self._whole = True
@@ -51,14 +51,14 @@ class Wire:
             end.shutdown(socket.SHUT_RDWR)
 
     def cut(self) -> None:
-        """End every connection, and refuse new ones until mended."""
+        """Close all connections, and close new ones until `mend`."""
         with self._lock:
             self._whole = False
             for end in self._ends:
                 self._end(end)
 
     def mend(self) -> None:
-        """Take connections again."""
+        """Accept connections again."""
         with self._lock:
             self._whole = True
 

@@ -18,16 +18,16 @@ def test_alarm_is_on_its_object_and_its_parents_until_green(administrator: Admin
 
     for colour in ("yellow", "red"):
         administrator.turn(host, colour, "Host CPU usage")
-        states = [state for each in (host, *above) for state in each.triggeredAlarmState]
+        states = [state for entity in (host, *above) for state in entity.triggeredAlarmState]
         assert [(state.entity, state.overallStatus) for state in states] == [(host, colour)] * 3
         assert states[0].alarm.info.name == "Host CPU usage"
     assert other.triggeredAlarmState == []
 
     administrator.turn(host, "green", "Host CPU usage")
-    assert [each.triggeredAlarmState for each in (host, *above)] == [[], [], []]
+    assert [entity.triggeredAlarmState for entity in (host, *above)] == [[], [], []]
 
-    changes = [each for each in administrator.events() if isinstance(each, vim.event.AlarmStatusChangedEvent)]
-    assert [(each.entity.entity, each.alarm.name, getattr(each, "from"), each.to) for each in changes] == [
+    changes = [event for event in administrator.events() if isinstance(event, vim.event.AlarmStatusChangedEvent)]
+    assert [(event.entity.entity, event.alarm.name, getattr(event, "from"), event.to) for event in changes] == [
         (host, "Host CPU usage", "green", "yellow"),
         (host, "Host CPU usage", "yellow", "red"),
         (host, "Host CPU usage", "red", "green"),
@@ -36,15 +36,15 @@ def test_alarm_is_on_its_object_and_its_parents_until_green(administrator: Admin
 
 def test_unknown_objects_are_rejected_but_their_events_are_kept(administrator: Administrator) -> None:
     host = administrator.objects(vim.HostSystem)[0]
-    gone = vim.HostSystem("host-9999", host._stub)
+    unknown = vim.HostSystem("host-9999", host._stub)
     alarms = administrator.content.alarmManager
 
     with pytest.raises(vmodl.fault.ManagedObjectNotFound):
-        alarms.AreAlarmActionsEnabled(gone)
+        alarms.AreAlarmActionsEnabled(unknown)
     with pytest.raises(vmodl.fault.ManagedObjectNotFound):
-        alarms.EnableAlarmActions(gone, False)
+        alarms.EnableAlarmActions(unknown, False)
 
-    administrator.turn(gone, "red", "Host CPU usage")
+    administrator.turn(unknown, "red", "Host CPU usage")
     assert isinstance(administrator.events()[-1], vim.event.EventEx)
 
 
