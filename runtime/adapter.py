@@ -1,5 +1,6 @@
 """The function adapter: request → event, result or error → status. Pure of any web framework."""
 
+import dataclasses
 import time
 import uuid
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ import structlog
 
 from functions import Function, HasMetrics, ReadsRequests
 from pipeline import cloudevents
-from pipeline.cloudevents import STRICT, HTTPMessage
+from pipeline.cloudevents import LENIENT, STRICT, HTTPMessage
 from pipeline.errors import PermanentError, TemporaryError, cut
 from pipeline.metrics import Metrics
 from runtime import VERSION
@@ -17,6 +18,9 @@ from runtime import VERSION
 REASON_BYTES = 768
 """The maximum size of an error's body. Knative 0.47 puts it into a dead letter as base64, in a buffer of 1,024 bytes. A
 longer one makes its channel dispatcher panic, and every event that the dispatcher holds is lost."""
+
+RULES = dataclasses.replace(STRICT, specversions=LENIENT.specversions)
+"""The rules for events: Knative's, whose Broker also passes on version 0.3."""
 
 log = structlog.get_logger()
 
@@ -74,7 +78,7 @@ class FunctionAdapter:
         if isinstance(self.function, ReadsRequests):
             logged |= self.function.receive(message.headers, message.body)
             return Outcome(202)
-        event = cloudevents.from_http(message, STRICT)
+        event = cloudevents.from_http(message, RULES)
         logged |= {name: event[name] for name in ("id", "type", "source")}
         reply = self.function.handle(event)
         if reply is None:

@@ -25,7 +25,9 @@ class CloudEvent:
         return self.attributes.get(name, default)
 
     def with_attributes(self, **changes: str | None) -> Self:
-        """Return the same event with the attributes in *changes*, and without those that are `None` there."""
+        """Return the event with the attributes in *changes*, and without those that are `None` there."""
+        if not changes:
+            return self
         kept = {name: value for name, value in self.attributes.items() if name not in changes}
         added = {name: value for name, value in changes.items() if value is not None}
         return dataclasses.replace(self, attributes={**kept, **added})
