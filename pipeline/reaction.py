@@ -84,7 +84,7 @@ class ReactionFunction:
                 raise Skipped(f"event of another vCenter, not of {self._source} (VC_URL)")
             reply = self._reaction.react(event)
         except Skipped as skipped:
-            log.info("event skipped", id=event["id"], type=event["type"], source=event["source"], reason=str(skipped))
+            log.debug("event skipped", id=event["id"], type=event["type"], source=event["source"], reason=str(skipped))
             return None, SKIPPED
         except ObjectNotFound as error:
             log.warning("event skipped", id=event["id"], type=event["type"], reason=f"object not found: {error}")

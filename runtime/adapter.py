@@ -42,7 +42,8 @@ class FunctionAdapter:
         self.function = function
         self.metrics = Metrics(name, VERSION, function.metrics if isinstance(function, HasMetrics) else None)
         """What the process exposes at `/metrics`."""
-        self.returns_at_once = isinstance(function, ReadsRequests)
+        self._receive = function.receive if isinstance(function, ReadsRequests) else None
+        self.returns_at_once = self._receive is not None
         """True if the function never waits, so that it can be called on an event loop."""
 
     def respond(self, message: HTTPMessage) -> Outcome:
@@ -75,8 +76,8 @@ class FunctionAdapter:
 
     def _handle(self, message: HTTPMessage, logged: dict[str, object]) -> Outcome:
         """Hand *message* to the function, and add to *logged* what the log line says of it."""
-        if isinstance(self.function, ReadsRequests):
-            logged |= self.function.receive(message.headers, message.body)
+        if self._receive is not None:
+            logged |= self._receive(message.headers, message.body)
             return Outcome(202)
         event = cloudevents.from_http(message, RULES)
         logged |= {name: event[name] for name in ("id", "type", "source")}

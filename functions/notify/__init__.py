@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from functions.notify.digest import Digest
-from functions.notify.message import RANKS, MessageTemplates
+from functions.notify.message import RANKS, MessageTemplates, severity_of
 from functions.notify.service import Service
 from functions.notify.settings import Settings
 from pipeline import payload
@@ -53,9 +53,10 @@ class NotifyReaction:
         """Notify the services that have not got *event* yet. Raises `TemporaryError` with those that failed."""
         if not self._condition.holds(event):
             raise Skipped("NOTIFY_IF is false")
-        message = self._templates.render(event)
-        if RANKS[message.severity] < self._min_rank:
-            raise Skipped(f"severity {message.severity} is below NOTIFY_SEVERITY")
+        severity = severity_of(event)
+        if RANKS[severity] < self._min_rank:
+            raise Skipped(f"severity {severity} is below NOTIFY_SEVERITY")
+        message = self._templates.render(event, severity)
         with self._progress.of(event) as progress:
             remaining = [service for service in self._services if service not in progress.notified]
             if not progress.counted and self._digest.collect(message, payload.type_in_words(event)):

@@ -25,6 +25,11 @@ class Message:
     severity: str
 
 
+def severity_of(event: CloudEvent) -> str:
+    """Return the severity of *event*, one of `RANKS`."""
+    return severity.of(event["type"], payload.fields(event)).removesuffix(severity.INFERRED)
+
+
 class MessageTemplates:
     """The templates of a message: those of the event's type, else those of all events."""
 
@@ -42,9 +47,8 @@ class MessageTemplates:
             for type_, own in (settings.templates or {}).items()
         }
 
-    def render(self, event: CloudEvent) -> Message:
-        """Return the message about *event*."""
-        level = severity.of(event["type"], payload.fields(event)).removesuffix(severity.INFERRED)
+    def render(self, event: CloudEvent, level: str) -> Message:
+        """Return the message about *event*, whose severity is *level*."""
         title, body = self._by_type.get(payload.short_type(event), self._common)
         variables = {"link": self._link.render(event), "severity": level}
         return Message(
