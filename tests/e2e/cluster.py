@@ -16,8 +16,10 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError
 
+from tests.support.waiting import wait_until
+
 Object = dict[str, Any]
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 SERVICE = ("serving.knative.dev/v1", "Service")
 PINGSOURCE = ("sources.knative.dev/v1", "PingSource")
@@ -44,10 +46,6 @@ class Response(NamedTuple):
     body: bytes
 
 
-class NotInTime(AssertionError):
-    """A condition did not become true in time."""
-
-
 class Cluster:
     """The API server's client, and what the tests do with it."""
 
@@ -65,15 +63,18 @@ class Cluster:
 
     def apply(self, *objects: Object) -> None:
         """Server-side apply, as `kubectl apply --server-side` does it, repeated while a webhook is starting."""
-        for each in objects:
-            self._wait_for_no_refusal(each)
+        for manifest in objects:
+            self._apply_with_retry(manifest)
 
-    def _wait_for_no_refusal(self, each: Object, seconds: float = 60) -> None:
+    def _apply_with_retry(self, manifest: Object, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                self._resource(each["apiVersion"], each["kind"]).server_side_apply(
-                    body=each, namespace=each["metadata"].get("namespace"), field_manager="e2e", force_conflicts=True
+                self._resource(manifest["apiVersion"], manifest["kind"]).server_side_apply(
+                    body=manifest,
+                    namespace=manifest["metadata"].get("namespace"),
+                    field_manager="e2e",
+                    force_conflicts=True,
                 )
                 return
             except ApiException as error:
@@ -112,7 +113,7 @@ class Cluster:
 
     def namespaces(self, prefix: str) -> list[str]:
         """Those whose name begins with *prefix*."""
-        every = [str(each.metadata.name) for each in self.core.list_namespace().items]
+        every = [str(namespace.metadata.name) for namespace in self.core.list_namespace().items]
         return sorted(name for name in every if name.startswith(prefix))
 
     def delete_namespace(self, name: str) -> None:
@@ -124,21 +125,18 @@ class Cluster:
 
     # ── waiting ──
 
-    def until(self, condition: Callable[[], Found | None], what: str, seconds: float = 120) -> Found:
-        """Return the value of *condition* when it is true. Raises `NotInTime`, with *what*."""
-        deadline = time.monotonic() + seconds
-        while not (found := condition()):
-            if time.monotonic() > deadline:
-                raise NotInTime(f"{what}: not within {seconds:.0f} s")
-            time.sleep(POLL_SECONDS)
-        return found
+    def until(self, condition: Callable[[], Value | None], message: str, seconds: float = 120) -> Value:
+        """Return the value of *condition* when it is true. Raises `NotInTime` with *message*."""
+        value = wait_until(condition, seconds, message, POLL_SECONDS)
+        assert value is not None
+        return value
 
     def wait_ready(self, kind: tuple[str, str], name: str, namespace: str, seconds: float = 180) -> None:
         """Wait until an object says that it is ready, of its present generation."""
 
         def is_ready() -> bool:
-            found = self.get(kind, name, namespace)
-            return found is not None and unready(found) == ""
+            live = self.get(kind, name, namespace)
+            return live is not None and unready(live) == ""
 
         self.until(is_ready, f"{kind[1]} {name} ready", seconds)
 
@@ -164,37 +162,43 @@ class Cluster:
 
     def _generations_of_channels(self, namespace: str) -> dict[str, int] | None:
         """Channel → generation, of all that have Subscriptions; None while one lacks any of them."""
-        wanted: dict[tuple[tuple[str, str], str], set[str]] = {}
-        for each in self.every(SUBSCRIPTION, namespace):
-            channel = each["spec"]["channel"]
+        expected: dict[tuple[tuple[str, str], str], set[str]] = {}
+        for subscription in self.every(SUBSCRIPTION, namespace):
+            channel = subscription["spec"]["channel"]
             if channel["kind"] == "Channel":  # stands for one of another kind, which has the Subscriptions
                 stands = self.get((channel["apiVersion"], channel["kind"]), channel["name"], namespace) or {}
                 channel = stands.get("status", {}).get("channel") or channel
-            of_channel = wanted.setdefault(((channel["apiVersion"], channel["kind"]), channel["name"]), set())
-            of_channel.add(each["metadata"]["uid"])
+            of_channel = expected.setdefault(((channel["apiVersion"], channel["kind"]), channel["name"]), set())
+            of_channel.add(subscription["metadata"]["uid"])
         generations = {}
-        for (kind, name), uids in wanted.items():
-            found = self.get(kind, name, namespace) or {"spec": {}}
-            told = {each["uid"] for each in found["spec"].get("subscribers", [])}
-            ready = {each["uid"] for each in found.get("status", {}).get("subscribers", []) if each["ready"] == "True"}
-            if not uids <= told & ready:
+        for (kind, name), uids in expected.items():
+            live = self.get(kind, name, namespace) or {"spec": {}}
+            listed = {subscriber["uid"] for subscriber in live["spec"].get("subscribers", [])}
+            ready = {
+                subscriber["uid"]
+                for subscriber in live.get("status", {}).get("subscribers", [])
+                if subscriber["ready"] == "True"
+            }
+            if not uids <= listed & ready:
                 return None
-            generations[name] = int(found["metadata"]["generation"])
+            generations[name] = int(live["metadata"]["generation"])
         return generations
 
     # ── pods ──
 
     def pods(self, namespace: str, selector: str) -> list[Any]:
         """Pods that are not on their way out."""
-        found = self.core.list_namespaced_pod(namespace, label_selector=selector).items
-        return [pod for pod in found if pod.metadata.deletion_timestamp is None]
+        pods = self.core.list_namespaced_pod(namespace, label_selector=selector).items
+        return [pod for pod in pods if pod.metadata.deletion_timestamp is None]
 
     def ready_pods(self, namespace: str, selector: str) -> list[str]:
         """The names of the pods that are ready."""
         return [
             str(pod.metadata.name)
             for pod in self.pods(namespace, selector)
-            if any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions or [])
+            if any(
+                condition.type == "Ready" and condition.status == "True" for condition in pod.status.conditions or []
+            )
         ]
 
     def delete_pods(self, namespace: str, selector: str, grace_seconds: int = 0) -> list[str]:
@@ -267,9 +271,9 @@ class Cluster:
         parts = []
         for kind in WATCHED:
             parts += [
-                f"{kind[1]} {found['metadata']['name']}: {unready(found)}"
-                for found in self.every(kind, namespace)
-                if unready(found)
+                f"{kind[1]} {manifest['metadata']['name']}: {unready(manifest)}"
+                for manifest in self.every(kind, namespace)
+                if unready(manifest)
             ]
         for pod in self.core.list_namespaced_pod(namespace).items:
             for state in pod.status.container_statuses or []:
@@ -278,23 +282,31 @@ class Cluster:
                     parts.append(f"pod {pod.metadata.name}, {state.name}: {waiting.reason if waiting else 'not ready'}")
                     parts.append(indented(self.log(namespace, pod.metadata.name, state.name)))
         events = self.core.list_namespaced_event(namespace, field_selector="type=Warning").items
-        parts += [f"{each.involved_object.kind} {each.involved_object.name}: {each.message}" for each in events[-20:]]
+        parts += [
+            f"{event.involved_object.kind} {event.involved_object.name}: {event.message}" for event in events[-20:]
+        ]
         return "\n".join(parts) or "everything is ready"
 
 
-def unready(found: Object) -> str:
+def unready(manifest: Object) -> str:
     """Why an object is not ready; "" if it is."""
-    status = found.get("status") or {}
-    if status.get("observedGeneration", 0) != found["metadata"].get("generation"):
+    status = manifest.get("status") or {}
+    if status.get("observedGeneration", 0) != manifest["metadata"].get("generation"):
         return "not looked at by its controller yet"
-    conditions = {each["type"]: each for each in status.get("conditions") or []}
-    wanted = conditions.get("Ready") or conditions.get("Available")
-    if wanted is None:
+    conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
+    ready = conditions.get("Ready") or conditions.get("Available")
+    if ready is None:
         return "no condition says that it is ready"
-    bad = [each for each in conditions.values() if each["status"] != "True" and each.get("severity", "") != "Info"]
-    if wanted["status"] == "True":
+    bad = [
+        condition
+        for condition in conditions.values()
+        if condition["status"] != "True" and condition.get("severity", "") != "Info"
+    ]
+    if ready["status"] == "True":
         return ""
-    return "; ".join(f"{each['type']} {each.get('reason', '')} {each.get('message', '')}" for each in bad)
+    return "; ".join(
+        f"{condition['type']} {condition.get('reason', '')} {condition.get('message', '')}" for condition in bad
+    )
 
 
 def indented(text: str) -> str:
@@ -308,17 +320,17 @@ def moved(objects: Sequence[Object], to_namespace: str, from_namespace: str = "v
     def move(value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                key: to_namespace if key == "namespace" and each == from_namespace else move(each)
-                for key, each in value.items()
+                key: to_namespace if key == "namespace" and item == from_namespace else move(item)
+                for key, item in value.items()
             }
         if isinstance(value, list):
-            return [move(each) for each in value]
+            return [move(item) for item in value]
         return value.replace(f".{from_namespace}.svc", f".{to_namespace}.svc") if isinstance(value, str) else value
 
     result = []
-    for each in objects:
-        each = move(json.loads(json.dumps(each)))
-        if each["kind"] == "Namespace" and each["metadata"]["name"] == from_namespace:
-            each["metadata"]["name"] = to_namespace
-        result.append(each)
+    for manifest in objects:
+        manifest = move(json.loads(json.dumps(manifest)))
+        if manifest["kind"] == "Namespace" and manifest["metadata"]["name"] == from_namespace:
+            manifest["metadata"]["name"] = to_namespace
+        result.append(manifest)
     return result

@@ -45,7 +45,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     return report
 
 
-def wanted(variable: str, example: str) -> str:
+def required(variable: str, example: str) -> str:
     """A variable of the environment; without it no test here can run."""
     value = os.environ.get(variable, "")
     if not value:
@@ -56,13 +56,13 @@ def wanted(variable: str, example: str) -> str:
 @pytest.fixture(scope="session")
 def image() -> str:
     """The image of the functions, which the cluster's nodes have or can pull."""
-    return wanted("IMAGE", "registry.example/team/vcenter-events:1.0")
+    return required("IMAGE", "registry.example/team/vcenter-events:1.0")
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """The cluster that KUBECONFIG names."""
-    wanted("KUBECONFIG", "~/.kube/config")
+    required("KUBECONFIG", "~/.kube/config")
     require("kubectl")
     cluster = Cluster()
     yield cluster
@@ -82,7 +82,7 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def recorder(cluster: Cluster, namespace: str, image: str) -> ClusterRecorder:
-    """A subscriber in the cluster that answers as told; for the local Broker the same file runs on this machine."""
+    """A recorder in the cluster, from the same file that runs on this machine for the local Broker."""
     labels = {"app.kubernetes.io/name": "recorder"}
     metadata = {"name": "recorder", "namespace": namespace, "labels": labels}
     container = {

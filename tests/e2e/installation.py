@@ -66,17 +66,17 @@ class ClusterRecorder:
 
 
 def rows(
-    cluster: Cluster, namespace: str, until: Callable[[list[dict[str, str]]], bool] = lambda found: False
+    cluster: Cluster, namespace: str, until: Callable[[list[dict[str, str]]], bool] = lambda shown: False
 ) -> list[dict[str, str]]:
-    """The display's rows, read from its stream until they are as wanted or the stream says that nothing is new."""
+    """Return the display's rows, read from its stream until *until* is true of them or the stream has nothing new."""
     [pod] = cluster.ready_pods(namespace, "serving.knative.dev/service=display")
     columns: list[str] = []
-    found: list[dict[str, str]] = []
+    shown: list[dict[str, str]] = []
     for line in cluster.lines(f"{namespace}/pods/{pod}:8080", "/api/events"):
         if line.startswith('data: {"capacity"'):
             columns = json.loads(line.removeprefix("data: "))["columns"]
         if line.startswith("data: ["):
-            found += [dict(zip(columns, row, strict=True)) for row in json.loads(line.removeprefix("data: "))]
-        if until(found) or line.startswith(": nothing new"):
+            shown += [dict(zip(columns, row, strict=True)) for row in json.loads(line.removeprefix("data: "))]
+        if until(shown) or line.startswith(": nothing new"):
             break
-    return found
+    return shown

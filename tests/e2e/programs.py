@@ -15,14 +15,14 @@ HERE = Path(__file__).parent
 
 def kn() -> Path:
     """Knative's client. Raises `golang.NotBuilt`."""
-    found = shutil.which("kn")
-    return Path(found) if found else golang.build(HERE / "kn")
+    on_path = shutil.which("kn")
+    return Path(on_path) if on_path else golang.build(HERE / "kn")
 
 
 def func() -> Path:
     """Its plugin for functions, `kn func`. Raises `golang.NotBuilt`."""
-    found = shutil.which("kn-func") or shutil.which("func")
-    return Path(found) if found else golang.build(HERE / "func")
+    on_path = shutil.which("kn-func") or shutil.which("func")
+    return Path(on_path) if on_path else golang.build(HERE / "func")
 
 
 if __name__ == "__main__":

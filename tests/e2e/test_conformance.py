@@ -25,12 +25,12 @@ class ClusterEngine:
         self.recorder = recorder.address
 
     def open(self, objects: Sequence[Object]) -> None:
-        for each in objects:
-            each["metadata"]["namespace"] = self._namespace
-            self._cluster.apply(each)
-        for each in objects:
-            kind = BROKER if each["kind"] == "Broker" else TRIGGER
-            self._cluster.wait_ready(kind, each["metadata"]["name"], self._namespace, 300)
+        for manifest in objects:
+            manifest["metadata"]["namespace"] = self._namespace
+            self._cluster.apply(manifest)
+        for manifest in objects:
+            kind = BROKER if manifest["kind"] == "Broker" else TRIGGER
+            self._cluster.wait_ready(kind, manifest["metadata"]["name"], self._namespace, 300)
         self._cluster.wait_subscribed(self._namespace)
 
     def send(self, broker: str, method: str, below: str, headers: Mapping[str, str], body: bytes) -> int:

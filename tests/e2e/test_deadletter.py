@@ -17,14 +17,14 @@ pytestmark = pytest.mark.cluster
 POD = ("v1", "Pod")
 REPLICASET = ("apps/v1", "ReplicaSet")
 REVISION = ("serving.knative.dev/v1", "Revision")
-EVENT_TYPE = "dev.vcenter-events.test.refused.v0"
+EVENT_TYPE = "dev.vcenter-events.test.rejected.v0"
 RETRIES = 2
 SECONDS = 60
 
 
 @pytest.fixture
 def one_revision(cluster: Cluster, installed: str) -> None:
-    """Leave deadletter the revision that its SinkBinding made: the one before takes letters as long as it is there."""
+    """Keep only the revision that the SinkBinding created: the one before would receive dead letters, too."""
     cluster.wait_ready(SINKBINDING, "deadletter", installed)
     cluster.wait_ready(SERVICE, "deadletter", installed)
     last = (cluster.get(SERVICE, "deadletter", installed) or {})["status"]["latestReadyRevisionName"]
@@ -36,11 +36,11 @@ def one_revision(cluster: Cluster, installed: str) -> None:
     for pod in cluster.every(POD, installed, selector):  # they would end by themselves, half a minute later
         cluster.delete(POD, pod["metadata"]["name"], installed, grace_seconds=0)
     cluster.until(
-        lambda: asked(cluster, installed, "display", "/api/dead-letters").status == 200, "deadletter routed to"
+        lambda: request(cluster, installed, "display", "/api/dead-letters").status == 200, "deadletter routed to"
     )
 
 
-def asked(cluster: Cluster, namespace: str, function: str, path: str, body: Any = None) -> ProxyResponse:
+def request(cluster: Cluster, namespace: str, function: str, path: str, body: Any = None) -> ProxyResponse:
     """Return the response of the *function*'s pod to a GET, or to a POST of *body*."""
     [pod] = cluster.ready_pods(namespace, f"serving.knative.dev/service={function}")
     method, sent = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
@@ -61,11 +61,11 @@ def dead(number: str) -> dict[str, str]:
     }
 
 
-def letters(cluster: Cluster, namespace: str, query: str = "") -> dict[str, Any]:
-    """The letters as the display has them, which asks deadletter at its address."""
-    answer = asked(cluster, namespace, "display", f"/api/dead-letters{query}")
-    assert answer.status == 200, answer
-    return dict(json.loads(answer.body))
+def dead_letters(cluster: Cluster, namespace: str, query: str = "") -> dict[str, Any]:
+    """Return the dead letters of the display, which reads them from deadletter."""
+    response = request(cluster, namespace, "display", f"/api/dead-letters{query}")
+    assert response.status == 200, response
+    return dict(json.loads(response.body))
 
 
 def test_rejected_event_is_redriven_after_the_repair(
@@ -81,14 +81,14 @@ def test_rejected_event_is_redriven_after_the_repair(
     spec = {
         "broker": "default",
         "filter": {"attributes": {"type": EVENT_TYPE}},
-        "subscriber": {"uri": f"{recorder.address}/refusing"},
+        "subscriber": {"uri": f"{recorder.address}/failing"},
         "delivery": delivery,
     }
-    metadata = {"name": "refusing", "namespace": installed}
+    metadata = {"name": "failing", "namespace": installed}
     cluster.apply({"apiVersion": TRIGGER[0], "kind": TRIGGER[1], "metadata": metadata, "spec": spec})
-    cluster.wait_ready(TRIGGER, "refusing", installed)
+    cluster.wait_ready(TRIGGER, "failing", installed)
     cluster.wait_subscribed(installed)
-    recorder.script("refusing", [Response(500, "the tag is missing")] * (1 + RETRIES) + [Response(202)])
+    recorder.script("failing", [Response(500, "the tag is missing")] * (1 + RETRIES) + [Response(202)])
     headers = {
         "content-type": "application/json",
         "ce-specversion": "1.0",
@@ -101,36 +101,38 @@ def test_rejected_event_is_redriven_after_the_repair(
     broker = "knative-eventing/services/broker-ingress:80"
     assert cluster.request("POST", broker, f"/{installed}/default", headers, b'{"a": 1}').status == 202
 
-    [kept] = cluster.until(lambda: letters(cluster, installed, "?state=waiting")["deadLetters"], "letter", SECONDS)
+    [kept] = cluster.until(
+        lambda: dead_letters(cluster, installed, "?state=waiting")["deadLetters"], "dead letter", SECONDS
+    )
     kept_after = time.monotonic() - sent
     assert (kept["id"], kept["code"], kept["response"], kept["failures"]) == ("4711", 500, "the tag is missing", 1)
-    assert kept["destination"].startswith(f"{recorder.address}/refusing")
-    assert len(recorder.box("refusing")) == 1 + RETRIES
+    assert kept["destination"].startswith(f"{recorder.address}/failing")
+    assert len(recorder.box("failing")) == 1 + RETRIES
 
     redriven = time.monotonic()
-    answer = asked(cluster, installed, "deadletter", "/api/dead-letters/redrive", {"numbers": [kept["number"]]})
-    assert json.loads(answer.body) == {"redriven": [kept["number"]], "failed": []}
-    cluster.until(lambda: len(recorder.box("refusing")) == 2 + RETRIES, "the redriven event", SECONDS)
+    response = request(cluster, installed, "deadletter", "/api/dead-letters/redrive", {"numbers": [kept["number"]]})
+    assert json.loads(response.body) == {"redriven": [kept["number"]], "failed": []}
+    cluster.until(lambda: len(recorder.box("failing")) == 2 + RETRIES, "the redriven event", SECONDS)
     handled_after = time.monotonic() - redriven
 
-    again = recorder.box("refusing")[-1]
+    again = recorder.box("failing")[-1]
     assert (again.id, again.body) == ("4711", b'{"a": 1}')
-    [settled] = letters(cluster, installed, f"?destination={kept['destination']}")["deadLetters"]
+    [settled] = dead_letters(cluster, installed, f"?destination={kept['destination']}")["deadLetters"]
     assert (settled["number"], settled["state"], settled["failures"]) == (kept["number"], "redriven", 1)
-    tell(f"dead letter: {1 + RETRIES} tries and kept in {kept_after:.1f} s, redriven, handled in {handled_after:.1f} s")
+    tell(f"dead letter: {1 + RETRIES} attempts, kept in {kept_after:.1f} s, redriven in {handled_after:.1f} s")
 
 
-def test_letters_outlive_a_pod_that_ends(
+def test_dead_letters_outlive_their_pod(
     cluster: Cluster, installed: str, one_revision: None, tell: Callable[[str], None]
 ) -> None:
     [pod] = cluster.ready_pods(installed, "serving.knative.dev/service=deadletter")
     for number in range(50):
-        answer = cluster.request("POST", f"{installed}/pods/{pod}:8080", "/", dead(str(number)), b'{"a": 1}')
-        assert answer.status == 202, answer
+        response = cluster.request("POST", f"{installed}/pods/{pod}:8080", "/", dead(str(number)), b'{"a": 1}')
+        assert response.status == 202, response
 
     def listed() -> dict[str, dict[str, Any]]:
-        found = letters(cluster, installed, "?destination=http://nobody.test")["deadLetters"]
-        return {each["id"]: {**each, "number": 0} for each in found}
+        kept = dead_letters(cluster, installed, "?destination=http://nobody.test")["deadLetters"]
+        return {dead_letter["id"]: {**dead_letter, "number": 0} for dead_letter in kept}
 
     before = listed()
     assert len(before) == 50

@@ -21,13 +21,13 @@ pytestmark = pytest.mark.cluster
 EVENTS = 1000
 PACE_SECONDS = 0.02
 """Between two events that are measured, so that the latency is that of one event and not of a queue."""
-MACHINES = 100
+VMS = 100
 """The entities of a burst. Events of one entity are sent one after the other, those of several at the same time."""
 
 
 @pytest.fixture(scope="module")
 def box(cluster: Cluster, installed: str, recorder: ClusterRecorder) -> Callable[[], list[Request]]:
-    """The requests of a Trigger without a filter, besides the display's."""
+    """The requests of a Trigger without a filter, except those to the display."""
     cluster.apply(
         {
             "apiVersion": "eventing.knative.dev/v1",
@@ -41,9 +41,9 @@ def box(cluster: Cluster, installed: str, recorder: ClusterRecorder) -> Callable
     return lambda: recorder.box("everything")
 
 
-def machines(number: int) -> list[Any]:
+def vms(number: int) -> list[Any]:
     """Virtual machines to post events about."""
-    return [vim.VirtualMachine(f"vm-{9000 + each}", None) for each in range(number)]
+    return [vim.VirtualMachine(f"vm-{9000 + vm}", None) for vm in range(number)]
 
 
 def posted(
@@ -60,21 +60,21 @@ def arrived(
     cluster: Cluster, box: Callable[[], list[Request]], first: int, last: int, seconds: float = 180
 ) -> list[Request]:
     """Every arrival of the events with keys from *first* to *last*, once each has come. Fails with those missing."""
-    wanted = set(range(first, last + 1))
+    expected = set(range(first, last + 1))
 
     def missing() -> set[int]:
-        return wanted - {int(each.id) for each in box() if each.id.isdecimal()}
+        return expected - {int(request.id) for request in box() if request.id.isdecimal()}
 
     try:
         cluster.until(lambda: not missing(), "all events", seconds)
     except AssertionError:
         assert sorted(missing()) == []
-    return [each for each in box() if each.id.isdecimal() and int(each.id) in wanted]
+    return [request for request in box() if request.id.isdecimal() and int(request.id) in expected]
 
 
 def latencies(received: list[Request]) -> list[float]:
     """Seconds from vCenter's time stamp to the subscriber, sorted."""
-    return sorted(each.at - datetime.fromisoformat(each.attributes["time"]).timestamp() for each in received)
+    return sorted(request.at - datetime.fromisoformat(request.attributes["time"]).timestamp() for request in received)
 
 
 def test_a_thousand_events_arrive_with_their_latency(
@@ -93,13 +93,13 @@ def test_a_thousand_events_arrive_with_their_latency(
     cuts = statistics.quantiles(latencies(received), n=100)
     tell(f"{EVENTS} events, {len(received) - EVENTS} twice: p50 {cuts[49] * 1000:.0f} ms, p99 {cuts[98] * 1000:.0f} ms")
 
-    def all_shown(found: list[dict[str, str]]) -> bool:
-        return {f"number {number}" for number in range(EVENTS)} <= {row["message"].split(": ")[-1] for row in found}
+    def all_shown(rows: list[dict[str, str]]) -> bool:
+        return {f"number {number}" for number in range(EVENTS)} <= {row["message"].split(": ")[-1] for row in rows}
 
     cluster.until(lambda: all_shown(rows(cluster, installed, all_shown)), "all events on the display", 60)
 
 
-@pytest.mark.parametrize("number", [1, MACHINES])
+@pytest.mark.parametrize("number", [1, VMS])
 def test_a_burst_arrives(
     cluster: Cluster,
     administrator: Administrator,
@@ -109,17 +109,17 @@ def test_a_burst_arrives(
 ) -> None:
     administrator.post("before the burst")
     before = administrator.newest_key
-    begun = time.monotonic()
+    start = time.monotonic()
 
-    assert list(posted(administrator, EVENTS, about=machines(number)))[-1] == EVENTS
-    made = EVENTS / (time.monotonic() - begun)
+    assert list(posted(administrator, EVENTS, about=vms(number)))[-1] == EVENTS
+    rate = EVENTS / (time.monotonic() - start)
 
     received = arrived(cluster, box, before + 1, before + EVENTS)
     rate = len(received) / (received[-1].at - received[0].at)
-    keys = [int(each.id) for each in received]
+    keys = [int(request.id) for request in received]
     overtaken = sum(key < newest for key, newest in zip(keys, itertools.accumulate(keys, max), strict=True))
     tell(
-        f"burst of {EVENTS} about {number} machines, made at {made:.0f} events/s: arrived at {rate:.0f} events/s, "
+        f"burst of {EVENTS} about {number} VMs, posted at {rate:.0f} events/s: arrived at {rate:.0f} events/s, "
         f"{overtaken} overtaken by a later one"
     )
 
@@ -162,8 +162,8 @@ def test_a_subscriber_that_is_down_holds_up_nobody(
 
 def saved_key(cluster: Cluster, namespace: str) -> int:
     """The key of the last event that the poller knows to be acknowledged."""
-    found = cluster.get(("v1", "ConfigMap"), "vcenter-poller-configmap", namespace) or {}
-    return int(json.loads(found["data"]["checkpoint"])["lastEventKey"])
+    config_map = cluster.get(("v1", "ConfigMap"), "vcenter-poller-configmap", namespace) or {}
+    return int(json.loads(config_map["data"]["checkpoint"])["lastEventKey"])
 
 
 INGRESS = ("knative-eventing", "eventing.knative.dev/brokerRole=ingress")
@@ -191,7 +191,7 @@ def test_no_event_is_lost_when_a_pod_is_killed(
     before = administrator.newest_key
 
     killed: list[str] = []
-    for count in posted(administrator, events, pause_seconds, machines(MACHINES)):
+    for count in posted(administrator, events, pause_seconds, vms(VMS)):
         if count == events // 3:
             killed = cluster.delete_pods(namespace.format(namespace=installed), selector)
 

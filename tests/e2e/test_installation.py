@@ -29,8 +29,8 @@ def test_event_of_vcenter_is_shown_on_the_display(
 ) -> None:
     administrator.post("seen on a cluster")
 
-    def shown(found: list[dict[str, str]]) -> bool:
-        return any("seen on a cluster" in row["message"] for row in found)
+    def shown(rows: list[dict[str, str]]) -> bool:
+        return any("seen on a cluster" in row["message"] for row in rows)
 
     cluster.until(lambda: shown(rows(cluster, installed, shown)), "event on the display", SECONDS)
 
@@ -58,15 +58,15 @@ def test_reaction_at_zero_is_woken_by_an_event(
 ) -> None:
     pods = "serving.knative.dev/service=notify"
     cluster.until(lambda: not cluster.pods(installed, pods), "notify at zero", 180)
-    [machine, *_] = administrator.vms
+    [vm, *_] = administrator.vms
     before = len(recorder.box("notified"))
 
-    administrator.power_off(machine)
+    administrator.power_off(vm)
     first = cluster.until(lambda: recorder.box("notified")[before:], "notification", SECONDS)[0]
 
-    assert machine.name in json.loads(first.body)["title"]
+    assert vm.name in json.loads(first.body)["title"]
     tell(f"reaction at zero: vCenter's event to notification in {seconds_since_vcenter(first):.1f} s")
-    administrator.power_on(machine)
+    administrator.power_on(vm)
 
 
 def seconds_since_vcenter(notification: Request) -> float:
@@ -118,9 +118,9 @@ def test_poller_has_access_to_its_checkpoint_only(
     )
     review = kubernetes.client.V1SubjectAccessReview(spec=spec)
 
-    answer = cluster.authorization.create_subject_access_review(review)
+    response = cluster.authorization.create_subject_access_review(review)
 
-    assert answer.status.allowed is allowed
+    assert response.status.allowed is allowed
 
 
 @pytest.mark.parametrize(("name", "allowed"), [("vcenter-poller-configmap", "yes"), ("vcenter", "no")])
@@ -139,7 +139,7 @@ def test_kubectl_says_the_same(installed: str, name: str, allowed: str) -> None:
 def test_every_pod_is_restricted(cluster: Cluster, installed: str) -> None:
     for service in cluster.every(SERVICE, installed):
         for pod in cluster.pods(installed, f"serving.knative.dev/service={service['metadata']['name']}"):
-            [own] = [each for each in pod.spec.containers if each.name == "user-container"]
+            [own] = [container for container in pod.spec.containers if container.name == "user-container"]
             assert own.security_context.run_as_non_root
             assert own.security_context.read_only_root_filesystem
             assert own.security_context.allow_privilege_escalation is False
@@ -166,8 +166,8 @@ def test_the_api_server_accepts_every_overlay(cluster: Cluster, empty_namespace:
     command = ["kubectl", "apply", "--dry-run=server", "-f", "-"]
     for folder in OVERLAYS:
         objects = moved(rendered(ROOT / folder), empty_namespace)
-        # Serving tries the pod, which needs its account.
-        cluster.apply(*(each for each in objects if each["kind"] == "ServiceAccount"))
-        text = yaml.safe_dump_all(each for each in objects if each["kind"] != "Namespace")
+        # Serving does a dry run of the pod, which needs its account.
+        cluster.apply(*(manifest for manifest in objects if manifest["kind"] == "ServiceAccount"))
+        text = yaml.safe_dump_all(manifest for manifest in objects if manifest["kind"] != "Namespace")
         done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{folder}: {done.stderr}"

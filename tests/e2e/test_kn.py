@@ -21,41 +21,41 @@ pytestmark = pytest.mark.cluster
 CONFIG_MAP = ("v1", "ConfigMap")
 
 
-class Made:
+class Installation:
     """A namespace in which everything was made with kn."""
 
-    def __init__(self, cluster: Cluster, shell: Shell, said: str) -> None:
+    def __init__(self, cluster: Cluster, shell: Shell, output: str) -> None:
         self.cluster = cluster
         self.shell = shell
         self.namespace = shell.namespace
-        self.said = said
+        self.output = output
         """The output of the commands."""
-        self._wanted = rendered(shell.checkout / "config")
+        self._expected = rendered(shell.checkout / "config")
 
     def live(self, kind: tuple[str, str], name: str) -> Object:
         """An object as it is."""
-        found = self.cluster.get(kind, name, self.namespace)
-        assert found is not None
-        return found
+        live = self.cluster.get(kind, name, self.namespace)
+        assert live is not None
+        return live
 
-    def wanted(self, kind: tuple[str, str], name: str) -> Object:
+    def expected(self, kind: tuple[str, str], name: str) -> Object:
         """An object as config/ has it."""
-        [found] = [
-            each
-            for each in self._wanted
-            if (each["apiVersion"], each["kind"], each["metadata"]["name"]) == (*kind, name)
+        [manifest] = [
+            manifest
+            for manifest in self._expected
+            if (manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"]) == (*kind, name)
         ]
-        return found
+        return manifest
 
 
 @pytest.fixture(scope="module")
-def made(
+def installed_with_kn(
     cluster: Cluster,
     installed: str,
     image: str,
     recorder: ClusterRecorder,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Made]:
+) -> Iterator[Installation]:
     """The page's commands, in its order, with the simulated vCenter of the other namespace."""
     try:
         kn, func = programs.kn(), programs.func()
@@ -75,20 +75,24 @@ def made(
         shell.paste(needed)
         cluster.patch(CONFIG_MAP, "vcenter", shell.namespace, {"data": {"VC_INSECURE": "true"}})
         shell.paste(vcenter[: vcenter.index("kubectl -n vcenter-events get ")])
-        said = shell.paste(pipeline) + shell.paste(subscribers)
+        output = shell.paste(pipeline) + shell.paste(subscribers)
         for name in ("display", "notify"):
             cluster.wait_ready(TRIGGER, name, shell.namespace)
         cluster.wait_subscribed(shell.namespace)
-        yield Made(cluster, shell, said)
+        yield Installation(cluster, shell, output)
     finally:
         cluster.delete_namespace(shell.namespace)
 
 
-def lacking(wanted: Any, live: Any, path: str = "") -> list[str]:
-    """Where *live* has not what *wanted* has; it may have more in its objects."""
-    if isinstance(wanted, dict) and isinstance(live, dict):
-        return [fault for key, each in wanted.items() for fault in lacking(each, live.get(key), f"{path}.{key}")]
-    return [] if wanted == live else [f"{path} is {live!r}, not {wanted!r}"]
+def lacking(expected: Any, live: Any, path: str = "") -> list[str]:
+    """Return where *live* lacks a value of *expected*. It may have more in its objects."""
+    if isinstance(expected, dict) and isinstance(live, dict):
+        return [
+            difference
+            for key, value in expected.items()
+            for difference in lacking(value, live.get(key), f"{path}.{key}")
+        ]
+    return [] if expected == live else [f"{path} is {live!r}, not {expected!r}"]
 
 
 @pytest.mark.parametrize(
@@ -102,12 +106,12 @@ def lacking(wanted: Any, live: Any, path: str = "") -> list[str]:
         (TRIGGER, "notify"),
     ],
 )
-def test_kn_makes_what_config_has(made: Made, kind: tuple[str, str], name: str) -> None:
-    live, wanted = made.live(kind, name), made.wanted(kind, name)
+def test_kn_makes_what_config_has(installed_with_kn: Installation, kind: tuple[str, str], name: str) -> None:
+    live, expected = installed_with_kn.live(kind, name), installed_with_kn.expected(kind, name)
 
-    assert lacking(wanted["spec"], live["spec"]) == []
-    assert live["spec"].get("filter", {}) == wanted["spec"].get("filter", {})
-    assert lacking(wanted["metadata"].get("annotations", {}), live["metadata"]["annotations"]) == []
+    assert lacking(expected["spec"], live["spec"]) == []
+    assert live["spec"].get("filter", {}) == expected["spec"].get("filter", {})
+    assert lacking(expected["metadata"].get("annotations", {}), live["metadata"]["annotations"]) == []
 
 
 def contained(service: Object) -> Object:
@@ -118,72 +122,77 @@ def contained(service: Object) -> Object:
 
 def environment(service: Object) -> dict[str, str]:
     """The variables that have a value of their own."""
-    return {each["name"]: each.get("value", "") for each in contained(service)["env"]}
+    return {variable["name"]: variable.get("value", "") for variable in contained(service)["env"]}
 
 
 @pytest.mark.parametrize("name", ["vcenter-poller", "deadletter", "display", "notify"])
-def test_services_are_those_of_config(made: Made, name: str) -> None:
-    live, wanted = made.live(SERVICE, name), made.wanted(SERVICE, name)
-    template, meant = live["spec"]["template"], wanted["spec"]["template"]
+def test_services_are_those_of_config(installed_with_kn: Installation, name: str) -> None:
+    live, expected = installed_with_kn.live(SERVICE, name), installed_with_kn.expected(SERVICE, name)
+    template, meant = live["spec"]["template"], expected["spec"]["template"]
     visibility = "networking.knative.dev/visibility"
 
-    assert lacking(environment(wanted), environment(live)) == []
-    assert contained(live).get("envFrom") == contained(wanted).get("envFrom")
+    assert lacking(environment(expected), environment(live)) == []
+    assert contained(live).get("envFrom") == contained(expected).get("envFrom")
     assert lacking(meant["metadata"]["annotations"], template["metadata"]["annotations"]) == []
-    assert live["metadata"].get("labels", {}).get(visibility) == wanted["metadata"]["labels"].get(visibility)
-    restricted = {**contained(wanted)["securityContext"]}
+    assert live["metadata"].get("labels", {}).get(visibility) == expected["metadata"]["labels"].get(visibility)
+    restricted = {**contained(expected)["securityContext"]}
     del restricted["readOnlyRootFilesystem"]  # neither kn nor func can ask for it
     assert lacking(restricted, contained(live)["securityContext"]) == []
 
 
-def test_func_yaml_is_the_poller_of_config(made: Made) -> None:
-    live, wanted = made.live(SERVICE, "vcenter-poller"), made.wanted(SERVICE, "vcenter-poller")
+def test_func_yaml_is_the_poller_of_config(installed_with_kn: Installation) -> None:
+    live, expected = (
+        installed_with_kn.live(SERVICE, "vcenter-poller"),
+        installed_with_kn.expected(SERVICE, "vcenter-poller"),
+    )
     its = contained(live)
 
-    assert lacking(wanted["metadata"]["labels"], live["metadata"]["labels"]) == []
-    assert lacking(contained(wanted)["resources"], its["resources"]) == []
+    assert lacking(expected["metadata"]["labels"], live["metadata"]["labels"]) == []
+    assert lacking(contained(expected)["resources"], its["resources"]) == []
     for probe in ("readinessProbe", "livenessProbe"):
-        assert lacking(contained(wanted)[probe], its[probe]) == []
+        assert lacking(contained(expected)[probe], its[probe]) == []
     pod = live["spec"]["template"]["spec"]
-    assert pod["serviceAccountName"] == wanted["spec"]["template"]["spec"]["serviceAccountName"]
-    assert [(each["secret"]["secretName"]) for each in pod["volumes"]] == ["vcenter-credentials"]
-    assert [(each["mountPath"], each["readOnly"]) for each in its["volumeMounts"]] == [("/var/bindings/vsphere", True)]
-    assert environment(live)["K_SINK"].endswith(f"/{made.namespace}/default")
+    assert pod["serviceAccountName"] == expected["spec"]["template"]["spec"]["serviceAccountName"]
+    assert [(volume["secret"]["secretName"]) for volume in pod["volumes"]] == ["vcenter-credentials"]
+    assert [(mount["mountPath"], mount["readOnly"]) for mount in its["volumeMounts"]] == [
+        ("/var/bindings/vsphere", True)
+    ]
+    assert environment(live)["K_SINK"].endswith(f"/{installed_with_kn.namespace}/default")
 
 
-def test_func_reads_func_yaml_as_it_is(made: Made) -> None:
-    written = yaml.safe_load((made.shell.checkout / "func.yaml").read_text())
+def test_func_reads_func_yaml_as_it_is(installed_with_kn: Installation) -> None:
+    written = yaml.safe_load((installed_with_kn.shell.checkout / "func.yaml").read_text())
     ours = yaml.safe_load((ROOT / "func.yaml").read_text())
 
-    assert lacking({**ours, "namespace": made.namespace}, written) == []
+    assert lacking({**ours, "namespace": installed_with_kn.namespace}, written) == []
     assert set(written) - set(ours) == {"image"}
     assert set(written["deploy"]) - set(ours["deploy"]) == {"image", "namespace"}
-    assert (made.shell.checkout / ".gitignore").read_text() == (ROOT / ".gitignore").read_text()
-    assert "deprecated" not in made.said
+    assert (installed_with_kn.shell.checkout / ".gitignore").read_text() == (ROOT / ".gitignore").read_text()
+    assert "deprecated" not in installed_with_kn.output
 
 
 def test_events_go_all_the_way(
-    made: Made, administrator: Administrator, recorder: ClusterRecorder, cluster: Cluster
+    installed_with_kn: Installation, administrator: Administrator, recorder: ClusterRecorder, cluster: Cluster
 ) -> None:
-    machine = administrator.vms[0]
+    vm = administrator.vms[0]
 
-    administrator.power_off(machine)
-    administrator.power_on(machine)
+    administrator.power_off(vm)
+    administrator.power_on(vm)
 
-    def shown(found: list[dict[str, str]]) -> bool:
-        return any(machine.name in row["message"] for row in found)
+    def shown(rows: list[dict[str, str]]) -> bool:
+        return any(vm.name in row["message"] for row in rows)
 
-    cluster.until(lambda: shown(rows(cluster, made.namespace, shown)), "event on the display", 60)
-    [told] = cluster.until(lambda: recorder.box("kn"), "notification", 60)
-    assert json.loads(told.body)["title"] == f"VM powered off: {machine.name}"
+    cluster.until(lambda: shown(rows(cluster, installed_with_kn.namespace, shown)), "event on the display", 60)
+    [notification] = cluster.until(lambda: recorder.box("kn"), "notification", 60)
+    assert json.loads(notification.body)["title"] == f"VM powered off: {vm.name}"
 
 
-def test_lists_name_what_there_is(made: Made) -> None:
+def test_lists_name_what_there_is(installed_with_kn: Installation) -> None:
     services, triggers, sources = one_by_one(commands("The same with kn")[3])
 
-    assert first_words(made.shell.paste(services)) == ["deadletter", "display", "notify", "vcenter-poller"]
-    assert first_words(made.shell.paste(triggers)) == ["display", "notify"]
-    assert first_words(made.shell.paste(sources)) == ["deadletter", "vcenter-poller", "vcenter-poller"]
+    assert first_words(installed_with_kn.shell.paste(services)) == ["deadletter", "display", "notify", "vcenter-poller"]
+    assert first_words(installed_with_kn.shell.paste(triggers)) == ["display", "notify"]
+    assert first_words(installed_with_kn.shell.paste(sources)) == ["deadletter", "vcenter-poller", "vcenter-poller"]
 
 
 def first_words(table: str) -> list[str]:
@@ -192,7 +201,7 @@ def first_words(table: str) -> list[str]:
 
 
 def test_a_new_version_gets_half_and_nothing_again(
-    made: Made, administrator: Administrator, recorder: ClusterRecorder, cluster: Cluster
+    installed_with_kn: Installation, administrator: Administrator, recorder: ClusterRecorder, cluster: Cluster
 ) -> None:
     """With kn, and with kubectl; the first revision is the one that `kn service create` made."""
     with_kn, with_kubectl = [
@@ -201,33 +210,37 @@ def test_a_new_version_gets_half_and_nothing_again(
     change, split, back = one_by_one(with_kn)
 
     def traffic() -> list[tuple[str, int | None, str | None]]:
-        cluster.wait_ready(SERVICE, "notify", made.namespace)
-        status = made.live(SERVICE, "notify")["status"]
-        return sorted((each["revisionName"], each.get("percent"), each.get("tag")) for each in status["traffic"])
+        cluster.wait_ready(SERVICE, "notify", installed_with_kn.namespace)
+        status = installed_with_kn.live(SERVICE, "notify")["status"]
+        return sorted(
+            (target["revisionName"], target.get("percent"), target.get("tag")) for target in status["traffic"]
+        )
 
-    made.shell.paste(change)
+    installed_with_kn.shell.paste(change)
     assert traffic() == [("notify-00002", 100, None)]
-    machine = administrator.vms[0]
+    vm = administrator.vms[0]
 
     def the_new_one_tells() -> bool:
         before = len(recorder.box("kn"))
-        administrator.power_off(machine)
-        told = cluster.until(lambda: recorder.box("kn")[before:], "notification", 60)
-        administrator.power_on(machine)
-        return bool(json.loads(told[0].body)["title"] == f"VM powered off: {machine.name} (new)")
+        administrator.power_off(vm)
+        notification = cluster.until(lambda: recorder.box("kn")[before:], "notification", 60)
+        administrator.power_on(vm)
+        return bool(json.loads(notification[0].body)["title"] == f"VM powered off: {vm.name} (new)")
 
     cluster.until(the_new_one_tells, "notification of the new version", 60)  # an ingress may lag behind the status
 
-    made.shell.paste(split)
+    installed_with_kn.shell.paste(split)
     assert traffic() == [("notify-00001", 50, "before"), ("notify-00002", 50, "after")]
-    tagged = made.live(SERVICE, "notify")["status"]["traffic"]
-    assert f"http://after-notify.{made.namespace}.svc.cluster.local" in [each["url"] for each in tagged]
+    tagged = installed_with_kn.live(SERVICE, "notify")["status"]["traffic"]
+    assert f"http://after-notify.{installed_with_kn.namespace}.svc.cluster.local" in [
+        target["url"] for target in tagged
+    ]
 
-    made.shell.paste(back)
+    installed_with_kn.shell.paste(back)
     assert traffic() == [("notify-00001", 100, "before"), ("notify-00002", 0, "after")]
 
     split, back = with_kubectl.replace("\n ", " ").strip().splitlines()
-    made.shell.paste(split)
+    installed_with_kn.shell.paste(split)
     assert traffic() == [("notify-00001", 50, "before"), ("notify-00002", 50, "after")]
-    made.shell.paste(back)
+    installed_with_kn.shell.paste(back)
     assert traffic() == [("notify-00001", 100, None)]

@@ -89,9 +89,9 @@ class Watched(NamedTuple):
 
 def watched(page: Page) -> Watched:
     """Return the history of *page* since `WATCH` was evaluated in it."""
-    found = page.evaluate("window.watched")
-    painted = {last_words(text): when / 1000 for text, when in found["painted"].items()}
-    return Watched(found["connections"], [when / 1000 for when in found["opened"]], painted)
+    history = page.evaluate("window.watched")
+    painted = {last_words(text): when / 1000 for text, when in history["painted"].items()}
+    return Watched(history["connections"], [when / 1000 for when in history["opened"]], painted)
 
 
 def last_words(message: str) -> str:
@@ -99,7 +99,7 @@ def last_words(message: str) -> str:
     return message.rpartition(": ")[2]
 
 
-def told(page: Page) -> tuple[list[str], list[str]]:
+def messages(page: Page) -> tuple[list[str], list[str]]:
     """The messages of all rows, oldest first, and the words of the lines between them."""
     held = int(page.locator("body").get_attribute("data-held") or 0)
     page.set_viewport_size({"width": 1280, "height": 28 * (held + 40)})  # only rows in view exist
@@ -119,7 +119,7 @@ def kept(page: Page, address: str) -> list[str]:
 
 
 def posted(administrator: Administrator, page: Page, marker: str, going_on: Callable[[int], bool]) -> list[str]:
-    """Post events, and go on with as many as *going_on* says when it is told how many there are; the page lives on."""
+    """Post events while *going_on* of their number is true, and let the page work meanwhile. Returns their names."""
     names: list[str] = []
     while going_on(len(names)):
         names.append(f"{marker} {len(names)}")
@@ -141,9 +141,9 @@ POSTED = {"attributes": {"type": "com.vmware.vsphere.GeneralUserEvent.v0"}}
 
 def address_of(cluster: Cluster, name: str, namespace: str) -> str:
     """The Service's own address, once it leads there. Skips the test where it leads nowhere from here."""
-    found = cluster.get(SERVICE, name, namespace)
-    assert found is not None
-    address = str(found["status"]["url"])
+    service = cluster.get(SERVICE, name, namespace)
+    assert service is not None
+    address = str(service["status"]["url"])
 
     def leads_there() -> bool:
         try:
@@ -192,24 +192,24 @@ def caught_up(cluster: Cluster, installed: str) -> None:
 @pytest.fixture(scope="module")
 def display(cluster: Cluster, installed: str, caught_up: None) -> Iterator[Callable[..., str]]:
     """Makes a display of the test's own from the installed one, with a Trigger; its address."""
-    with contextlib.ExitStack() as made:
+    with contextlib.ExitStack() as stack:
 
         def make(name: str, **variables: str) -> str:
             template = (cluster.get(SERVICE, "display", installed) or {})["spec"]["template"]
             [container] = template["spec"]["containers"]
-            variables = {**{each["name"]: each["value"] for each in container["env"]}, **variables}
+            variables = {**{variable["name"]: variable["value"] for variable in container["env"]}, **variables}
             container["env"] = [{"name": variable, "value": value} for variable, value in variables.items()]
             template["spec"]["timeoutSeconds"] = TIMEOUT_SECONDS
             metadata = {"name": name, "namespace": installed}
             service = {"apiVersion": SERVICE[0], "kind": SERVICE[1], "metadata": metadata}
             subscriber = {"ref": {"apiVersion": SERVICE[0], "kind": SERVICE[1], "name": name}}
             trigger = {"apiVersion": TRIGGER[0], "kind": TRIGGER[1], "metadata": metadata}
-            for kind, each in (
+            for kind, manifest in (
                 (SERVICE, {**service, "spec": {"template": template}}),
                 (TRIGGER, {**trigger, "spec": {"broker": "default", "filter": POSTED, "subscriber": subscriber}}),
             ):
-                cluster.apply(each)
-                made.callback(cluster.delete, kind, name, installed)
+                cluster.apply(manifest)
+                stack.callback(cluster.delete, kind, name, installed)
                 cluster.wait_ready(kind, name, installed)
             cluster.wait_subscribed(installed)
             return address_of(cluster, name, installed)
@@ -228,14 +228,14 @@ def test_event_of_vcenter_is_painted(
     names = posted(administrator, page, "painted", lambda count: count < EVENTS)
     shown(page, names[-1])
 
-    made = {getattr(event, "message", ""): event.createdTime.timestamp() for event in administrator.events()}
+    created = {getattr(event, "message", ""): event.createdTime.timestamp() for event in administrator.events()}
     painted = watched(page).painted
     assert [name for name in names if name not in painted] == []
-    found = [(painted[name] - made[name]) * 1000 for name in names]
-    cuts = statistics.quantiles(found, n=100)
+    delays = [(painted[name] - created[name]) * 1000 for name in names]
+    cuts = statistics.quantiles(delays, n=100)
     tell(
         f"{EVENTS} events at {1 / PACE_SECONDS:.0f} a second, vCenter → Broker → painted in Chromium: "
-        f"p50 {cuts[49]:.0f} ms, p95 {cuts[94]:.0f} ms, at most {max(found):.0f} ms"
+        f"p50 {cuts[49]:.0f} ms, p95 {cuts[94]:.0f} ms, at most {max(delays):.0f} ms"
     )
 
 
@@ -258,12 +258,12 @@ def test_page_outlives_its_streams(
     names = posted(administrator, page, f"ended by {who}", lambda count: time.monotonic() < ends)
     shown(page, names[-1])
 
-    seen, _ = told(page)
+    seen, _ = messages(page)
     saw = watched(page)
     assert sorted(seen) == sorted(names)
     assert seen == kept(page, address)
     assert len(saw.opened) >= TIMEOUTS
-    assert [each for each in saw.lengths if not shortest < each < longest] == []
+    assert [length for length in saw.lengths if not shortest < length < longest] == []
     assert set(saw.connections) <= connections
     tell(
         f"streams ended by {who} every {min(saw.lengths):.1f} to {max(saw.lengths):.1f} s, {len(saw.opened)} times "
@@ -307,7 +307,7 @@ def test_page_says_how_many_events_went_with_the_pod(
 
     replaced(cluster, installed, name)
     begun = time.time()
-    if replaced is killed:  # what a display took and told nobody dies with it, so nothing comes in that moment
+    if replaced is killed:  # events that a display has not shown yet die with it, so none are posted now
         left = "() => watched.connections.includes('reconnecting') || document.body.dataset.held === '0'"
         page.wait_for_function(left, timeout=SECONDS * 1000)
 
@@ -319,18 +319,18 @@ def test_page_says_how_many_events_went_with_the_pod(
     names += posted(administrator, page, f"after {way}", lambda count: count < FEW)
     shown(page, names[-1])
 
-    seen, lines = told(page)
+    seen, lines = messages(page)
     saw = watched(page)
-    gone = len(names) - len(seen)
+    lost = len(names) - len(seen)
     assert seen == kept(page, address)
-    assert sorted(seen) == sorted(names[gone:])
-    assert [each for each in names if each not in saw.painted] == []
+    assert sorted(seen) == sorted(names[lost:])
+    assert [name for name in names if name not in saw.painted] == []
     # On a busy machine, the new pod's first stream may be cut, too.
-    lines = [last_words(each) for each in lines if not each.startswith("not connected from ")]
-    assert lines == [f"{gone} events shown before are no longer held"]
+    lines = [last_words(line) for line in lines if not line.startswith("not connected from ")]
+    assert lines == [f"{lost} events shown before are no longer held"]
     tell(
         f"display {way}: the page says so after {saw.painted[lines[0]] - begun:.1f} s; "
-        f"{gone} of {len(names)} events no longer held, each was on the page once"
+        f"{lost} of {len(names)} events no longer held, each was on the page once"
     )
 
 
@@ -359,10 +359,10 @@ def test_page_misses_nothing_when_a_display_with_a_file_restarts(
     names += posted(administrator, page, "at last", lambda count: count < FEW)
     shown(page, names[-1])
 
-    seen, lines = told(page)
+    seen, lines = messages(page)
     saw = watched(page)
     assert seen == kept(page, address)
     assert sorted(seen) == sorted(names)
-    assert [each for each in lines if not each.startswith("not connected from ")] == []
+    assert [line for line in lines if not line.startswith("not connected from ")] == []
     assert len(saw.opened) > 0
-    tell(f"display with a file started anew: {len(names)} events, none missing, {len(saw.opened)} tries to reconnect")
+    tell(f"display with a file restarted: {len(names)} events, none missing, {len(saw.opened)} attempts to reconnect")

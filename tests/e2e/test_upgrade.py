@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.e2e.cluster import BROKER, SERVICE, SUBSCRIPTION, TRIGGER, Cluster, NotInTime, Object
+from tests.e2e.cluster import BROKER, SERVICE, SUBSCRIPTION, TRIGGER, Cluster, Object
 from tests.e2e.installation import RESTRICTED
 from tests.e2e.shell import Shell, commands
 from tests.support import recorder as recorder_module
 from tests.support.administrator import Administrator
 from tests.support.recorder import Request, from_json
+from tests.support.waiting import NotInTime
 
 pytestmark = pytest.mark.cluster
 
@@ -54,11 +55,11 @@ def vspheresources(cluster: Cluster) -> Iterator[None]:
             "spec": {"group": "sources.tanzu.vmware.com", "scope": "Namespaced", "names": names, "versions": [version]},
         }
     )
-    wanted = {"Established", "NamesAccepted"}
+    expected = {"Established", "NamesAccepted"}
 
     def is_served() -> bool:
         conditions = (cluster.get(CRD, name, "") or {}).get("status", {}).get("conditions") or []
-        return wanted <= {each["type"] for each in conditions if each["status"] == "True"}
+        return expected <= {condition["type"] for condition in conditions if condition["status"] == "True"}
 
     cluster.until(is_served, "VSphereSource's kind", 60)
     yield
@@ -87,14 +88,17 @@ class Predecessor:
 
     def specs(self) -> dict[str, Object]:
         """Return the specs that its users wrote, with their generation."""
-        found = {kind[1]: self.cluster.get(kind, FUNCTION, self.namespace) or {} for kind in (SERVICE, TRIGGER)}
-        return {name: {"generation": each["metadata"]["generation"], **each["spec"]} for name, each in found.items()}
+        live = {kind[1]: self.cluster.get(kind, FUNCTION, self.namespace) or {} for kind in (SERVICE, TRIGGER)}
+        return {
+            name: {"generation": manifest["metadata"]["generation"], **manifest["spec"]}
+            for name, manifest in live.items()
+        }
 
     def received(self) -> list[Request]:
         """Return the requests to its function."""
         [pod] = self.cluster.ready_pods(self.namespace, f"serving.knative.dev/service={FUNCTION}")
-        answer = self.cluster.request("GET", f"{self.namespace}/pods/{pod}:8080", "")
-        return from_json(json.loads(answer.body).get("", []))
+        response = self.cluster.request("GET", f"{self.namespace}/pods/{pod}:8080", "")
+        return from_json(json.loads(response.body).get("", []))
 
     def _object(self, version: str, kind: str, name: str, **content: object) -> Object:
         metadata = {"name": name, "namespace": self.namespace}
@@ -110,10 +114,10 @@ class Predecessor:
             "lastEventKeyTimestamp": f"{created:%Y-%m-%dT%H:%M:%S.%f}Z",
             "createdTimestamp": f"{created + datetime.timedelta(seconds=3):%Y-%m-%dT%H:%M:%S.%f}123Z",
         }
-        made = self._object("v1", "ConfigMap", f"{SOURCE}-configmap", data={"checkpoint": json.dumps(record)})
+        config_map = self._object("v1", "ConfigMap", f"{SOURCE}-configmap", data={"checkpoint": json.dumps(record)})
         owner = {"apiVersion": VSPHERESOURCE[0], "kind": VSPHERESOURCE[1], "controller": True, "name": SOURCE}
-        made["metadata"]["ownerReferences"] = [{**owner, "uid": source["metadata"]["uid"]}]
-        return made
+        config_map["metadata"]["ownerReferences"] = [{**owner, "uid": source["metadata"]["uid"]}]
+        return config_map
 
     def _function(self) -> list[Object]:
         """A function of theirs, which remembers what it got."""
@@ -137,13 +141,15 @@ class Predecessor:
 
     def _trigger(self) -> Object:
         subscriber = {"ref": {"apiVersion": SERVICE[0], "kind": SERVICE[1], "name": FUNCTION}}
-        wanted = {"attributes": {"type": POSTED}}
-        return self._object(*TRIGGER, FUNCTION, spec={"broker": "default", "filter": wanted, "subscriber": subscriber})
+        selected = {"attributes": {"type": POSTED}}
+        return self._object(
+            *TRIGGER, FUNCTION, spec={"broker": "default", "filter": selected, "subscriber": subscriber}
+        )
 
 
 def messages(box: list[Request]) -> list[str]:
     """Return the messages of the posted events, in order."""
-    return [str(json.loads(each.body)["Message"]) for each in box]
+    return [str(json.loads(request.body)["Message"]) for request in box]
 
 
 @contextlib.contextmanager
@@ -174,7 +180,7 @@ class Upgraded(NamedTuple):
     shell: Shell
     before: dict[str, Object]
     """The manifests of its users."""
-    wanted: list[str]
+    expected: list[str]
     """The messages of the events since its checkpoint."""
 
 
@@ -203,24 +209,24 @@ def upgraded(
                 someone.post(f"before {number}")
             predecessor.make(vcenter, someone.events()[-1])
             before = predecessor.specs()
-            with posted_meanwhile(someone) as wanted:
+            with posted_meanwhile(someone) as expected:
                 shell.paste("".join(commands("Upgrade from VSphereSource")))
                 cluster.wait_ready(SERVICE, "vcenter-poller", namespace)
                 cluster.until(predecessor.received, "events at the function", SECONDS)
-        yield Upgraded(predecessor, shell, before, wanted)
+        yield Upgraded(predecessor, shell, before, expected)
     finally:
         cluster.delete_namespace(namespace)
 
 
-def received(upgraded: Upgraded, wanted: Sequence[str]) -> list[Request]:
+def received(upgraded: Upgraded, expected: Sequence[str]) -> list[Request]:
     """Everything that the function got, once that has the events with the messages *wanted*. Fails with the missing."""
 
     def missing() -> list[str]:
         got = {*messages(upgraded.predecessor.received())}
-        return [each for each in wanted if each not in got]
+        return [message for message in expected if message not in got]
 
     with contextlib.suppress(NotInTime):
-        upgraded.predecessor.cluster.until(lambda: not missing(), f"{len(wanted)} events", SECONDS)
+        upgraded.predecessor.cluster.until(lambda: not missing(), f"{len(expected)} events", SECONDS)
     assert missing() == []
     return upgraded.predecessor.received()
 
@@ -228,18 +234,18 @@ def received(upgraded: Upgraded, wanted: Sequence[str]) -> list[Request]:
 def test_users_of_vspheresource_lose_nothing_and_change_nothing(
     cluster: Cluster, upgraded: Upgraded, tell: Callable[[str], None]
 ) -> None:
-    predecessor, _, before, wanted = upgraded
+    predecessor, _, before, expected = upgraded
 
-    got = received(upgraded, wanted)
+    got = received(upgraded, expected)
 
-    assert {*messages(got)} == {*wanted}
-    assert len({each.id for each in got}) == len(wanted)  # what came twice says so by its id
+    assert {*messages(got)} == {*expected}
+    assert len({request.id for request in got}) == len(expected)  # what came twice says so by its id
     cluster.wait_subscribed(predecessor.namespace)
     assert subscribers_of_the_channel(predecessor) == subscriptions(predecessor)
     assert predecessor.specs() == before
     assert cluster.get(VSPHERESOURCE, SOURCE, predecessor.namespace) is None
     cluster.wait_gone(CONFIG_MAP, f"{SOURCE}-configmap", predecessor.namespace)
-    tell(f"upgrade while {len(wanted)} events came: none lost, {len(got) - len(wanted)} twice")
+    tell(f"upgrade while {len(expected)} events came: none lost, {len(got) - len(expected)} twice")
 
 
 def test_broker_is_changed_without_loss(
@@ -251,23 +257,28 @@ def test_broker_is_changed_without_loss(
     broker.write_text(broker.read_text().replace("retry: 10", "retry: 9"))
     cluster.delete(TRIGGER, "notify", predecessor.namespace)  # never ready, since nobody is to be notified here
 
-    with posted_meanwhile(administrator) as wanted:
+    with posted_meanwhile(administrator) as expected:
         shell.paste("".join(commands("Change the Broker")))
         cluster.wait_ready(SERVICE, "vcenter-poller", predecessor.namespace)
 
-    got = [each for each in messages(received(upgraded, wanted)) if each in wanted]
-    assert {each["spec"]["delivery"]["retry"] for each in cluster.every(SUBSCRIPTION, predecessor.namespace)} == {9}
+    got = [message for message in messages(received(upgraded, expected)) if message in expected]
+    assert {
+        subscription["spec"]["delivery"]["retry"] for subscription in cluster.every(SUBSCRIPTION, predecessor.namespace)
+    } == {9}
     cluster.wait_subscribed(predecessor.namespace)
     assert subscribers_of_the_channel(predecessor) == subscriptions(predecessor)
-    tell(f"Broker changed while {len(wanted)} events came: none lost, {len(got) - len(wanted)} twice")
+    tell(f"Broker changed while {len(expected)} events came: none lost, {len(got) - len(expected)} twice")
 
 
 def subscriptions(predecessor: Predecessor) -> set[str]:
     """The uids of those that are."""
-    return {each["metadata"]["uid"] for each in predecessor.cluster.every(SUBSCRIPTION, predecessor.namespace)}
+    return {
+        subscription["metadata"]["uid"]
+        for subscription in predecessor.cluster.every(SUBSCRIPTION, predecessor.namespace)
+    }
 
 
 def subscribers_of_the_channel(predecessor: Predecessor) -> set[str]:
     """The uids of the Subscriptions that the Broker's channel hands events to."""
     [channel] = predecessor.cluster.every(CHANNEL, predecessor.namespace)
-    return {each["uid"] for each in channel["spec"]["subscribers"]}
+    return {subscriber["uid"] for subscriber in channel["spec"]["subscribers"]}

@@ -55,41 +55,43 @@ class Wiring:
         self.recorder = recorder
 
     @contextmanager
-    def applied(self, sample: str, change: Callable[[Object], Object] = lambda each: each) -> Iterator[list[Object]]:
+    def applied(
+        self, sample: str, change: Callable[[Object], Object] = lambda manifest: manifest
+    ) -> Iterator[list[Object]]:
         """The sample's objects, ready; gone at the end, so that the next may have the same names."""
-        objects = [change(each) for each in moved(objects_in(SAMPLES / f"{sample}.yaml"), self.namespace)]
+        objects = [change(manifest) for manifest in moved(objects_in(SAMPLES / f"{sample}.yaml"), self.namespace)]
         try:
-            for each in objects:
-                self.apply(each)
-            for each in objects:
-                if each["kind"] in KINDS:
-                    self.cluster.wait_ready(KINDS[each["kind"]], each["metadata"]["name"], self.namespace)
+            for manifest in objects:
+                self.apply(manifest)
+            for manifest in objects:
+                if manifest["kind"] in KINDS:
+                    self.cluster.wait_ready(KINDS[manifest["kind"]], manifest["metadata"]["name"], self.namespace)
             self.cluster.wait_subscribed(self.namespace)
             yield objects
         finally:
-            for each in reversed(objects):
-                self.cluster.delete(*identity(each))
-            for each in objects:
-                self.cluster.wait_gone(*identity(each))
+            for manifest in reversed(objects):
+                self.cluster.delete(*identity(manifest))
+            for manifest in objects:
+                self.cluster.wait_gone(*identity(manifest))
 
-    def apply(self, each: Object) -> None:
+    def apply(self, manifest: Object) -> None:
         """Apply, knowing kinds that have just been defined."""
-        if each["kind"] != "CustomResourceDefinition":
-            each["metadata"]["namespace"] = self.namespace
-        self.cluster.apply(each)
+        if manifest["kind"] != "CustomResourceDefinition":
+            manifest["metadata"]["namespace"] = self.namespace
+        self.cluster.apply(manifest)
 
-    def recorded(self, each: Object, *names: str) -> Object:
+    def recorded(self, manifest: Object, *names: str) -> Object:
         """*each* with the recorder in the place of the Services *names*: the box of the same name."""
 
         def replace(value: Any) -> Any:
             if isinstance(value, dict):
                 name = value.get("ref", {}).get("name") if isinstance(value.get("ref"), dict) else None
                 if name in names:
-                    return {"uri": f"{self.recorder.address}/{name}-{each['kind'].lower()}"}
+                    return {"uri": f"{self.recorder.address}/{name}-{manifest['kind'].lower()}"}
                 return {key: replace(item) for key, item in value.items()}
             return [replace(item) for item in value] if isinstance(value, list) else value
 
-        replaced: Object = replace(each)
+        replaced: Object = replace(manifest)
         return replaced
 
     def send(self, event_id: str, event_type: str, **attributes: str) -> None:
@@ -100,8 +102,8 @@ class Wiring:
     def shown(self, column: str, value: str, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Wait until the display has a row with that value; *meanwhile* is done before each look."""
 
-        def is_shown(found: list[dict[str, str]]) -> bool:
-            return any(value in str(row[column]) for row in found)
+        def is_shown(rows: list[dict[str, str]]) -> bool:
+            return any(value in str(row[column]) for row in rows)
 
         def look() -> bool:
             meanwhile()
@@ -116,9 +118,13 @@ class Wiring:
         )
 
 
-def identity(each: Object) -> tuple[tuple[str, str], str, str]:
+def identity(manifest: Object) -> tuple[tuple[str, str], str, str]:
     """Its kind, name and namespace."""
-    return (each["apiVersion"], each["kind"]), each["metadata"]["name"], each["metadata"].get("namespace", "")
+    return (
+        (manifest["apiVersion"], manifest["kind"]),
+        manifest["metadata"]["name"],
+        manifest["metadata"].get("namespace", ""),
+    )
 
 
 def objects_in(file: Path) -> list[Object]:
@@ -139,9 +145,9 @@ def bound_again(cluster: Cluster, installed: str) -> Iterator[None]:
     """Afterwards the poller is bound to the Broker, as config/ has it."""
     yield
     [binding] = [
-        each
-        for each in moved(rendered(ROOT / "config"), installed)
-        if (each["kind"], each["metadata"]["name"]) == ("SinkBinding", "vcenter-poller")
+        manifest
+        for manifest in moved(rendered(ROOT / "config"), installed)
+        if (manifest["kind"], manifest["metadata"]["name"]) == ("SinkBinding", "vcenter-poller")
     ]
     cluster.apply(binding)
     cluster.wait_ready(SINKBINDING, "vcenter-poller", installed)
@@ -153,7 +159,7 @@ def sink_of_the_poller(cluster: Cluster, namespace: str) -> str:
     service = cluster.get(SERVICE, "vcenter-poller", namespace) or {}
     [container] = service["spec"]["template"]["spec"]["containers"]
     ready = service["status"].get("latestReadyRevisionName") == service["status"].get("latestCreatedRevisionName")
-    return next((each["value"] for each in container["env"] if each["name"] == "K_SINK" and ready), "")
+    return next((variable["value"] for variable in container["env"] if variable["name"] == "K_SINK" and ready), "")
 
 
 def test_direct_sink(wiring: Wiring, administrator: Administrator, bound_again: None) -> None:
@@ -167,7 +173,7 @@ def test_direct_sink(wiring: Wiring, administrator: Administrator, bound_again: 
 
 
 def test_channel_with_two_subscriptions(wiring: Wiring, administrator: Administrator, bound_again: None) -> None:
-    with wiring.applied("channel", lambda each: wiring.recorded(each, "notify")):
+    with wiring.applied("channel", lambda manifest: wiring.recorded(manifest, "notify")):
         wiring.cluster.until(
             lambda: "kn-channel" in sink_of_the_poller(wiring.cluster, wiring.namespace), "poller bound to the Channel"
         )
@@ -185,7 +191,7 @@ def test_sequence_hands_replies_on(wiring: Wiring) -> None:
     wiring.recorder.script("failover-sequence", [summary])
     wiring.recorder.script("notify-sequence", [Response(200, "{}", binary("s2", "e2e.sequence.end"))])
 
-    with wiring.applied("sequence", lambda each: wiring.recorded(each, "failover", "notify")):
+    with wiring.applied("sequence", lambda manifest: wiring.recorded(manifest, "failover", "notify")):
         wiring.send("s0", "com.vmware.vsphere.com.vmware.vc.ha.VmRestartedByHAEvent.v0")
 
         assert wiring.box("notify-sequence")[0].attributes["type"] == "e2e.summary"
@@ -196,19 +202,19 @@ def test_parallel_asks_its_filters(wiring: Wiring) -> None:
     passing = Response(200, headers=binary("p1", "e2e.passed"))
     wiring.recorder.script("capacity-parallel", [passing, Response(202)])
 
-    with wiring.applied("parallel", lambda each: wiring.recorded(each, "capacity", "notify")):
+    with wiring.applied("parallel", lambda manifest: wiring.recorded(manifest, "capacity", "notify")):
         for number in range(2):
             wiring.send(f"alarm-{number}", "com.vmware.vsphere.AlarmStatusChangedEvent.v0")
             wiring.box("capacity-parallel", number + 1)
 
         wiring.shown("id", "alarm-1")
-        assert [each.attributes["type"] for each in wiring.box("notify-parallel")] == ["e2e.passed"]
+        assert [request.attributes["type"] for request in wiring.box("notify-parallel")] == ["e2e.passed"]
 
 
 def test_dead_letter_sink_of_a_trigger(wiring: Wiring) -> None:
     wiring.recorder.script("notify-trigger", [Response(503, "not today")])
 
-    with wiring.applied("dead-letter", lambda each: wiring.recorded(each, "notify")):
+    with wiring.applied("dead-letter", lambda manifest: wiring.recorded(manifest, "notify")):
         wiring.send("removed-1", "com.vmware.vsphere.VmRemovedEvent.v0")
 
         assert len(wiring.box("notify-trigger", 4)) == 4
@@ -216,19 +222,19 @@ def test_dead_letter_sink_of_a_trigger(wiring: Wiring) -> None:
 
 
 def test_default_broker_by_label_of_the_namespace(cluster: Cluster, namespace: str) -> None:
-    """Knative's sugar controller has to be told to look; what it was told before is put back."""
+    """Knative's sugar controller is configured to watch namespaces, and restored afterwards."""
     [sample] = objects_in(SAMPLES / "default-broker.yaml")
     name = sample["metadata"]["name"] = f"{namespace}-injected"
     chosen = "matchLabels: {eventing.knative.dev/injection: enabled}"
     before = (cluster.core.read_namespaced_config_map("config-sugar", "knative-eventing").data or {}).get(
         "namespace-selector"
     )
-    told: dict[str, dict[str, str | None]] = {"data": {"namespace-selector": chosen}}
-    cluster.core.patch_namespaced_config_map("config-sugar", "knative-eventing", told)
+    selector: dict[str, dict[str, str | None]] = {"data": {"namespace-selector": chosen}}
+    cluster.core.patch_namespaced_config_map("config-sugar", "knative-eventing", selector)
     looks = itertools.count()
 
     def broker_made() -> Object | None:
-        # The controller may see the namespace before it knows what it was told, and looks again only after a change.
+        # The controller may see the namespace before its configuration, and looks again only after a change.
         cluster.patch(NAMESPACE, name, "", {"metadata": {"annotations": {"e2e/look": str(next(looks))}}})
         return cluster.get(BROKER, "default", name)
 
@@ -237,8 +243,8 @@ def test_default_broker_by_label_of_the_namespace(cluster: Cluster, namespace: s
         cluster.until(broker_made, "Broker made for the namespace", 60)
         cluster.wait_ready(BROKER, "default", name)
     finally:
-        told = {"data": {"namespace-selector": before}}
-        cluster.core.patch_namespaced_config_map("config-sugar", "knative-eventing", told)
+        selector = {"data": {"namespace-selector": before}}
+        cluster.core.patch_namespaced_config_map("config-sugar", "knative-eventing", selector)
         cluster.delete_namespace(name)
 
 
@@ -246,13 +252,13 @@ def test_default_broker_by_label_of_the_namespace(cluster: Cluster, namespace: s
 
 
 def test_container_source(wiring: Wiring, administrator: Administrator, image: str) -> None:
-    def change(each: Object) -> Object:
-        [container] = each["spec"]["template"]["spec"]["containers"]
+    def change(manifest: Object) -> Object:
+        [container] = manifest["spec"]["template"]["spec"]["containers"]
         container["image"] = image
         for variable in container["env"]:
             if variable["name"] == "CHECKPOINT":
                 variable["value"] = "memory:"  # the installed poller holds the lease of the ConfigMap
-        return each
+        return manifest
 
     everything = {"uri": f"{wiring.recorder.address}/container-source"}
     trigger = {
@@ -272,7 +278,9 @@ def test_container_source(wiring: Wiring, administrator: Administrator, image: s
         administrator.post("by the ContainerSource")
 
         wiring.cluster.until(
-            lambda: any(b"by the ContainerSource" in each.body for each in wiring.recorder.box("container-source")),
+            lambda: any(
+                b"by the ContainerSource" in request.body for request in wiring.recorder.box("container-source")
+            ),
             "event by the ContainerSource",
             60,
         )
@@ -304,25 +312,25 @@ LABELLED = {"app.kubernetes.io/part-of": "vcenter-events"}
 
 def is_established(cluster: Cluster, name: str) -> bool:
     """Return whether objects of that definition can be created."""
-    found = cluster.get(CRD, name, "") or {}
-    conditions = found.get("status", {}).get("conditions") or []
-    return any((each["type"], each["status"]) == ("Established", "True") for each in conditions)
+    definition = cluster.get(CRD, name, "") or {}
+    conditions = definition.get("status", {}).get("conditions") or []
+    return any((condition["type"], condition["status"]) == ("Established", "True") for condition in conditions)
 
 
 @pytest.fixture(scope="module")
 def kubevirt(cluster: Cluster) -> Iterator[None]:
     """KubeVirt's kinds: its own where it is installed, else stand-ins."""
-    made = [each for each in KUBEVIRT if cluster.get(CRD, each["metadata"]["name"], "") is None]
-    cluster.apply(*made)
-    names = [each["metadata"]["name"] for each in made]
+    missing = [manifest for manifest in KUBEVIRT if cluster.get(CRD, manifest["metadata"]["name"], "") is None]
+    cluster.apply(*missing)
+    names = [manifest["metadata"]["name"] for manifest in missing]
     cluster.until(lambda: all(is_established(cluster, name) for name in names), "KubeVirt's kinds", 60)
     yield
-    for each in made:
-        cluster.delete(CRD, each["metadata"]["name"])
+    for manifest in missing:
+        cluster.delete(CRD, manifest["metadata"]["name"])
 
 
 @pytest.mark.parametrize(
-    ("sample", "made", "shown"),
+    ("sample", "created", "shown"),
     [
         ("api-events", None, "/events/"),
         (
@@ -354,10 +362,10 @@ def kubevirt(cluster: Cluster) -> Iterator[None]:
     ],
     ids=["core events", "deployments", "kubevirt", "custom resource"],
 )
-def test_api_server_source(wiring: Wiring, kubevirt: None, sample: str, made: Object | None, shown: str) -> None:
+def test_api_server_source(wiring: Wiring, kubevirt: None, sample: str, created: Object | None, shown: str) -> None:
     with wiring.applied(sample):
         name = f"sample-{sample}"
-        each = made or {
+        manifest = created or {
             "apiVersion": "v1",
             "kind": "Event",
             "involvedObject": {"kind": "Namespace", "name": wiring.namespace, "namespace": wiring.namespace},
@@ -373,10 +381,10 @@ def test_api_server_source(wiring: Wiring, kubevirt: None, sample: str, made: Ob
             metadata = {
                 "name": name, "namespace": wiring.namespace, "labels": LABELLED, "annotations": annotations,
             }  # fmt: skip
-            wiring.cluster.apply({**each, "metadata": metadata})
+            wiring.cluster.apply({**manifest, "metadata": metadata})
 
         wiring.shown("subject", shown, change)
-        wiring.cluster.delete((each["apiVersion"], each["kind"]), name, wiring.namespace)
+        wiring.cluster.delete((manifest["apiVersion"], manifest["kind"]), name, wiring.namespace)
 
 
 # ── the poller as a Deployment ──
@@ -398,13 +406,13 @@ def test_overlay_deployment_polls_by_itself(
     }
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     objects = moved(rendered(tmp_path), namespace)
-    for each in objects:
-        if (each["kind"], each["metadata"]["name"]) == ("ConfigMap", "vcenter"):
-            each["data"] = {"VC_URL": f"https://vcsim.{installed}.svc/sdk", "VC_INSECURE": "true"}
-        if (each["kind"], each["metadata"]["name"]) == ("Secret", "vcenter-credentials"):
-            each["stringData"] = {"username": "user", "password": "pass"}
-        if (each["kind"], each["metadata"]["name"]) == ("Secret", "notify"):
-            each["stringData"] = {"NOTIFY_URLS": f"json://recorder.{installed}.svc/deployment"}
+    for manifest in objects:
+        if (manifest["kind"], manifest["metadata"]["name"]) == ("ConfigMap", "vcenter"):
+            manifest["data"] = {"VC_URL": f"https://vcsim.{installed}.svc/sdk", "VC_INSECURE": "true"}
+        if (manifest["kind"], manifest["metadata"]["name"]) == ("Secret", "vcenter-credentials"):
+            manifest["stringData"] = {"username": "user", "password": "pass"}
+        if (manifest["kind"], manifest["metadata"]["name"]) == ("Secret", "notify"):
+            manifest["stringData"] = {"NOTIFY_URLS": f"json://recorder.{installed}.svc/deployment"}
     try:
         cluster.apply(*objects)
         cluster.wait_ready(DEPLOYMENT, "vcenter-poller", namespace, 300)
@@ -413,8 +421,8 @@ def test_overlay_deployment_polls_by_itself(
         cluster.wait_subscribed(namespace)
         administrator.post("without a clock")
 
-        def is_shown(found: list[dict[str, str]]) -> bool:
-            return any("without a clock" in row["message"] for row in found)
+        def is_shown(rows: list[dict[str, str]]) -> bool:
+            return any("without a clock" in row["message"] for row in rows)
 
         cluster.until(lambda: is_shown(rows(cluster, namespace, is_shown)), "event on the display", 90)
     finally:
@@ -426,16 +434,16 @@ def test_overlay_deployment_polls_by_itself(
 
 def titled(box: list[Request]) -> list[str]:
     """The titles of notifications."""
-    return [str(json.loads(each.body)["title"]) for each in box]
+    return [str(json.loads(request.body)["title"]) for request in box]
 
 
 def test_traffic_between_two_revisions_and_back(wiring: Wiring, tell: Callable[[str], None]) -> None:
     """50/50 by the route, each by its tag, and all of it back to the first."""
     cluster, namespace = wiring.cluster, wiring.namespace
     notify = next(
-        each
-        for each in moved(rendered(ROOT / "config"), namespace)
-        if (each["kind"], each["metadata"]["name"]) == ("Service", "notify")
+        manifest
+        for manifest in moved(rendered(ROOT / "config"), namespace)
+        if (manifest["kind"], manifest["metadata"]["name"]) == ("Service", "notify")
     )
     [container] = notify["spec"]["template"]["spec"]["containers"]
     live = cluster.get(SERVICE, "notify", namespace) or {}
