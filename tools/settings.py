@@ -46,9 +46,9 @@ def page() -> str:
 
 def function_settings() -> Iterator[tuple[str, ModuleType]]:
     """Yield the name of each function and the module that has its settings, by name."""
-    for found in pkgutil.iter_modules(functions.__path__):
-        suffix = ".settings" if found.ispkg else ""
-        yield found.name, importlib.import_module(f"functions.{found.name}{suffix}")
+    for module in pkgutil.iter_modules(functions.__path__):
+        suffix = ".settings" if module.ispkg else ""
+        yield module.name, importlib.import_module(f"functions.{module.name}{suffix}")
 
 
 def settings_classes(module: ModuleType) -> list[type]:

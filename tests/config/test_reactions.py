@@ -48,14 +48,14 @@ def names(objects: list[Object]) -> set[str]:
 
 
 @pytest.mark.parametrize("folder", [CONFIG, *OWN, TRIGGERS], ids=lambda folder: f"{folder.parent.name}/{folder.name}")
-def test_kustomize_takes_every_file_in_the_order_of_names(folder: Path) -> None:
+def test_kustomization_lists_every_file_by_name(folder: Path) -> None:
     resources = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
 
     files = sorted(file.name for file in folder.glob("*.yaml") if file.name != "kustomization.yaml")
     assert [name for name in resources if name.endswith(".yaml")] == files
 
 
-def test_reactions_and_the_rest_run_the_same_image() -> None:
+def test_every_kustomization_sets_the_same_image() -> None:
     images = [
         yaml.safe_load((folder / "kustomization.yaml").read_text())["images"]
         for folder in (ROOT / "config", CONFIG, *OWN)
@@ -99,7 +99,7 @@ def test_each_reaction_is_restricted_and_scales_to_zero(service: Object) -> None
 
 
 @pytest.mark.parametrize("trigger", SELECTING, ids=identity)
-def test_each_trigger_has_a_subscriber_and_types_that_exist(trigger: Object) -> None:
+def test_every_trigger_has_a_subscriber_and_an_existing_type(trigger: Object) -> None:
     subscriber = trigger["spec"]["subscriber"]["ref"]["name"]
     assert subscriber in names(SERVICES) | {"notify"}
 
@@ -114,7 +114,7 @@ def test_each_trigger_has_a_subscriber_and_types_that_exist(trigger: Object) -> 
 # ── documentation ──
 
 
-def test_page_lists_each_sample_once_with_settings_that_exist() -> None:
+def test_page_lists_every_sample_once_and_existing_settings() -> None:
     page = (ROOT / "docs" / "reactions.md").read_text()
     samples = re.findall(r"^\| (kn-\S+) \| .+ \| (.+) \|$", page, re.MULTILINE)
     known = {
@@ -180,7 +180,7 @@ def created(vcsim: VCSim, vm: str) -> tuple[dict[str, str], bytes]:
     return headers, json.dumps(data).encode()
 
 
-def test_redrive_reaches_both_reactions_after_vcenter_was_down(vcsim: VCSim, tmp_path: Path) -> None:
+def test_redrive_after_an_outage_reaches_two_reactions(vcsim: VCSim, tmp_path: Path) -> None:
     with Administrator(vcsim.port) as administrator:
         vm = administrator.vms[0]._moId
     plumbing = tmp_path / "plumbing.yaml"

@@ -1,4 +1,4 @@
-"""attribute, against a simulated vCenter: which values a machine holds before and after."""
+"""attribute, against a simulated vCenter: which values a vm holds before and after."""
 
 import contextlib
 import json
@@ -23,28 +23,28 @@ def environ(vcsim: VCSim, **more: str) -> dict[str, str]:
 
 @pytest.fixture
 def reaction(vcsim: VCSim) -> Iterator[Make]:
-    """Makes reactions at *vcsim*, with settings of a test's own; closes them."""
-    with contextlib.ExitStack() as made:
-        yield lambda **more: made.enter_context(contextlib.closing(attribute.create(environ(vcsim, **more))))
+    """Creates reactions for *vcsim* with the settings of a test, and closes them."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **more: stack.enter_context(contextlib.closing(attribute.create(environ(vcsim, **more))))
 
 
-def values_of(administrator: Administrator, machine: Any) -> dict[str, str]:
-    """The machine's attributes, by name, as the administrator sees them."""
+def values_of(administrator: Administrator, vm: Any) -> dict[str, str]:
+    """The vm's attributes, by name, as the administrator sees them."""
     fields = administrator.content.customFieldsManager.field
     names = {field.key: field.name for field in fields}
-    return {names[each.key]: each.value for each in machine.customValue}
+    return {names[attribute.key]: attribute.value for attribute in vm.customValue}
 
 
-def test_owner_creation_and_last_start_are_written(vcsim: VCSim, reaction: Make) -> None:
+def test_owner_creation_and_last_power_on_are_written(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
-        machine, other, *_ = administrator.vms
+        vm, other, *_ = administrator.vms
         assert administrator.content.customFieldsManager.field == []
         function = reaction()
 
-        function.handle(event_of(vcsim, "VmCreatedEvent", Vm=about(machine, "Vm")))
-        function.handle(event_of(vcsim, "VmPoweredOnEvent", Vm=about(machine, "Vm")))
+        function.handle(event_of(vcsim, "VmCreatedEvent", Vm=about(vm, "Vm")))
+        function.handle(event_of(vcsim, "VmPoweredOnEvent", Vm=about(vm, "Vm")))
 
-        assert values_of(administrator, machine) == {
+        assert values_of(administrator, vm) == {
             "owner": "VSPHERE.LOCAL\\alice",
             "created": "2026-11-20T15:45:13.931122Z",
             "last powered on": "2026-11-20T15:45:13.931122Z",
@@ -52,50 +52,50 @@ def test_owner_creation_and_last_start_are_written(vcsim: VCSim, reaction: Make)
         assert other.customValue == []
 
 
-def test_attribute_that_is_defined_is_used_and_others_keep_their_value(vcsim: VCSim, reaction: Make) -> None:
+def test_defined_attribute_is_reused_and_others_are_kept(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
-        machine = administrator.vms[0]
+        vm = administrator.vms[0]
         manager = administrator.content.customFieldsManager
         for name, value in (("owner", "bob"), ("cost centre", "4711")):
-            manager.SetField(machine, manager.AddCustomFieldDef(name=name, moType=type(machine)).key, value)
+            manager.SetField(vm, manager.AddCustomFieldDef(name=name, moType=type(vm)).key, value)
 
-        reaction().handle(event_of(vcsim, "VmClonedEvent", Vm=about(machine, "Vm")))
+        reaction().handle(event_of(vcsim, "VmClonedEvent", Vm=about(vm, "Vm")))
 
-        found = values_of(administrator, machine)
-        assert (found["owner"], found["cost centre"]) == ("VSPHERE.LOCAL\\alice", "4711")
+        values = values_of(administrator, vm)
+        assert (values["owner"], values["cost centre"]) == ("VSPHERE.LOCAL\\alice", "4711")
         assert [field.name for field in manager.field] == ["owner", "cost centre", "created"]
 
 
-def test_same_event_three_times_writes_once_and_keeps_what_a_person_wrote_since(vcsim: VCSim, reaction: Make) -> None:
+def test_duplicates_do_not_overwrite_a_value_set_by_hand(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
-        machine = administrator.vms[0]
+        vm = administrator.vms[0]
         function = reaction()
-        event = event_of(vcsim, "VmCreatedEvent", Vm=about(machine, "Vm"))
+        event = event_of(vcsim, "VmCreatedEvent", Vm=about(vm, "Vm"))
         function.handle(event)
-        machine.SetCustomValue("owner", "bob")
+        vm.SetCustomValue("owner", "bob")
 
         replies = [function.handle(event), function.handle(event)]
 
-        assert values_of(administrator, machine)["owner"] == "bob"
-        assert [each and each["id"] for each in replies] == [f"attribute.written-{event['id']}"] * 2
+        assert values_of(administrator, vm)["owner"] == "bob"
+        assert [reply and reply["id"] for reply in replies] == [f"attribute.written-{event['id']}"] * 2
 
 
-def test_own_templates_say_what_is_written_and_one_that_fails_writes_nothing(
+def test_templates_are_used_and_a_failing_one_is_skipped(
     vcsim: VCSim, reaction: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wanted = {"VmReconfiguredEvent": {"changed by": "{{ user.split('\\\\')[-1] }}", "odd": "{{ 1 / 0 }}"}}
+    templates = {"VmReconfiguredEvent": {"changed by": "{{ user.split('\\\\')[-1] }}", "odd": "{{ 1 / 0 }}"}}
     with Administrator(vcsim.port) as administrator:
-        machine = administrator.vms[0]
+        vm = administrator.vms[0]
 
-        reaction(ATTRIBUTE_VALUES=json.dumps(wanted)).handle(
-            event_of(vcsim, "VmReconfiguredEvent", Vm=about(machine, "Vm"))
+        reaction(ATTRIBUTE_VALUES=json.dumps(templates)).handle(
+            event_of(vcsim, "VmReconfiguredEvent", Vm=about(vm, "Vm"))
         )
 
-        assert values_of(administrator, machine) == {"changed by": "alice"}
+        assert values_of(administrator, vm) == {"changed by": "alice"}
     assert "ATTRIBUTE_VALUES VmReconfiguredEvent odd" in capsys.readouterr().out
 
 
-def test_session_that_the_server_ended_is_made_anew(vcsim: VCSim, reaction: Make) -> None:
+def test_session_that_the_server_ended_is_recreated(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
         first, second, *_ = administrator.vms
         function = reaction()
@@ -124,7 +124,7 @@ def test_event_without_an_attribute_to_write_is_skipped(
 
 
 @pytest.mark.parametrize(
-    ("values", "fault"),
+    ("values", "error"),
     [
         ("{", "is not JSON"),
         ("[]", "not JSON of the form"),
@@ -132,6 +132,6 @@ def test_event_without_an_attribute_to_write_is_skipped(
         ('{"VmCreatedEvent": {"owner": "{% if %}"}}', "under VmCreatedEvent for 'owner' that is not a template"),
     ],
 )
-def test_settings_that_cannot_be_used_are_named_at_start(values: str, fault: str) -> None:
-    with pytest.raises(SettingsError, match=fault):
+def test_invalid_settings_are_named_at_start(values: str, error: str) -> None:
+    with pytest.raises(SettingsError, match=error):
         attribute.create({"VC_URL": "https://vcenter.example", "ATTRIBUTE_VALUES": values})

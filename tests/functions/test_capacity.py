@@ -57,7 +57,7 @@ def data(reply: CloudEvent | None) -> dict[str, Any]:
     return dict(reply.payload or {})
 
 
-def test_each_state_is_told_once_with_the_room_that_vcenter_knows(
+def test_each_state_is_reported_once_with_vcenters_figures(
     function: ReactionFunction, datastore: Any, turned: Turned
 ) -> None:
     replies: list[CloudEvent | None] = []
@@ -80,23 +80,21 @@ def test_each_state_is_told_once_with_the_room_that_vcenter_knows(
     assert first["message"].endswith("(Datastore usage on disk)")
 
 
-def test_state_that_is_older_than_the_last_is_not_told(
-    function: ReactionFunction, datastore: Any, turned: Turned
-) -> None:
+def test_older_state_than_the_last_is_not_reported(function: ReactionFunction, datastore: Any, turned: Turned) -> None:
     older, newer = turned(datastore, "red"), turned(datastore, "green")
     assert function.handle(newer) is not None
 
     assert function.handle(older) is None
 
 
-def test_what_machines_take_is_read_from_vcenter(function: ReactionFunction, datastore: Any, turned: Turned) -> None:
+def test_usage_of_vms_is_read_from_vcenter(function: ReactionFunction, datastore: Any, turned: Turned) -> None:
     largest = data(function.handle(turned(datastore, "yellow")))["largest"]
 
-    assert set(largest) <= {machine.name for machine in datastore.vm}
+    assert set(largest) <= {vm.name for vm in datastore.vm}
     assert "grown" in data(function.handle(turned(datastore, "red")))
 
 
-def test_growth_is_what_was_added_and_only_the_most_is_named() -> None:
+def test_growth_is_positive_and_only_the_largest_is_listed() -> None:
     before = {"a": 10, "b": 10, "c": 10}
     now = {"a": 30, "b": 5, "c": 10, "new": 7}
 
@@ -107,7 +105,7 @@ def test_growth_is_what_was_added_and_only_the_most_is_named() -> None:
 @pytest.mark.parametrize(
     ("count", "words"), [(0, "0.0 B"), (1536, "1.5 KiB"), (10 * 2**30, "10 GiB"), (5000 * 2**40, "5000 TiB")]
 )
-def test_sizes_are_told_as_people_read_them(count: int, words: str) -> None:
+def test_size_is_formatted_for_people(count: int, words: str) -> None:
     assert capacity.size(count) == words
 
 
@@ -124,7 +122,7 @@ def test_alarms_of_other_objects_and_other_colors_are_skipped(
     assert capsys.readouterr().out.count("not an alarm of a datastore") == 2
 
 
-def test_unreachable_vcenter_is_temporary_and_the_report_comes_with_the_event_again(
+def test_redelivery_after_an_outage_of_vcenter_is_reported(
     vcsim: VCSim, function: ReactionFunction, datastore: Any, turned: Turned
 ) -> None:
     event = turned(datastore, "red")

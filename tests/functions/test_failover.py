@@ -1,4 +1,4 @@
-"""failover: restarts that HA reported to the simulated vCenter, summed up."""
+"""failover: restarts that HA reported to the simulated vCenter become one event."""
 
 import contextlib
 from collections.abc import Iterator
@@ -28,9 +28,9 @@ def function(vcsim: VCSim) -> Iterator[ReactionFunction]:
         yield function
 
 
-def restart(administrator: Administrator, machine: Any, type_id: str = "com.vmware.vc.ha.VmRestartedByHAEvent") -> None:
-    """Have vCenter report that HA restarted *machine* on the host where it is."""
-    host = machine.runtime.host
+def restart(administrator: Administrator, vm: Any, type_id: str = "com.vmware.vc.ha.VmRestartedByHAEvent") -> None:
+    """Have vCenter report that HA restarted *vm* on the host where it is."""
+    host = vm.runtime.host
     cluster = host.parent
     administrator.content.eventManager.PostEvent(
         vim.event.EventEx(
@@ -39,7 +39,7 @@ def restart(administrator: Administrator, machine: Any, type_id: str = "com.vmwa
             createdTime=datetime.now(UTC),
             userName="",
             eventTypeId=type_id,
-            vm=vim.event.VmEventArgument(name=machine.name, vm=machine),
+            vm=vim.event.VmEventArgument(name=vm.name, vm=vm),
             host=vim.event.HostEventArgument(name=host.name, host=host),
             computeResource=vim.event.ComputeResourceEventArgument(name=cluster.name, computeResource=cluster),
         )
@@ -51,13 +51,13 @@ def completed(vcsim: VCSim, cluster: Any, number: str = "1", **ago: float) -> Cl
     return event.with_attributes(time=(datetime.now(UTC) - timedelta(**ago)).isoformat())
 
 
-def test_restarted_machines_of_the_cluster_are_one_event(vcsim: VCSim, function: ReactionFunction) -> None:
+def test_restarted_vms_of_the_cluster_are_one_event(vcsim: VCSim, function: ReactionFunction) -> None:
     with Administrator(vcsim.port) as administrator:
-        cluster, machines = administrator.cluster, administrator.vms_in_cluster
-        for machine in machines[:2]:
-            restart(administrator, machine)
-        restart(administrator, machines[2], "com.vmware.vc.ha.VmFailedOverEvent")
-        expected = [{"name": each.name, "host": each.runtime.host.name} for each in machines[:2]]
+        cluster, vms = administrator.cluster, administrator.vms_in_cluster
+        for vm in vms[:2]:
+            restart(administrator, vm)
+        restart(administrator, vms[2], "com.vmware.vc.ha.VmFailedOverEvent")
+        expected = [{"name": vm.name, "host": vm.runtime.host.name} for vm in vms[:2]]
 
         reply = function.handle(completed(vcsim, cluster))
 
@@ -69,18 +69,18 @@ def test_restarted_machines_of_the_cluster_are_one_event(vcsim: VCSim, function:
     assert data["severity"] == "warning"
 
 
-def test_restarts_of_an_earlier_fail_over_are_not_told_again(vcsim: VCSim, function: ReactionFunction) -> None:
+def test_restarts_of_an_earlier_failover_are_not_reported(vcsim: VCSim, function: ReactionFunction) -> None:
     with Administrator(vcsim.port) as administrator:
-        cluster, machines = administrator.cluster, administrator.vms_in_cluster
-        restart(administrator, machines[0])
+        cluster, vms = administrator.cluster, administrator.vms_in_cluster
+        restart(administrator, vms[0])
 
         assert function.handle(completed(vcsim, cluster, minutes=-20)) is None
 
 
-def test_session_that_the_server_ended_is_made_anew(vcsim: VCSim, function: ReactionFunction) -> None:
+def test_session_that_the_server_ended_is_recreated(vcsim: VCSim, function: ReactionFunction) -> None:
     with Administrator(vcsim.port) as administrator:
-        cluster, machines = administrator.cluster, administrator.vms_in_cluster
-        restart(administrator, machines[0])
+        cluster, vms = administrator.cluster, administrator.vms_in_cluster
+        restart(administrator, vms[0])
         assert function.handle(completed(vcsim, cluster, "1")) is not None
         administrator.end_other_sessions()
 

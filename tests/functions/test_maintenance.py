@@ -30,13 +30,13 @@ def host(administrator: Administrator) -> Any:
 
 @pytest.fixture
 def make(vcsim: VCSim) -> Iterator[Make]:
-    """Makes reactions; each is as a new process."""
-    with contextlib.ExitStack() as made:
-        yield lambda: made.enter_context(contextlib.closing(maintenance.create(vcsim.environ)))
+    """Creates reactions, each like a new process."""
+    with contextlib.ExitStack() as stack:
+        yield lambda: stack.enter_context(contextlib.closing(maintenance.create(vcsim.environ)))
 
 
 def enter(vcsim: VCSim, administrator: Administrator, host: Any) -> CloudEvent:
-    """*host* enters maintenance mode; vCenter's event about it, which the simulator leaves to us."""
+    """Move *host* to maintenance mode, and post and return vCenter's event, which the simulator does not create."""
     host.EnterMaintenanceMode_Task(0)
     return posted(vcsim, administrator, host, vim.event.EnteredMaintenanceModeEvent)
 
@@ -46,35 +46,35 @@ def leave(vcsim: VCSim, administrator: Administrator, host: Any) -> CloudEvent:
     return posted(vcsim, administrator, host, vim.event.ExitMaintenanceModeEvent)
 
 
-def posted(vcsim: VCSim, administrator: Administrator, host: Any, kind: type) -> CloudEvent:
+def posted(vcsim: VCSim, administrator: Administrator, host: Any, event_class: type) -> CloudEvent:
     named = vim.event.HostEventArgument(name=host.name, host=host)
-    event = kind(key=0, chainId=0, createdTime=datetime.now(UTC), userName="", host=named)
+    event = event_class(key=0, chainId=0, createdTime=datetime.now(UTC), userName="", host=named)
     administrator.content.eventManager.PostEvent(event)
-    return newest(vcsim, kind.__name__.rpartition(".")[2])
+    return newest(vcsim, event_class.__name__.rpartition(".")[2])
 
 
 def holds(host: Any) -> tuple[bool, list[str]]:
-    """Return whether alarms of *host* act, and its custom attributes."""
-    return host.alarmActionsEnabled, [each.value for each in host.customValue]
+    """Return whether alarms of *host* act, and the values of its custom attributes."""
+    return host.alarmActionsEnabled, [attribute.value for attribute in host.customValue]
 
 
-def said(reply: CloudEvent | None) -> str:
+def type_of(reply: CloudEvent | None) -> str:
     return "" if reply is None else str(reply["type"])
 
 
-def test_alarm_actions_are_off_in_maintenance_and_on_again_after(
+def test_alarm_actions_are_disabled_and_restored(
     vcsim: VCSim, administrator: Administrator, host: Any, make: Make
 ) -> None:
     other = administrator.objects(vim.HostSystem)[1]
     assert (holds(host), holds(other)) == ((True, []), (True, []))
 
     reply = make().handle(enter(vcsim, administrator, host))
-    assert said(reply) == "dev.vcenter-events.maintenance.silenced.v0"
+    assert type_of(reply) == "dev.vcenter-events.maintenance.silenced.v0"
     assert (holds(host), holds(other)) == ((False, ["enabled"]), (True, []))
 
-    # By another process: what was before stands in vCenter.
+    # Another process: the earlier state is in vCenter.
     reply = make().handle(leave(vcsim, administrator, host))
-    assert said(reply) == "dev.vcenter-events.maintenance.restored.v0"
+    assert type_of(reply) == "dev.vcenter-events.maintenance.restored.v0"
     assert (holds(host), holds(other)) == ((True, [""]), (True, []))
 
 
@@ -86,13 +86,13 @@ def test_alarm_that_turns_red_in_maintenance_does_not_act(
     make().handle(leave(vcsim, administrator, host))
     administrator.turn(host, "yellow", "Host connection")
 
-    events = [type(each) for each in administrator.events()]
+    events = [type(event) for event in administrator.events()]
     assert events.count(vim.event.AlarmStatusChangedEvent) == 2
     assert events.count(vim.event.AlarmActionTriggeredEvent) == 1
-    assert [each.overallStatus for each in host.triggeredAlarmState] == ["yellow"]
+    assert [state.overallStatus for state in host.triggeredAlarmState] == ["yellow"]
 
 
-def test_alarm_actions_that_were_off_before_stay_off(
+def test_alarm_actions_that_were_disabled_stay_disabled(
     vcsim: VCSim, administrator: Administrator, host: Any, make: Make
 ) -> None:
     administrator.content.alarmManager.EnableAlarmActions(host, False)
@@ -104,26 +104,26 @@ def test_alarm_actions_that_were_off_before_stay_off(
     assert holds(host) == (False, [""])
 
 
-def test_same_event_three_times_also_of_another_process_keeps_what_was_before(
+def test_duplicates_in_several_processes_keep_the_state(
     vcsim: VCSim, administrator: Administrator, host: Any, make: Make
 ) -> None:
     function = make()
     entered = enter(vcsim, administrator, host)
-    for each in (function, function, make()):
-        each.handle(entered)
+    for process in (function, function, make()):
+        process.handle(entered)
     assert holds(host) == (False, ["enabled"])
 
     left = leave(vcsim, administrator, host)
     function.handle(left)
     assert holds(host) == (True, [""])
-    # Whoever disables them now is not overruled by the same event.
+    # A duplicate does not overrule a person who disables them now.
     administrator.content.alarmManager.EnableAlarmActions(host, False)
-    for each in (function, make()):
-        each.handle(left)
+    for process in (function, make()):
+        process.handle(left)
     assert holds(host) == (False, [""])
 
 
-def test_event_that_comes_after_the_host_has_left_again_switches_nothing_off(
+def test_late_event_of_a_host_that_has_left_disables_nothing(
     vcsim: VCSim, administrator: Administrator, host: Any, make: Make
 ) -> None:
     late = enter(vcsim, administrator, host)

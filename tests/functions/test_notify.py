@@ -31,21 +31,21 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 
-_made: list[ReactionFunction] = []
+_created: list[ReactionFunction] = []
 
 
 @pytest.fixture(autouse=True)
 def _closing() -> Iterator[None]:
-    """Ends the threads of what `made` made."""
+    """Ends the threads of the functions that `create` returned."""
     yield
-    while _made:
-        _made.pop().close()
+    while _created:
+        _created.pop().close()
 
 
-def made(environ: Mapping[str, str]) -> ReactionFunction:
-    """notify with these settings; closed after the test."""
-    _made.append(notify.create(environ))
-    return _made[-1]
+def create(environ: Mapping[str, str]) -> ReactionFunction:
+    """Return notify with these settings. It is closed after the test."""
+    _created.append(notify.create(environ))
+    return _created[-1]
 
 
 def event(data: Any = None, **attributes: str) -> CloudEvent:
@@ -67,9 +67,9 @@ POWERED_OFF = {
 }
 
 
-def test_vm_event_is_told_by_the_default_templates() -> None:
+def test_event_is_rendered_by_the_default_templates() -> None:
     with Recorder() as receiver:
-        made({"NOTIFY_URLS": receiver.json_url}).handle(event(POWERED_OFF))
+        create({"NOTIFY_URLS": receiver.json_url}).handle(event(POWERED_OFF))
     assert [body["title"] for body in receiver.bodies] == ["VM powered off: DC0_H0_VM0"]
     assert receiver.bodies[0]["message"] == (
         "DC0_H0_VM0 on DC0_H0 in DC0 is powered off\n\n"
@@ -87,7 +87,7 @@ def test_own_templates_see_attributes_and_payload() -> None:
             "NOTIFY_TITLE": "{{ subject }}\n{{ data.Vm.Name | lower }}",
             "NOTIFY_BODY": "{{ data.Host.Name }}by {{ user }}",  # the event has no host
         }
-        made(environ).handle(event(POWERED_OFF, subject="VirtualMachine/vm-60"))
+        create(environ).handle(event(POWERED_OFF, subject="VirtualMachine/vm-60"))
     assert receiver.bodies[0]["title"] == "VirtualMachine/vm-60 dc0_h0_vm0"
     assert receiver.bodies[0]["message"] == "by VSPHERE.LOCAL\\Administrator"
 
@@ -97,11 +97,9 @@ def test_own_templates_see_attributes_and_payload() -> None:
     ["{{ 1 / 0 }}", "{{ message.nonesuch() }}", "{{ ''.__class__.mro() }}"],
     ids=["raises", "undefined", "leaves the sandbox"],
 )
-def test_template_that_fails_at_run_time_gives_way_to_the_default(
-    template: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_failing_template_is_named_and_the_default_used(template: str, capsys: pytest.CaptureFixture[str]) -> None:
     with Recorder() as receiver:
-        made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_TITLE": template}).handle(event(POWERED_OFF))
+        create({"NOTIFY_URLS": receiver.json_url, "NOTIFY_TITLE": template}).handle(event(POWERED_OFF))
     assert receiver.bodies[0]["title"] == "VM powered off: DC0_H0_VM0"
     assert "NOTIFY_TITLE" in capsys.readouterr().out
 
@@ -109,14 +107,14 @@ def test_template_that_fails_at_run_time_gives_way_to_the_default(
 # ── once, whatever Knative does ──
 
 
-def test_only_the_service_that_failed_is_notified_when_the_event_comes_again() -> None:
-    with Recorder() as well, Recorder() as ailing:
-        ailing.statuses = [500]
-        function = made({"NOTIFY_URLS": f"{well.json_url} {ailing.json_url}"})
+def test_retry_notifies_only_the_service_that_failed() -> None:
+    with Recorder() as healthy, Recorder() as failing:
+        failing.statuses = [500]
+        function = create({"NOTIFY_URLS": f"{healthy.json_url} {failing.json_url}"})
         with pytest.raises(TemporaryError, match=r"event 4711: 1 of 2 services .*number 2 \(JSON\)"):
             function.handle(event(POWERED_OFF))
         function.handle(event(POWERED_OFF))
-    assert (len(well.bodies), len(ailing.bodies)) == (1, 1)
+    assert (len(healthy.bodies), len(failing.bodies)) == (1, 1)
 
 
 # ── odd events and settings ──
@@ -133,29 +131,29 @@ def test_only_the_service_that_failed_is_notified_when_the_event_comes_again() -
         ({"FullFormattedMessage": "{{ 1 / 0 }} <script>\x00"}, "application/json"),
     ],
 )
-def test_event_of_unexpected_shape_is_told_all_the_same(data: Any, content_type: str) -> None:
+def test_event_of_unexpected_shape_is_notified(data: Any, content_type: str) -> None:
     with Recorder() as receiver:
-        made({"NOTIFY_URLS": receiver.json_url}).handle(event(data, datacontenttype=content_type, type="odd"))
+        create({"NOTIFY_URLS": receiver.json_url}).handle(event(data, datacontenttype=content_type, type="odd"))
     assert len(receiver.bodies) == 1
     assert "4711" in receiver.bodies[0]["message"]
 
 
-def test_address_that_apprise_does_not_know_is_named_by_its_position_only(caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(SettingsError) as refused:
+def test_unsupported_url_is_named_only_by_its_position(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(SettingsError) as rejected:
         notify.create({"NOTIFY_URLS": "json://ok.example slak://tokentoken/secret nonsense"})
-    assert "3 URLs, of which apprise does not support number 2, 3" in str(refused.value)
-    assert "token" not in str(refused.value) + caplog.text
+    assert "3 URLs, of which apprise does not support number 2, 3" in str(rejected.value)
+    assert "token" not in str(rejected.value) + caplog.text
 
 
-def test_template_with_a_syntax_fault_is_refused_at_start() -> None:
+def test_template_with_a_syntax_error_is_rejected_at_start() -> None:
     with pytest.raises(SettingsError, match="NOTIFY_BODY is not a template: line 2"):
         notify.create({"NOTIFY_URLS": "json://ok.example", "NOTIFY_BODY": "fine\n{% if %}"})
 
 
-def test_address_is_never_logged(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+def test_url_is_never_logged(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
     with Recorder() as receiver:
         receiver.statuses = [500]
-        function = made({"NOTIFY_URLS": f"{receiver.json_url}?+token=hunter2"})
+        function = create({"NOTIFY_URLS": f"{receiver.json_url}?+token=hunter2"})
         with pytest.raises(TemporaryError) as failed:
             function.handle(event(POWERED_OFF))
     assert "hunter2" not in caplog.text + "".join(capsys.readouterr()) + str(failed.value)
@@ -164,9 +162,9 @@ def test_address_is_never_logged(capsys: pytest.CaptureFixture[str], caplog: pyt
 # ── severity, templates by type, link ──
 
 
-def test_severity_is_told_to_the_service_and_too_little_of_it_notifies_nobody() -> None:
+def test_severity_is_sent_and_must_reach_the_minimum() -> None:
     with Recorder() as receiver:
-        function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_SEVERITY": "warning"})
+        function = create({"NOTIFY_URLS": receiver.json_url, "NOTIFY_SEVERITY": "warning"})
         function.handle(event(POWERED_OFF, id="1"))
         function.handle(event({"Severity": "warning"}, id="2", type="com.vmware.vsphere.EventEx.v0"))
         function.handle(event({"Alarm": {"Name": "Host CPU"}, "To": "red"}, id="3", type="t"))
@@ -174,7 +172,7 @@ def test_severity_is_told_to_the_service_and_too_little_of_it_notifies_nobody() 
 
 
 @pytest.mark.parametrize(
-    ("condition", "told"),
+    ("condition", "is_notified"),
     [
         ("data.Vm.Name.startswith('DC0_H0')", True),
         ("data.Vm.Name == 'web-01'", False),
@@ -182,41 +180,39 @@ def test_severity_is_told_to_the_service_and_too_little_of_it_notifies_nobody() 
         ("1 / 0", True),
     ],
 )
-def test_only_events_that_meet_the_expression_are_told(condition: str, told: bool) -> None:
+def test_only_events_that_meet_the_condition_are_notified(condition: str, is_notified: bool) -> None:
     with Recorder() as receiver:
-        made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_IF": condition}).handle(event(POWERED_OFF))
-    assert len(receiver.bodies) == told
+        create({"NOTIFY_URLS": receiver.json_url, "NOTIFY_IF": condition}).handle(event(POWERED_OFF))
+    assert len(receiver.bodies) == is_notified
 
 
-def test_expression_with_a_syntax_fault_is_refused_at_start() -> None:
+def test_condition_with_a_syntax_error_is_rejected_at_start() -> None:
     with pytest.raises(SettingsError, match="NOTIFY_IF is not an expression"):
         notify.create({"NOTIFY_URLS": "json://ok.example", "NOTIFY_IF": "data.Vm.Name =="})
 
 
-def test_type_with_templates_of_its_own_is_told_by_them(tmp_path: Path) -> None:
+def test_templates_of_an_event_type_are_used(tmp_path: Path) -> None:
     (tmp_path / "VmPoweredOffEvent.title").write_text("{{ target }} is off ({{ severity }})\n")
     (tmp_path / "..data").mkdir()
     with Recorder() as receiver:
         environ = {"NOTIFY_URLS": receiver.json_url, "NOTIFY_TEMPLATES": str(tmp_path), "NOTIFY_BODY": "{{ message }}"}
-        function = made(environ)
+        function = create(environ)
         function.handle(event(POWERED_OFF, id="1"))
         function.handle(event(POWERED_OFF, id="2", type="com.vmware.vsphere.VmPoweredOnEvent.v0"))
     assert [body["title"] for body in receiver.bodies] == ["DC0_H0_VM0 is off (info)", "VM powered on: DC0_H0_VM0"]
     assert receiver.bodies[0]["message"] == POWERED_OFF["FullFormattedMessage"]
 
 
-def test_template_of_a_type_that_fails_gives_way_to_the_default_and_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_failing_template_of_a_type_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "VmPoweredOffEvent.body").write_text("{{ 1 / 0 }}")
     with Recorder() as receiver:
-        made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_TEMPLATES": str(tmp_path)}).handle(event(POWERED_OFF))
+        create({"NOTIFY_URLS": receiver.json_url, "NOTIFY_TEMPLATES": str(tmp_path)}).handle(event(POWERED_OFF))
     assert "is powered off" in receiver.bodies[0]["message"]
     assert "NOTIFY_TEMPLATES VmPoweredOffEvent.body" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("name", "text"), [("VmPoweredOffEvent.text", "x"), ("VmPoweredOffEvent.body", "{% if %}")])
-def test_template_file_that_cannot_be_used_is_named_at_start(tmp_path: Path, name: str, text: str) -> None:
+def test_invalid_template_file_is_named_at_start(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(SettingsError, match=f"NOTIFY_TEMPLATES has the file {name}"):
         notify.create({"NOTIFY_URLS": "json://ok.example", "NOTIFY_TEMPLATES": str(tmp_path)})
@@ -225,7 +221,7 @@ def test_template_file_that_cannot_be_used_is_named_at_start(tmp_path: Path, nam
 def test_link_to_the_event_ends_the_body() -> None:
     with Recorder() as receiver:
         link = "https://display.example/?id={{ id | urlencode }}"
-        made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_LINK": link}).handle(event(POWERED_OFF, id="47/11"))
+        create({"NOTIFY_URLS": receiver.json_url, "NOTIFY_LINK": link}).handle(event(POWERED_OFF, id="47/11"))
     assert receiver.bodies[0]["message"].endswith("\nhttps://display.example/?id=47/11")
 
 
@@ -243,23 +239,23 @@ def storm(function: ReactionFunction, events: int) -> None:
         list(threads.map(send, range(events)))
 
 
-def test_storm_of_200_events_is_one_message_that_says_how_many() -> None:
+def test_200_events_over_the_limit_are_one_digest() -> None:
     with Recorder() as receiver:
-        function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_LIMIT": "0", "NOTIFY_PERIOD": "1h"})
+        function = create({"NOTIFY_URLS": receiver.json_url, "NOTIFY_LIMIT": "0", "NOTIFY_PERIOD": "1h"})
         storm(function, 200)
         assert receiver.bodies == []
 
         function.close()
     assert [body["title"] for body in receiver.bodies] == ["200 events: 66 VM disk failed, 134 VM powered off"]
     assert receiver.bodies[0]["type"] == "failure"
-    said = receiver.bodies[0]["message"].splitlines()
-    assert said[:4] == ["200 events", "66 VM disk failed (error)", "134 VM powered off (info)", ""]
-    assert (len(said), said[-1]) == (4 + 20 + 1, "… and 180 more")
+    lines = receiver.bodies[0]["message"].splitlines()
+    assert lines[:4] == ["200 events", "66 VM disk failed (error)", "134 VM powered off (info)", ""]
+    assert (len(lines), lines[-1]) == (4 + 20 + 1, "… and 180 more")
 
 
-def test_events_beyond_the_limit_of_a_period_are_told_in_one_message_when_the_process_ends() -> None:
+def test_digest_is_sent_at_shutdown() -> None:
     with Recorder() as receiver:
-        function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_LIMIT": "5", "NOTIFY_PERIOD": "1h"})
+        function = create({"NOTIFY_URLS": receiver.json_url, "NOTIFY_LIMIT": "5", "NOTIFY_PERIOD": "1h"})
         storm(function, 200)
         storm(function, 200)  # delivered again
         assert len(receiver.bodies) == 5
@@ -269,34 +265,34 @@ def test_events_beyond_the_limit_of_a_period_are_told_in_one_message_when_the_pr
     assert receiver.bodies[5]["title"].startswith("195 events: ")
 
 
-def test_digest_is_sent_when_the_period_ends_and_again_to_a_service_that_did_not_take_it() -> None:
-    with Recorder() as well, Recorder() as ailing:
-        ailing.statuses = [500]
-        function = made(
-            {"NOTIFY_URLS": f"{well.json_url} {ailing.json_url}", "NOTIFY_LIMIT": "0", "NOTIFY_PERIOD": "100ms"}
+def test_digest_is_retried_at_the_service_that_failed() -> None:
+    with Recorder() as healthy, Recorder() as failing:
+        failing.statuses = [500]
+        function = create(
+            {"NOTIFY_URLS": f"{healthy.json_url} {failing.json_url}", "NOTIFY_LIMIT": "0", "NOTIFY_PERIOD": "100ms"}
         )
         function.handle(event(POWERED_OFF))
 
-        wait_until(lambda: bool(ailing.bodies))
+        wait_until(lambda: bool(failing.bodies))
         function.close()
-    assert [len(well.bodies), len(ailing.bodies)] == [1, 1]
+    assert [len(healthy.bodies), len(failing.bodies)] == [1, 1]
 
 
-def test_event_that_failed_at_one_service_is_not_stopped_by_the_limit_when_it_comes_again() -> None:
+def test_retry_is_not_stopped_by_the_limit() -> None:
     with Recorder() as receiver:
         receiver.statuses = [500]
-        function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_LIMIT": "1", "NOTIFY_PERIOD": "1h"})
+        function = create({"NOTIFY_URLS": receiver.json_url, "NOTIFY_LIMIT": "1", "NOTIFY_PERIOD": "1h"})
         with pytest.raises(TemporaryError):
             function.handle(event(POWERED_OFF))
         function.handle(event(POWERED_OFF))
     assert [body["title"] for body in receiver.bodies] == ["VM powered off: DC0_H0_VM0"]
 
 
-def test_quiet_hours_keep_back_all_but_errors_until_they_end() -> None:
+def test_quiet_hours_delay_all_but_errors() -> None:
     now = datetime.now(UTC)
     hours = f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=2):%H:%M}"
     with Recorder() as receiver:
-        function = made({"NOTIFY_URLS": receiver.json_url, "NOTIFY_QUIET": hours})
+        function = create({"NOTIFY_URLS": receiver.json_url, "NOTIFY_QUIET": hours})
         function.handle(event(POWERED_OFF, id="1"))
         function.handle(event(POWERED_OFF, id="2"))
         function.handle(event(POWERED_OFF, id="3", type="com.vmware.vsphere.VmDiskFailedEvent.v0"))
@@ -306,12 +302,12 @@ def test_quiet_hours_keep_back_all_but_errors_until_they_end() -> None:
     assert receiver.bodies[1]["title"] == "2 events: 2 VM powered off"
 
 
-def test_quiet_hours_that_end_send_what_they_kept() -> None:
+def test_digest_is_sent_when_quiet_hours_end() -> None:
     clock = [datetime(2026, 11, 20, 23, tzinfo=UTC)]
     with Recorder() as receiver:
-        wanted = read(Settings, {"NOTIFY_URLS": receiver.json_url, "NOTIFY_QUIET": "22:00-07:00 Europe/Berlin"})
-        services = [Service(1, wanted.urls[0])]
-        digest = Digest(services, wanted, now=lambda: clock[0])
+        settings = read(Settings, {"NOTIFY_URLS": receiver.json_url, "NOTIFY_QUIET": "22:00-07:00 Europe/Berlin"})
+        services = [Service(1, settings.urls[0])]
+        digest = Digest(services, settings, now=lambda: clock[0])
         for _ in range(2):
             assert digest.collect(Message("t", "b", "info"), "VM powered off")
         clock[0] = datetime(2026, 11, 21, 6, tzinfo=UTC)  # 07:00 in Berlin
@@ -336,7 +332,7 @@ def test_quiet_hours_that_end_send_what_they_kept() -> None:
         ("22:00-07:00 Europe/Berlin", "2026-03-28T22:00:00+00:00", True, "2026-03-29T05:00:00+00:00"),
     ],
 )
-def test_quiet_hours_are_those_of_their_time_zone(hours: str, moment: str, inside: bool, end: str) -> None:
+def test_quiet_hours_are_in_their_time_zone(hours: str, moment: str, inside: bool, end: str) -> None:
     quiet, when = quiet_hours(hours), datetime.fromisoformat(moment)
     assert quiet.contains(when) is inside
     assert not inside or quiet.ends(when).isoformat() == end
@@ -345,7 +341,7 @@ def test_quiet_hours_are_those_of_their_time_zone(hours: str, moment: str, insid
 @pytest.mark.parametrize(
     "hours", ["22-07", "22:00-22:00", "25:00-07:00", "22:00-07:00 Europe/Atlantis", "22:00-07:00 ../x"]
 )
-def test_quiet_hours_that_cannot_be_read_are_refused_at_start(hours: str) -> None:
+def test_invalid_quiet_hours_are_rejected_at_start(hours: str) -> None:
     with pytest.raises(SettingsError, match="NOTIFY_QUIET"):
         notify.create({"NOTIFY_URLS": "json://ok.example", "NOTIFY_QUIET": hours})
 
@@ -374,7 +370,7 @@ def test_mail_arrives_at_an_smtp_server(events: int, subject: str) -> None:
     server.start()
     try:
         url = f"mailto://127.0.0.1:{server.port}?from=vcenter@example.com&to=ops@example.com"
-        function = made({"NOTIFY_URLS": url, "NOTIFY_LIMIT": "0", "NOTIFY_PERIOD": "1h"})
+        function = create({"NOTIFY_URLS": url, "NOTIFY_LIMIT": "0", "NOTIFY_PERIOD": "1h"})
         for number in range(events):
             function.handle(event(POWERED_OFF, id=str(number)))
         function.close()

@@ -1,4 +1,4 @@
-"""preempt, in the cluster of a simulated vCenter: which machines are on before and after."""
+"""preempt, in the cluster of a simulated vCenter: which vms are on before and after."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -35,15 +35,15 @@ def environ(vcsim: VCSim, **more: str) -> dict[str, str]:
 
 @pytest.fixture
 def make(vcsim: VCSim) -> Iterator[Make]:
-    with contextlib.ExitStack() as made:
-        yield lambda **more: made.enter_context(contextlib.closing(preempt.create(environ(vcsim, **more))))
+    with contextlib.ExitStack() as stack:
+        yield lambda **more: stack.enter_context(contextlib.closing(preempt.create(environ(vcsim, **more))))
 
 
-def give_way(vcsim: VCSim, *machines: Any) -> None:
+def give_way(vcsim: VCSim, *vms: Any) -> None:
     """Attach the tag."""
     with contextlib.closing(Tagging(read(VCenterSettings, environ(vcsim)), create=True)) as tagging:
-        for machine in machines:
-            tagging.attach("lifecycle", "preemptible", Reference("VirtualMachine", machine._moId, ""))
+        for vm in vms:
+            tagging.attach("lifecycle", "preemptible", Reference("VirtualMachine", vm._moId, ""))
 
 
 def turned(
@@ -58,53 +58,51 @@ def turned(
     return newest(vcsim, "AlarmStatusChangedEvent")
 
 
-def states(machines: list[Any]) -> list[str]:
-    return [str(machine.runtime.powerState) for machine in machines]
+def states(vms: list[Any]) -> list[str]:
+    return [str(vm.runtime.powerState) for vm in vms]
 
 
-def test_machines_with_the_tag_are_suspended_at_most_so_many(
+def test_vms_with_the_tag_are_suspended_up_to_the_maximum(
     vcsim: VCSim, administrator: Administrator, make: Make
 ) -> None:
-    machines = administrator.vms_in_cluster
-    give_way(vcsim, *machines[1:], administrator.vms[-1])  # the last one is in no cluster
-    assert states(machines) == ["poweredOn"] * 4
+    vms = administrator.vms_in_cluster
+    give_way(vcsim, *vms[1:], administrator.vms[-1])  # the last one is in no cluster
+    assert states(vms) == ["poweredOn"] * 4
 
     reply = make(PREEMPT_MAX_VMS="2").handle(turned(vcsim, administrator))
 
-    assert states(machines) == ["poweredOn", "suspended", "suspended", "poweredOn"]
+    assert states(vms) == ["poweredOn", "suspended", "suspended", "poweredOn"]
     assert reply is not None
     assert reply["type"] == "dev.vcenter-events.preempt.done.v0"
     assert dict(reply.payload or {})["vms"] == ["DC0_C0_RP0_VM1", "DC0_C0_RP0_VM2"]
 
 
-def test_machines_are_powered_off_if_the_setting_says_so(
-    vcsim: VCSim, administrator: Administrator, make: Make
-) -> None:
-    machines = administrator.vms_in_cluster
-    give_way(vcsim, machines[0])
+def test_vms_are_powered_off_if_the_setting_says_so(vcsim: VCSim, administrator: Administrator, make: Make) -> None:
+    vms = administrator.vms_in_cluster
+    give_way(vcsim, vms[0])
 
     make(PREEMPT_ACTION="poweroff").handle(turned(vcsim, administrator, alarm="Cluster Memory usage"))
 
-    assert states(machines) == ["poweredOff", "poweredOn", "poweredOn", "poweredOn"]
+    assert states(vms) == ["poweredOff", "poweredOn", "poweredOn", "poweredOn"]
 
 
-def test_dry_run_is_the_default_and_only_tells(vcsim: VCSim, administrator: Administrator, make: Make) -> None:
-    machines = administrator.vms_in_cluster
-    give_way(vcsim, *machines)
+def test_dry_run_is_the_default_and_only_reports(vcsim: VCSim, administrator: Administrator, make: Make) -> None:
+    vms = administrator.vms_in_cluster
+    give_way(vcsim, *vms)
 
     reply = make(PREEMPT_DRY_RUN="").handle(turned(vcsim, administrator))
 
-    assert states(machines) == ["poweredOn"] * 4
+    assert states(vms) == ["poweredOn"] * 4
     assert reply is not None
     assert reply["type"] == "dev.vcenter-events.preempt.planned.v0"
     assert "3 VMs in DC0_C0 would be suspended" in dict(reply.payload or {})["message"]
 
 
-def test_same_event_three_times_and_another_within_the_pause_take_no_more(
+def test_duplicates_and_an_alarm_within_the_pause_do_nothing(
     vcsim: VCSim, administrator: Administrator, make: Make
 ) -> None:
-    machines = administrator.vms_in_cluster
-    give_way(vcsim, *machines)
+    vms = administrator.vms_in_cluster
+    give_way(vcsim, *vms)
     function, event = make(PREEMPT_MAX_VMS="1"), turned(vcsim, administrator)
 
     first, *others = [function.handle(event) for _ in range(3)]
@@ -112,7 +110,7 @@ def test_same_event_three_times_and_another_within_the_pause_take_no_more(
     assert function.handle(turned(vcsim, administrator)) is None
 
     assert others == [first, first]
-    assert states(machines) == ["suspended", "poweredOn", "poweredOn", "poweredOn"]
+    assert states(vms) == ["suspended", "poweredOn", "poweredOn", "poweredOn"]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +121,7 @@ def test_same_event_three_times_and_another_within_the_pause_take_no_more(
         ({"kind": vim.HostSystem}, "is not a cluster"),
     ],
 )
-def test_other_events_take_nothing_and_say_why(
+def test_other_events_are_skipped_with_a_reason(
     vcsim: VCSim,
     administrator: Administrator,
     make: Make,
@@ -131,26 +129,26 @@ def test_other_events_take_nothing_and_say_why(
     reason: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    machines = administrator.vms_in_cluster
-    give_way(vcsim, *machines)
+    vms = administrator.vms_in_cluster
+    give_way(vcsim, *vms)
 
     assert make().handle(turned(vcsim, administrator, **change)) is None
 
-    assert states(machines) == ["poweredOn"] * 4
+    assert states(vms) == ["poweredOn"] * 4
     assert reason in capsys.readouterr().out
 
 
-def test_event_of_long_ago_takes_nothing(vcsim: VCSim, administrator: Administrator, make: Make) -> None:
-    machines = administrator.vms_in_cluster
-    give_way(vcsim, *machines)
+def test_old_event_is_skipped(vcsim: VCSim, administrator: Administrator, make: Make) -> None:
+    vms = administrator.vms_in_cluster
+    give_way(vcsim, *vms)
     ago = (datetime.now(UTC) - timedelta(minutes=11)).isoformat()
     event = turned(vcsim, administrator).with_attributes(time=ago)
 
     assert make().handle(event) is None
 
-    assert states(machines) == ["poweredOn"] * 4
+    assert states(vms) == ["poweredOn"] * 4
 
 
-def test_expression_that_cannot_be_used_is_named_at_start(vcsim: VCSim) -> None:
+def test_invalid_expression_is_named_at_start(vcsim: VCSim) -> None:
     with pytest.raises(SettingsError, match="PREEMPT_ALARMS"):
         preempt.create(environ(vcsim, PREEMPT_ALARMS="("))

@@ -20,23 +20,23 @@ from vsphere.tagging import NoSuchTag, Tagging
 
 Make = Callable[..., ReactionFunction]
 
-MACHINE = {"Name": "web-01", "Vm": {"Type": "VirtualMachine", "Value": "vm-1"}}
-WANTED = {"TAG_CATEGORY": "lifecycle", "TAG_NAME": "created", "TAG_CREATE": "true"}
+VM = {"Name": "web-01", "Vm": {"Type": "VirtualMachine", "Value": "vm-1"}}
+SETTINGS = {"TAG_CATEGORY": "lifecycle", "TAG_NAME": "created", "TAG_CREATE": "true"}
 
 
 def environ(vcsim: VCSim, **more: str) -> dict[str, str]:
-    return {**vcsim.environ, **WANTED, **more}
+    return {**vcsim.environ, **SETTINGS, **more}
 
 
 @pytest.fixture
 def reaction(vcsim: VCSim) -> Iterator[Make]:
-    """Makes reactions at *vcsim*, with settings of a test's own; closes them."""
-    with contextlib.ExitStack() as made:
-        yield lambda **more: made.enter_context(contextlib.closing(tag.create(environ(vcsim, **more))))
+    """Creates reactions for *vcsim* with the settings of a test, and closes them."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **more: stack.enter_context(contextlib.closing(tag.create(environ(vcsim, **more))))
 
 
-def carriers(vcsim: VCSim, name: str = "created") -> set[tuple[str, str]]:
-    """Return the objects with the tag, read in a session of its own."""
+def tagged(vcsim: VCSim, name: str = "created") -> set[tuple[str, str]]:
+    """Return the objects with the tag, read in a separate session."""
     tagging = Tagging(read(VCenterSettings, environ(vcsim)))
     try:
         return tagging.objects_with("lifecycle", name)
@@ -46,69 +46,69 @@ def carriers(vcsim: VCSim, name: str = "created") -> set[tuple[str, str]]:
         tagging.close()
 
 
-def created(vcsim: VCSim, machine: Any) -> CloudEvent:
-    return event_of(vcsim, "VmCreatedEvent", Vm=about(machine, "Vm"))
+def created(vcsim: VCSim, vm: Any) -> CloudEvent:
+    return event_of(vcsim, "VmCreatedEvent", Vm=about(vm, "Vm"))
 
 
-def test_tag_and_category_are_made_and_attached(vcsim: VCSim, reaction: Make) -> None:
+def test_tag_and_category_are_created_and_attached(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
         first, second, *_ = administrator.vms
         function = reaction()
-        assert carriers(vcsim) == set()
+        assert tagged(vcsim) == set()
 
         function.handle(created(vcsim, first))
-        assert carriers(vcsim) == {("VirtualMachine", first._moId)}
+        assert tagged(vcsim) == {("VirtualMachine", first._moId)}
 
-        said = function.handle(created(vcsim, second))
-        assert said is not None
-        assert said["type"] == "dev.vcenter-events.tag.attached.v0"
-        assert dict(said.payload or {})["message"] == f"Tag lifecycle/created attached to {second.name}"
-        assert carriers(vcsim) == {("VirtualMachine", first._moId), ("VirtualMachine", second._moId)}
+        reply = function.handle(created(vcsim, second))
+        assert reply is not None
+        assert reply["type"] == "dev.vcenter-events.tag.attached.v0"
+        assert dict(reply.payload or {})["message"] == f"Tag lifecycle/created attached to {second.name}"
+        assert tagged(vcsim) == {("VirtualMachine", first._moId), ("VirtualMachine", second._moId)}
 
 
-def test_tag_is_removed_from_the_object_of_the_event_only(vcsim: VCSim, reaction: Make) -> None:
+def test_tag_is_removed_only_from_the_object_of_the_event(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
         first, second, *_ = administrator.vms
         attaching, removing = reaction(), reaction(TAG_ACTION="remove")
-        for machine in (first, second):
-            attaching.handle(created(vcsim, machine))
+        for vm in (first, second):
+            attaching.handle(created(vcsim, vm))
 
         removing.handle(event_of(vcsim, "VmPoweredOffEvent", Vm=about(first, "Vm")))
 
-        assert carriers(vcsim) == {("VirtualMachine", second._moId)}
+        assert tagged(vcsim) == {("VirtualMachine", second._moId)}
 
 
-def test_same_event_three_times_attaches_once_and_does_not_undo_what_a_person_did(vcsim: VCSim, reaction: Make) -> None:
+def test_duplicates_do_not_attach_a_tag_removed_by_hand(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
-        machine = administrator.vms[0]
+        vm = administrator.vms[0]
         function = reaction()
-        event = created(vcsim, machine)
+        event = created(vcsim, vm)
         function.handle(event)
         by_hand = Tagging(read(VCenterSettings, environ(vcsim)))
-        by_hand.remove("lifecycle", "created", Reference("VirtualMachine", machine._moId, ""))
+        by_hand.remove("lifecycle", "created", Reference("VirtualMachine", vm._moId, ""))
 
         function.handle(event)
         function.handle(event)
 
-        assert carriers(vcsim) == set()
+        assert tagged(vcsim) == set()
 
 
 @pytest.mark.parametrize(
-    ("kind", "argument", "property_", "reference"),
+    ("name", "argument", "property_", "reference"),
     [
         ("host", "Host", "Host", ("HostSystem", "host-1")),
         ("datastore", "Ds", "Datastore", ("Datastore", "datastore-1")),
         ("entity", "Entity", "Entity", ("ClusterComputeResource", "domain-c1")),
     ],
 )
-def test_other_objects_of_an_event_are_tagged_as_the_setting_says(
-    vcsim: VCSim, reaction: Make, kind: str, argument: str, property_: str, reference: tuple[str, str]
+def test_setting_selects_the_object_that_is_tagged(
+    vcsim: VCSim, reaction: Make, name: str, argument: str, property_: str, reference: tuple[str, str]
 ) -> None:
     named = {"Name": "it", property_: {"Type": reference[0], "Value": reference[1]}}
 
-    reaction(TAG_OBJECT=kind).handle(event_of(vcsim, "AlarmStatusChangedEvent", **{argument: named}))
+    reaction(TAG_OBJECT=name).handle(event_of(vcsim, "AlarmStatusChangedEvent", **{argument: named}))
 
-    assert carriers(vcsim) == {reference}
+    assert tagged(vcsim) == {reference}
 
 
 def test_event_in_xml_is_handled_like_one_in_json(vcsim: VCSim, reaction: Make) -> None:
@@ -118,7 +118,7 @@ def test_event_in_xml_is_handled_like_one_in_json(vcsim: VCSim, reaction: Make) 
 
     reaction().handle(event)
 
-    assert carriers(vcsim) == {("VirtualMachine", "vm-1")}
+    assert tagged(vcsim) == {("VirtualMachine", "vm-1")}
 
 
 def test_missing_tag_is_named_with_the_setting_that_creates_it(vcsim: VCSim, reaction: Make) -> None:
@@ -135,11 +135,11 @@ def test_tag_that_was_deleted_and_recreated_is_found_again(vcsim: VCSim, reactio
         function = reaction()
         function.handle(created(vcsim, first))
         delete_tag(vcsim)
-        assert carriers(vcsim) == set()
+        assert tagged(vcsim) == set()
 
         function.handle(created(vcsim, second))
 
-        assert carriers(vcsim) == {("VirtualMachine", second._moId)}
+        assert tagged(vcsim) == {("VirtualMachine", second._moId)}
 
 
 def delete_tag(vcsim: VCSim) -> None:
@@ -153,7 +153,7 @@ def delete_tag(vcsim: VCSim) -> None:
 
 def test_session_that_a_restart_ended_is_renewed(vcsim: VCSim, reaction: Make) -> None:
     with Administrator(vcsim.port) as administrator:
-        first, second = (created(vcsim, machine) for machine in administrator.vms[:2])
+        first, second = (created(vcsim, vm) for vm in administrator.vms[:2])
         carrying = ("VirtualMachine", administrator.vms[1]._moId)
     function = reaction()
     function.handle(first)
@@ -161,19 +161,19 @@ def test_session_that_a_restart_ended_is_renewed(vcsim: VCSim, reaction: Make) -
 
     function.handle(second)
 
-    assert carriers(vcsim) == {carrying}
+    assert tagged(vcsim) == {carrying}
 
 
 def test_rejected_login_is_permanent_and_names_the_user(vcsim: VCSim, reaction: Make) -> None:
     function = reaction(VC_PASSWORD="wrong")
 
     with pytest.raises(PermanentError, match="as user: vCenter rejects"):
-        function.handle(vcenter_event(vcsim.url, "VmCreatedEvent", Vm=MACHINE))
+        function.handle(vcenter_event(vcsim.url, "VmCreatedEvent", Vm=VM))
 
 
-def test_settings_name_what_is_missing() -> None:
-    with pytest.raises(SettingsError) as refused:
+def test_missing_and_invalid_settings_are_named() -> None:
+    with pytest.raises(SettingsError) as rejected:
         tag.create({"VC_URL": "https://vcenter.example", "TAG_OBJECT": "planet"})
 
-    named = [fault.split()[0] for fault in refused.value.errors]
+    named = [error.split()[0] for error in rejected.value.errors]
     assert named == ["VC_USERNAME", "TAG_CATEGORY", "TAG_NAME", "TAG_OBJECT"]

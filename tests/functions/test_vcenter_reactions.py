@@ -59,8 +59,8 @@ def event_about(case: Case, source: str, object_id: str, number: str) -> CloudEv
 
 @pytest.fixture
 def case(request: pytest.FixtureRequest) -> Case:
-    found: Case = request.param
-    return found
+    requested: Case = request.param
+    return requested
 
 
 @pytest.fixture

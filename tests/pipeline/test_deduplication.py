@@ -48,7 +48,7 @@ def test_event_that_failed_is_handled_when_redelivered() -> None:
     assert deduplicator.handle_once(event("1"), handle) == "done"
 
 
-def test_duplicate_waits_for_the_first_and_other_events_do_not() -> None:
+def test_duplicate_waits_and_other_events_do_not() -> None:
     entered, leave = threading.Event(), threading.Event()
     handled: list[str] = []
 

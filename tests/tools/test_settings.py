@@ -31,7 +31,7 @@ def test_every_function_has_a_section() -> None:
 
 @pytest.mark.parametrize("variable", VARIABLES.values(), ids=lambda variable: variable.name)
 def test_meaning_is_sentences(variable: Variable) -> None:
-    assert re.match(r"[A-Z`]|apprise", variable.meaning), "begins with a capital letter"
+    assert re.match(r"[A-Z`]|apprise", variable.meaning), "must begin with a capital"
     assert variable.meaning.endswith(".")
     assert ";" not in variable.meaning
 
