@@ -14,9 +14,10 @@ from typing import TypeVar
 
 import structlog
 
-from functions import Environ, Function, HasStreams
+from functions import Function, HasStreams
 from pipeline import logs, settings
 from pipeline.errors import SettingsError, VCenterEventsError
+from pipeline.settings import Environ
 from runtime import VERSION
 from runtime.adapter import FunctionAdapter
 from runtime.application import Application

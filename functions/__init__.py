@@ -1,9 +1,10 @@
-"""The deployable functions: one module or package each. None imports another.
+"""The deployable functions: one module or package each. No function imports another.
 
-Each has `create(environ) -> Function`, which reads its settings and raises `SettingsError` with every error. `func.py`
-opens the module that `FUNCTION` names, and turns its errors into statuses.
+A module `functions/NAME.py` or package `functions/NAME` has `create(environ) -> Function`, which reads the settings and
+raises `SettingsError` with every error. Settings are beside the code, in the module or in `functions/NAME/settings.py`.
+The runtime finds the functions by these files, opens the one that `FUNCTION` names, and turns its errors into statuses.
 
-What never belongs here: parliament, reading the environment, Kubernetes manifests, modules that are not a function.
+parliament, the environment, Kubernetes manifests and modules that are not a function never belong here.
 """
 
 from collections.abc import Mapping
@@ -15,8 +16,6 @@ from pipeline.cloudevents import CloudEvent
 if TYPE_CHECKING:  # importing Flask takes a tenth of a second, which a function without routes need not pay
     from flask import Blueprint
     from prometheus_client.registry import Collector
-
-Environ = Mapping[str, str]
 
 
 class Function(Protocol):

@@ -4,8 +4,9 @@ import importlib
 import pkgutil
 
 import functions
-from functions import Environ, Function
+from functions import Function
 from pipeline.errors import SettingsError
+from pipeline.settings import Environ
 
 FUNCTIONS = tuple(module.name for module in pkgutil.iter_modules(functions.__path__))
 """The names that `FUNCTION` may have, in alphabetical order: the modules in `functions/`. None of them is imported."""

@@ -75,6 +75,14 @@ def test_nothing_imports_a_conftest() -> None:
     assert importing == []
 
 
+def test_no_reaction_imports_an_http_framework() -> None:
+    imports = {file: imported(module) for file, module in modules().items() if file.startswith("functions/")}
+    reactions = {file: names for file, names in imports.items() if "pipeline.reaction" in names}
+
+    assert "functions/tag.py" in reactions
+    assert [file for file, names in reactions.items() if names & {"flask", "aiohttp", "werkzeug"}] == []
+
+
 # ── the environment ──
 
 

@@ -1,7 +1,7 @@
 """`python -m tools.reaction NAME` writes the files of a new reaction, from those in `tools/templates/`.
 
 It only writes new files: functions/NAME.py, tests/functions/test_NAME.py, and the folder config/reactions/NAME with the
-Service and the Trigger. No list needs an edit: `func.py` finds functions by their files, and the folder is a
+Service and the Trigger. No list needs an edit: the runtime finds functions by their files, and the folder is a
 kustomization of its own.
 """
 

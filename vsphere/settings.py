@@ -6,8 +6,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.errors import SettingsError
-from pipeline.settings.parsers import existing_file, flag, http_url, text, words
+from pipeline.settings.parsers import existing_file, flag, http_url, text
 from pipeline.settings.variable import Secret, setting
+
+
+def words(value: str) -> tuple[str, ...]:
+    """Split words at commas or white space."""
+    return tuple(value.replace(",", " ").split())
 
 
 def entity(value: str) -> str:

@@ -12,13 +12,13 @@ import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 
-from functions import Environ
 from functions.deadletter import api
 from functions.deadletter.settings import DeadLetterSettings
 from functions.deadletter.sink import DeadLetterSink, utc_now
 from functions.deadletter.store import DeadLetterStore
 from pipeline import settings
 from pipeline.errors import SettingsError
+from pipeline.settings import Environ
 
 
 def create(environ: Environ, clock: Callable[[], datetime] = utc_now) -> DeadLetterSink:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 from flask import Blueprint
 
-from functions import Environ
 from functions.display import document, page, row
 from functions.display.auth import Guard
 from functions.display.headers import without_attributes
@@ -25,6 +24,7 @@ from functions.display.stream import EventStream, Viewers
 from pipeline import settings
 from pipeline.asgi import ASGIApplication
 from pipeline.cloudevents import LENIENT, CloudEvent, HTTPMessage, NotACloudEvent, events_from_http, to_binary
+from pipeline.settings import Environ
 
 
 class Display:

@@ -21,7 +21,6 @@ import time
 
 import structlog
 
-from functions import Environ
 from functions.poller.checkpointed_sink import CheckpointedSink
 from functions.poller.metrics import PollerMetrics
 from functions.poller.poll import Poll
@@ -30,7 +29,7 @@ from functions.poller.settings import PollerSettings
 from functions.poller.stores import Store, open_store
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import TemporaryError
-from pipeline.settings import read
+from pipeline.settings import Environ, read
 from vsphere.history import check_selection
 from vsphere.session import Session
 

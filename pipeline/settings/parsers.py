@@ -78,8 +78,3 @@ def existing_file(value: str) -> str:
             return value
     except OSError as error:
         raise ValueError(f"is {value!r}, which cannot be read: {error.strerror}") from error
-
-
-def words(value: str) -> tuple[str, ...]:
-    """Split words at commas or white space."""
-    return tuple(value.replace(",", " ").split())
