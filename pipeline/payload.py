@@ -182,9 +182,9 @@ class Reference(NamedTuple):
         return f"{self.managed_type} {self.name or self.id}"
 
 
-def reference(event: CloudEvent, kind: str) -> Reference | None:
-    """Return the object of *kind*, one of `OBJECTS`, that the event is about. None if it names none."""
-    argument, property_ = OBJECTS[kind]
+def reference(event: CloudEvent, object_name: str) -> Reference | None:
+    """Return the object *object_name*, one of `OBJECTS`, that the event is about. None if it names none."""
+    argument, property_ = OBJECTS[object_name]
     argument_ = fields(event).get(argument)
     pair = argument_.get(property_) if isinstance(argument_, dict) else None
     if not isinstance(pair, dict) or not isinstance(argument_, dict):
