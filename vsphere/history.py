@@ -76,7 +76,7 @@ class EventHistory:
         page = self._read()
         if not page.events and self._is_behind():
             position = self._cursor.position
-            log.warning("event collector recreated: it was stuck", last_key=position.key if position else None)
+            log.warning("Event collector recreated: it was stuck", last_key=position.key if position else None)
             self._session.destroy(self._reader.DestroyCollector)
             self._reader = self._create_collector(PAGE_SIZE)
             self._cursor.resume()
@@ -133,7 +133,7 @@ class EventHistory:
                 events.append(from_element(element))
             except ValueError as error:
                 log.error(
-                    "event without a readable key or time",
+                    "Event skipped: its key or time cannot be read",
                     error=str(error),
                     event=cut(ElementTree.tostring(element, "unicode"), 2000),
                 )
@@ -172,6 +172,6 @@ class EventHistory:
 
 def _warn_of_restart(position: Position | None) -> None:
     log.warning(
-        "reading every event: vcenter's event keys went back, it was restored or reinstalled",
+        "Event keys went back, reading every event: vCenter was restored or reinstalled",
         last_key=position.key if position else None,
     )

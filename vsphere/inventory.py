@@ -224,13 +224,13 @@ class Inventory:
             deadline = time.monotonic() + TASK_SECONDS
             while (info := task.info).state in (vim.TaskInfo.State.queued, vim.TaskInfo.State.running):
                 if time.monotonic() > deadline:
-                    log.warning("task takes long, not waited for", task=task._moId)
+                    log.warning("Task not waited for any longer", task=task._moId)
                     return
                 time.sleep(TASK_POLL_SECONDS)
             if info.state == vim.TaskInfo.State.error:
                 raise info.error
         except vim.fault.InvalidPowerState:
-            log.info("VM is not on, left as it is")
+            log.info("VM left as it is: it is not on")
 
     def _at(self, reference: Reference) -> Any:
         """Return pyVmomi's object for *reference*, in this session."""

@@ -90,7 +90,7 @@ class Session:
                 self._rejected = fingerprint, self._clock() + REJECTED_LOGIN_PAUSE_SECONDS
                 raise
         self._rejected = None
-        log.info("vcenter connected", url=self.settings.sdk_url, user=username, api=self.api_version)
+        log.info("Connected to vCenter", url=self.settings.sdk_url, user=username, api=self.api_version)
 
     def close(self) -> None:
         """Log out and drop every connection. Raises nothing."""

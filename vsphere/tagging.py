@@ -104,7 +104,7 @@ class Tagging:
 
     def _create_object(self, path: str, spec: dict[str, Any]) -> str:
         id_ = str(self._request("POST", path, {"create_spec": spec}))
-        log.info("created for tagging", object=path[1:], name=spec["name"])
+        log.info("Tag or category created", object=path[1:], name=spec["name"])
         return id_
 
     def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
