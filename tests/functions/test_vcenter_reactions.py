@@ -74,7 +74,7 @@ def name_of(case: Case) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of, indirect=True)
-def test_event_of_another_vcenter_or_without_the_object_is_skipped(
+def test_foreign_event_or_one_without_the_object_is_skipped(
     vcsim: VCSim, case: Case, function: Function, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert function.handle(event_about(case, "https://other.example/sdk", "vm-1", "1")) is None

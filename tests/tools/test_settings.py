@@ -34,6 +34,7 @@ def test_meaning_is_sentences(variable: Variable) -> None:
     assert re.match(r"[A-Z`]|apprise", variable.meaning), "must begin with a capital"
     assert variable.meaning.endswith(".")
     assert ";" not in variable.meaning
+    assert "unset" not in variable.meaning, "the column of defaults says it"
 
 
 @pytest.mark.parametrize("variable", VARIABLES.values(), ids=lambda variable: variable.name)
