@@ -14,13 +14,12 @@ from typing import TypeVar
 
 import structlog
 
-from functions import Function, HasStreams
+from functions import Function
 from pipeline import logs, settings
 from pipeline.errors import SettingsError, VCenterEventsError
 from pipeline.settings import Environ
 from runtime import VERSION
-from runtime.adapter import FunctionAdapter
-from runtime.application import Application
+from runtime.build import build
 from runtime.functions import FUNCTIONS, open_function
 from runtime.server import Server
 from runtime.settings import LimitSettings
@@ -28,18 +27,6 @@ from runtime.settings import LimitSettings
 T = TypeVar("T")
 
 log = structlog.get_logger()
-
-
-def serve(name: str, function: Function, settings_: settings.ServerSettings, limits: LimitSettings) -> Server:
-    """Return the server of *function*, not started yet."""
-    adapter, routes = FunctionAdapter(name, function), None
-    if function.blueprint is not None:
-        from runtime import wsgi  # noqa: PLC0415 - importing Flask takes a tenth of a second, for functions with routes only
-
-        routes = wsgi.routes(function.blueprint, adapter.metrics)
-    streams = function.streams if isinstance(function, HasStreams) else {}
-    application = Application(adapter, settings_.threads, streams, routes)
-    return Server(application, limits, settings_.host, settings_.port)
 
 
 def run(environ: Environ) -> int:
@@ -61,7 +48,8 @@ def run(environ: Environ) -> int:
     signal.signal(signal.SIGINT, stop)
 
     options, limits, function = _open(environ)
-    server = serve(options.function, function, options, limits)
+    application = build(options.function, function, options.threads)
+    server = Server(application, limits, options.host, options.port)
     try:
         address = server.start(on_end=lambda: reasons.put("the server failed"))
     except OSError as error:

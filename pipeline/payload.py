@@ -61,7 +61,10 @@ def fields(event: CloudEvent) -> dict[str, Any]:
     if isinstance(data, bytes | str) and "xml" in str(event.get("datacontenttype") or ""):
         element = parse_xml(data)
         if element is not None and len(element):
-            value = _value(element)
+            try:
+                value = _value(element)
+            except RecursionError:  # nested deeper than any payload worth reading
+                return {}
             return value if isinstance(value, dict) else {}
     return {}
 

@@ -66,6 +66,12 @@ class Application:
         else:
             await send_outcome(send, self._without_routes(path, method))
 
+    async def respond(self, message: HTTPMessage) -> Outcome:
+        """Return the outcome of handling an event's request."""
+        if self._threads is None:
+            return self._adapter.respond(message)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._adapter.respond, message)
+
     def begin_drain(self) -> None:
         """Report not ready from now on. Requests are served as before."""
         self._draining = True
@@ -118,12 +124,7 @@ class Application:
             return
         with self._counted(), contextlib.suppress(Disconnected):
             message = HTTPMessage(decode_headers(scope["headers"]), await read_body(receive))
-            if self._threads is None:
-                outcome = self._adapter.respond(message)
-            else:
-                loop = asyncio.get_running_loop()
-                outcome = await loop.run_in_executor(self._threads, self._adapter.respond, message)
-            await send_outcome(send, outcome)
+            await send_outcome(send, await self.respond(message))
 
 
 async def read_body(receive: Receive) -> bytes:

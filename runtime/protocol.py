@@ -60,6 +60,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._header_bytes = 0
         self._body_bytes = 0
         self._breach: tuple[int, str] | None = None
+        self._write_deadline = math.inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Start the time for the first request, or drop a connection that is far beyond the allowed number."""
@@ -141,8 +142,20 @@ class LimitedProtocol(HttpToolsProtocol):
         self._reading_headers = True
         super().on_message_complete()
 
+    def pause_writing(self) -> None:
+        """Start the time for a client to take what is waiting for it."""
+        super().pause_writing()
+        self._write_deadline = self.loop.time() + self.limits.write_seconds
+
+    def resume_writing(self) -> None:
+        """End the time for the client: it takes what it gets."""
+        super().resume_writing()
+        self._write_deadline = math.inf
+
     def expire(self, now: float) -> None:
-        """Reject the request that is not complete by *now*."""
+        """Reject the request that is not complete by *now*, and drop a client that reads nothing."""
+        if now >= self._write_deadline:
+            self.transport.abort()
         if now < self._deadline:
             return
         if not self._received:  # idle since it connected: there is no request to answer

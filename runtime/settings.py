@@ -53,6 +53,13 @@ class LimitSettings:
         example="30s",
         default="30s",
     )
+    write_seconds: float = setting(
+        "HTTP_WRITE_TIMEOUT",
+        duration,
+        "Time that a client may leave a response unread. Its connection is then closed.",
+        example="30s",
+        default="30s",
+    )
     idle_seconds: float = setting(
         "HTTP_IDLE_TIMEOUT",
         duration,

@@ -1,0 +1,75 @@
+"""The entry point for the Functions middleware (func-python): `new()`, the contract of `kn func` 1.18 and later.
+
+The middleware's server takes the place of `launcher.py`, with limits of its own. With `invoke: http` it passes requests
+on as they are. With `invoke: cloudevent` it reads the event itself, and answers everything else with 400, pages too.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline import logs, settings
+from pipeline.asgi import Receive, Scope, Send
+from pipeline.cloudevents import CloudEvent, HTTPMessage, create, to_structured
+from runtime.application import Application, send_outcome
+from runtime.build import build
+from runtime.functions import open_function
+
+
+class MiddlewareFunction:
+    """The function that the environment names, for the middleware."""
+
+    def __init__(self) -> None:
+        self._function: Any = None
+        self._application: Application | None = None
+
+    def start(self, cfg: Mapping[str, str]) -> None:
+        """Open the function with the settings in *cfg*. Raises `SettingsError` with every error."""
+        server = settings.read(settings.ServerSettings, cfg)
+        logs.configure(server.log_level)
+        self._function = open_function(server.function, cfg)
+        self._application = build(server.function, self._function, server.threads)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        assert self._application is not None, "the middleware calls start first"  # noqa: S101 - a fault of the middleware
+        if "event" in scope:
+            message = to_structured(_event(scope["event"]))
+            outcome = await self._application.respond(HTTPMessage(*message))
+            # The middleware's send takes events. What it wraps takes ASGI messages.
+            await send_outcome(getattr(send, "http", send), outcome)
+        else:
+            await self._application(scope, receive, send)
+
+    def alive(self) -> tuple[bool, str]:
+        """Report that the process answers."""
+        return True, "alive\n"
+
+    def ready(self) -> tuple[bool, str]:
+        """Report that the function is open."""
+        return self._application is not None, "ready\n" if self._application is not None else "starting\n"
+
+    def stop(self) -> None:
+        """Close the function."""
+        if self._function is not None:
+            self._function.close()
+
+
+def new() -> MiddlewareFunction:
+    """Return the function. The middleware calls this once."""
+    return MiddlewareFunction()
+
+
+def _event(event: Any) -> CloudEvent:
+    """Our event from the SDK's. It parsed JSON data, which is written again."""
+    attributes = {name: _text(value) for name, value in event.get_attributes().items() if value is not None}
+    return create(attributes, event.get_data())
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return value.isoformat().replace("+00:00", "Z") if hasattr(value, "isoformat") else json.dumps(value)
+
+
+__all__ = ["MiddlewareFunction", "new"]
