@@ -39,6 +39,8 @@ def page() -> str:
     ]
     for name, module in function_settings():
         classes = settings_classes(module)
+        if not classes:
+            continue
         uses_vcenter = any(field.type is VCenterSettings for cls in classes for field in dataclasses.fields(cls))
         sections.append(_section(name, classes, "Also the settings of [vCenter](#vcenter)." if uses_vcenter else ""))
     return "\n".join([INTRODUCTION, *sections])

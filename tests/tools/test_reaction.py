@@ -65,8 +65,13 @@ def test_new_reaction_is_four_new_files_and_edits_none(project: Path) -> None:
 def test_new_reaction_passes_tests_and_linters(project: Path) -> None:
     create(project, "greet")
 
-    tests = ["tests/functions/test_greet.py", "tests/config/test_reactions.py", "tests/tools/test_settings.py"]
-    run(project, "pytest", "-q", "-p", "no:cacheprovider", *tests, "-k", "not redrive and not page")
+    tests = [
+        "tests/functions/test_greet.py",
+        "tests/config/test_reactions.py",
+        "tests/tools/test_metrics.py",
+        "tests/tools/test_settings.py",
+    ]
+    run(project, "pytest", "-q", "-p", "no:cacheprovider", *tests, "-k", "not redrive")
     run(project, "ruff", "check", "functions/greet.py", "tests/functions/test_greet.py")
     assert "naming" not in (project / "functions/greet.py").read_text().lower()
 
