@@ -42,7 +42,7 @@ def page() -> str:
     shared = [(metrics, names) for metrics, names in users.items() if metrics and len(names) > 1]
     single = [(metrics, names) for metrics, names in users.items() if metrics and len(names) == 1]
     sections = [_section("Every function", common_metrics())]
-    sections += [_section("Reactions", metrics, f"Exposed by {_listed(names)}.") for metrics, names in shared]
+    sections += [_section("Reactions", metrics, "Exposed by every reaction.") for metrics, _ in shared]
     sections += [_section(names[0], metrics) for metrics, names in single]
     return "\n".join([INTRODUCTION, *sections, _process_section()])
 
@@ -93,10 +93,6 @@ def _table(rows: Iterable[list[str]]) -> str:
     return "\n".join(
         [*lines, *(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows), ""]
     )
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
 
 
 if __name__ == "__main__":
