@@ -78,9 +78,9 @@ class Poster:
         sent = time.time()
         begun = time.perf_counter()
         self._connection.request("POST", "/", body, headers(id=name, subject="VirtualMachine/vm-60"))
-        answer = self._connection.getresponse()
-        answer.read()
-        assert answer.status == 202, answer.status
+        response = self._connection.getresponse()
+        response.read()
+        assert response.status == 202, response.status
         self.took.append((time.perf_counter() - begun) * 1000)
         return sent
 
@@ -146,9 +146,9 @@ def painting(browser: Browser) -> Figures:
                 before = held + 100
                 page.wait_for_timeout(700)
                 sent = poster.paced(f"at{held}-", 100, 20)
-                found = latencies(page, sent)
-                assert len(found) == 100, len(found)
-                figures[f"painted p95 with {held} held, ms"] = p95(found)
+                seconds = latencies(page, sent)
+                assert len(seconds) == 100, len(seconds)
+                figures[f"painted p95 with {held} held, ms"] = p95(seconds)
     return figures
 
 
@@ -166,9 +166,9 @@ def stream_of_many(browser: Browser) -> Figures:
     with Served("display", THREADS=THREADS) as served, opened(browser, served.address) as (page, _):
         sent = Poster(served.port).paced("steady", 10_000, 200)
         holds(page, 10_000)
-        found = latencies(page, sent)
+        seconds = latencies(page, sent)
         figures["10,000 at 200/s: lost"] = 10_000 - page.evaluate("Number(document.body.dataset.held)")
-        figures["10,000 at 200/s: painted p95, ms"] = p95(found)
+        figures["10,000 at 200/s: painted p95, ms"] = p95(seconds)
     return figures
 
 
@@ -233,12 +233,13 @@ SCROLL = """(step) => new Promise((done) => {
 
 
 class Crowd:
-    """Viewers without a browser, in a thread with a loop of its own: what each was told, and when."""
+    """Viewers without a browser, in a thread with a loop of its own. Records the rows that each one received, and
+    when."""
 
     def __init__(self, port: int, number: int) -> None:
         self.seen: list[dict[str, float]] = [{} for _ in range(number)]
         self.open = 0
-        self.refused = 0
+        self.rejected = 0
         self._port = port
         self._loop = asyncio.new_event_loop()
         self._tasks: list[asyncio.Task[None]] = []
@@ -256,7 +257,7 @@ class Crowd:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 24)
         writer.write(b"GET /api/events HTTP/1.1\r\nHost: bench\r\n\r\n")
         if b" 200 " not in await reader.readline():
-            self.refused += 1
+            self.rejected += 1
             writer.close()
             return
         self.open += 1
@@ -340,11 +341,11 @@ def cut_off(browser: Browser, seconds: float) -> Figures:
             with page.expect_download() as download:
                 page.click("#export-jsonl")
             shown = [json.loads(line)["id"] for line in Path(download.value.path()).read_text().splitlines()]
-    wanted = [f"before{index}" for index in range(10)] + [f"missed{index}" for index in range(1000)]
+    expected = [f"before{index}" for index in range(10)] + [f"missed{index}" for index in range(1000)]
     return {
-        "cut off: missing": len(set(wanted) - set(shown)),
+        "cut off: missing": len(set(expected) - set(shown)),
         "cut off: twice": len(shown) - len(set(shown)),
-        "cut off: out of order": sum(one != other for one, other in zip(shown, wanted, strict=False)),
+        "cut off: out of order": sum(one != other for one, other in zip(shown, expected, strict=False)),
     }
 
 
@@ -363,8 +364,8 @@ def first_load(browser: Browser) -> Figures:
         page.wait_for_selector("body[data-connection=live]")
         page.wait_for_timeout(500)
         context.close()
-    asked = [url for url in requests if not url.startswith("data:")]
-    return {"first load: requests": len(asked), "first load: KB": sum(size) / 1000}
+    requested = [url for url in requests if not url.startswith("data:")]
+    return {"first load: requests": len(requested), "first load: KB": sum(size) / 1000}
 
 
 LIMITS: dict[str, tuple[str, float]] = {
@@ -405,19 +406,19 @@ def measure(numbers: Sequence[int], runs: int, cut_seconds: float) -> Figures:
         5: lambda browser: cut_off(browser, cut_seconds),
         6: first_load,
     }
-    found: dict[str, list[float]] = {}
+    values_by_name: dict[str, list[float]] = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for number in numbers or measures:
             for _ in range(runs):
                 for name, value in measures[number](browser).items():
-                    found.setdefault(name, []).append(value)
+                    values_by_name.setdefault(name, []).append(value)
         browser.close()
-    return {name: statistics.median(values) for name, values in found.items()}
+    return {name: statistics.median(values) for name, values in values_by_name.items()}
 
 
 def is_kept(name: str, value: float) -> bool:
-    """Whether *value* is within its limit; what has none always is."""
+    """Return whether *value* is within its limit. True without a limit."""
     sign, limit = LIMITS.get(name, ("", 0.0))
     return {"≤": value <= limit, "≥": value >= limit, "": True}[sign]
 
