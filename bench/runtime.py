@@ -35,7 +35,7 @@ MINIMAL = [sys.executable, "-m", "bench.minimal"]
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """What one round of posting measured."""
+    """The measurements of one round of posting."""
 
     events_per_second: float
     cpu_microseconds: float

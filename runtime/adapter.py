@@ -41,7 +41,7 @@ class FunctionAdapter:
         """The function's name, as in `FUNCTION`."""
         self.function = function
         self.metrics = Metrics(name, VERSION, function.metrics if isinstance(function, HasMetrics) else None)
-        """What the process exposes at `/metrics`."""
+        """The metrics that the process exposes at `/metrics`."""
         self._receive = function.receive if isinstance(function, ReadsRequests) else None
         self.returns_at_once = self._receive is not None
         """True if the function never waits, so that it can be called on an event loop."""

@@ -29,7 +29,7 @@ CONNECTION_RESERVE = 256
 """Connections accepted beyond the allowed number, so that health checks find a place. Others are dropped unread."""
 
 LINGER_SECONDS = 1.0
-"""How long a rejected client may go on sending, unread, until its connection is closed."""
+"""Time until the connection of a rejected client that still sends is closed. Its data are not read."""
 
 _OVERSHOOT = 1024
 """Raw bytes of headers allowed beyond the limit, for line ends and separators, which the limit does not count."""
@@ -198,9 +198,9 @@ class LimitedProtocol(HttpToolsProtocol):
         if cycle is not None:
             cycle.disconnected = True
             cycle.message_event.set()
-        self._close_after_answer()
+        self._close_after_response()
 
-    def _close_after_answer(self) -> None:
+    def _close_after_response(self) -> None:
         """Close once the client had time to read the answer.
 
         Closing while the client still sends would reset the connection, and the client could lose the answer.

@@ -24,7 +24,7 @@ from runtime.settings import LimitSettings
 log = structlog.get_logger()
 
 DRAIN_SECONDS = 10.0
-"""How long requests under way and the function may take once the process was told to stop."""
+"""Time for open requests and the function to finish after the process was asked to stop."""
 
 QUIET_SECONDS = 0.2
 """A draining process accepts events until none came for so long. Callers need a moment to learn that it is ending."""
@@ -36,10 +36,10 @@ WAITING_CONNECTIONS = 1024
 """Connections that the kernel accepts for us during a burst. It lowers this to its own limit."""
 
 CLOSE_SECONDS = 1.0
-"""How long the last responses may take to be sent."""
+"""Time for the last responses to be sent."""
 
 SWEEP_SECONDS = 0.5
-"""How often requests that are overdue are looked for."""
+"""Interval between checks for overdue requests."""
 
 
 class Server:

@@ -28,7 +28,7 @@ ACCEPTED, FAILED = "accepted", "failed"
 
 
 class Counts:
-    """What the sink has done since the process started."""
+    """The sink's counters since the process started."""
 
     def __init__(self) -> None:
         self.unstored = Counter(UNSTORED)

@@ -67,7 +67,7 @@ def test_function_without_a_page_says_its_name(reaction: RunningFunction) -> Non
     assert b"the function webhook" in reaction.request("GET", "/").body
 
 
-def test_event_nested_too_deeply_is_no_error_of_the_server(display: RunningFunction) -> None:
+def test_event_nested_too_deeply_is_not_a_server_error(display: RunningFunction) -> None:
     xml = b"<a>" * 5000 + b"</a>" * 5000
     sent = headers(id="deep", datacontenttype="application/xml")
     assert display.request("POST", "/", xml, sent).status == 202

@@ -79,7 +79,7 @@ def test_headers_that_trickle_are_cut_off_in_time() -> None:
         assert reply(connection).status == 408
 
 
-def test_silent_connection_is_closed_without_an_answer() -> None:
+def test_silent_connection_is_closed_without_a_response() -> None:
     with serving(HTTP_HEADER_TIMEOUT="0.3s") as client, client.connection() as connection:
         assert connection.recv(100) == b""
 

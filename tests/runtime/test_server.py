@@ -53,7 +53,7 @@ def test_events_that_never_stop_are_answered_while_the_server_drains() -> None:
             while not stop.is_set():
                 try:
                     statuses.append(client.request("POST", "/", b"hi").status)
-                except ConnectionError:  # refused before it was accepted
+                except ConnectionError:  # closed before it was accepted
                     stop.set()
 
         posting = [threading.Thread(target=post) for _ in range(4)]
