@@ -88,7 +88,7 @@ def test_error_decides_the_status_and_is_one_line(error: Exception, status: int,
     assert (response.status_code, response.text, response.mimetype) == (status, text, "text/plain")
 
 
-def test_unexpected_exception_is_a_500_with_the_id_of_its_log_line(
+def test_unexpected_exception_is_a_500_with_its_log_id(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     response = client(Recorder(fails(RuntimeError("password=hunter2")))).post("/", headers=headers())

@@ -7,7 +7,7 @@ from local.event import REPLY, Event, from_http, to_http
 BINARY = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/here", "ce-type": "a.b", "content-type": "text/xml"}
 
 
-def test_event_comes_out_as_it_went_in_with_the_headers_that_knative_passes_on() -> None:
+def test_event_keeps_the_headers_that_knative_passes_on() -> None:
     forwarded = {"x-request-id": "7", "x-b3-traceid": "8", "knative-a": "9"}
 
     event = from_http({**BINARY, "CE-EventClass": "eventex", "X-Request-Id": "7", **forwarded, "host": "a"}, b"<a/>")

@@ -84,7 +84,7 @@ def test_silent_connection_is_closed_without_a_response() -> None:
         assert connection.recv(100) == b""
 
 
-def test_idle_connection_between_requests_outlives_the_header_timeout() -> None:
+def test_idle_connection_outlives_the_header_timeout() -> None:
     request = POST + b"Content-Length: 2\r\n\r\nhi"
     with serving(HTTP_HEADER_TIMEOUT="0.3s") as client, client.connection() as connection:
         connection.sendall(request)

@@ -18,7 +18,7 @@ def test_head_options_and_other_methods_are_answered() -> None:
         assert client.request("POST", "/health/readiness").status == 405
 
 
-def test_drain_answers_what_is_under_way_and_health_until_the_end() -> None:
+def test_drain_finishes_requests_and_answers_health_probes() -> None:
     started, release = threading.Event(), threading.Event()
 
     def slow(_message: HTTPMessage) -> Outcome:
@@ -44,7 +44,7 @@ def test_drain_answers_what_is_under_way_and_health_until_the_end() -> None:
     assert replies == [202]
 
 
-def test_events_that_never_stop_are_answered_while_the_server_drains() -> None:
+def test_new_events_are_answered_while_the_server_drains() -> None:
     statuses: list[int] = []
     stop = threading.Event()
     with serving() as client:

@@ -94,7 +94,7 @@ def test_subject_is_the_managed_entity_that_the_event_concerns(name: str, proper
     assert subject(event(f"<{name}>{HEAD}{properties}</{name}>")) == expected
 
 
-def test_event_of_a_class_newer_than_the_schema_keeps_what_it_has() -> None:
+def test_class_newer_than_the_schema_keeps_its_properties() -> None:
     own = f"{reference('partner', 'VirtualMachine', 'vm-2')}<spin>up</spin><spin>down</spin>"
     odd = event(f"<QuantumVmEntangledEvent>{HEAD}{own}</QuantumVmEntangledEvent>")
     assert to_cloudevent(odd, SOURCE, "99.0")["type"] == "com.vmware.vsphere.QuantumVmEntangledEvent.v0"
@@ -105,7 +105,7 @@ def test_event_of_a_class_newer_than_the_schema_keeps_what_it_has() -> None:
     assert '<partner type="VirtualMachine">vm-2</partner><spin>up</spin><spin>down</spin>' in payload(odd, XML)
 
 
-def test_property_newer_than_the_predecessor_is_written_only_when_set() -> None:
+def test_newer_property_is_written_only_if_set() -> None:
     without = payload(event(f"<VmPoweredOnEvent>{HEAD}</VmPoweredOnEvent>"))
     assert "AuditId" not in without
     assert "ChangeTag" in without

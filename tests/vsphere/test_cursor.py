@@ -48,7 +48,7 @@ def test_first_page_is_read_after_the_position(page: list[VCenterEvent], new: li
     assert (keys(result), result.gap, result.restarted) == (new, gap, False)
 
 
-def test_position_at_the_end_of_one_page_rules_out_a_gap_before_the_next() -> None:
+def test_position_at_the_end_of_a_page_rules_out_a_gap() -> None:
     cursor = Cursor(event(10, 600).position)
     cursor.advance(events(9, 10))
 

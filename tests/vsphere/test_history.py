@@ -140,9 +140,7 @@ def test_keys_that_went_back_are_read_from_the_beginning(session: Session, admin
     assert gaps == []
 
 
-def test_keys_that_went_back_and_passed_the_position_are_read_from_the_beginning(
-    session: Session, administrator: Administrator
-) -> None:
+def test_restarted_keys_past_the_position_are_read_again(session: Session, administrator: Administrator) -> None:
     """The position's key is now another, later event's: greater keys alone would not show it."""
     before_restore = Position(administrator.event_keys()[20], session.server_time() - LONG_AGO, "VmPoweredOnEvent")
     events, gaps = drain(open_history(session, before_restore))

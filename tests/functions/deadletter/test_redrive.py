@@ -12,7 +12,7 @@ from tests.support.recorder import Recorder, Request, Response
 REDRIVE = "/api/dead-letters/redrive"
 
 
-def test_event_of_two_failures_is_sent_once_and_as_it_first_arrived() -> None:
+def test_event_of_two_failures_is_sent_once_as_it_arrived() -> None:
     with Recorder() as broker:
         sink = create({"K_SINK": broker.url})
         sink.handle(failed_event(knativebrokerttl="3"))
@@ -41,7 +41,7 @@ def test_event_that_fails_again_updates_its_dead_letter() -> None:
     assert len(broker.accepted) == 1, "nothing is redriven by itself"
 
 
-def test_event_that_fails_before_the_broker_responds_stays_waiting() -> None:
+def test_failure_before_the_broker_responds_keeps_it_waiting() -> None:
     sink: DeadLetterSink
 
     def fail_again(_: Request) -> Response:

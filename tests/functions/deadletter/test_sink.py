@@ -37,7 +37,7 @@ def test_event_without_a_reason_is_stored() -> None:
     assert [only(sink)[name] for name in ("destination", "code", "response")] == ["", None, ""]
 
 
-def test_event_that_cannot_be_stored_is_accepted_and_logged_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+def test_event_that_cannot_be_stored_is_logged_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     store = DeadLetterStore(None, 10, 10**6, 3600)
     sink = DeadLetterSink(store, None)
     store.close()
@@ -50,7 +50,7 @@ def test_event_that_cannot_be_stored_is_accepted_and_logged_in_full(capsys: pyte
     assert sink.counts.unstored.value() == 1
 
 
-def test_event_that_arrives_while_the_pod_shuts_down_is_for_the_next() -> None:
+def test_event_during_shutdown_is_left_to_the_next_pod() -> None:
     sink = create({})
     sink.close()
 

@@ -25,7 +25,7 @@ def test_deadline_is_extended_until_it_expires(seconds: float) -> None:
     assert not deadline.extend(seconds)
 
 
-def test_deadline_in_the_past_may_be_extended_until_somebody_looks() -> None:
+def test_past_deadline_can_be_extended_until_it_is_read() -> None:
     deadline = FollowDeadline(0)
     assert deadline.extend(60)
     assert not deadline.has_passed()
