@@ -169,6 +169,36 @@ def test_index_of_the_functions_blueprint_answers_get() -> None:
     assert (browser.get("/").text, browser.get("/more").text) == ("the page", "more")
 
 
+# ── metrics ──
+
+
+@pytest.mark.parametrize(
+    ("act", "outcome"),
+    [
+        (lambda _: None, "accepted"),
+        (lambda event: event, "replied"),
+        (fails(TemporaryError("away")), "retry"),
+        (fails(PermanentError("no VM")), "rejected"),
+        (fails(RuntimeError("bug")), "failed"),
+    ],
+)
+def test_event_is_counted_by_its_outcome(act: Callable[[CloudEvent], CloudEvent | None], outcome: str) -> None:
+    browser = client(Recorder(act))
+    browser.post("/", headers=headers())
+    exposed = browser.get("/metrics").text
+    assert f'vcenter_events_handled_total{{function="recorder",outcome="{outcome}"}} 1.0' in exposed
+    assert 'vcenter_events_handling_seconds_count{function="recorder"} 1.0' in exposed
+
+
+def test_batch_is_counted_by_its_events() -> None:
+    browser = func.application("display", open_function("display", {})).test_client()
+    batch = [{"specversion": "1.0", "id": str(number), "source": "/s", "type": "t"} for number in range(3)]
+    browser.post("/", data=json.dumps(batch), content_type="application/cloudevents-batch+json")
+    exposed = browser.get("/metrics").text
+    assert 'vcenter_events_handled_total{function="display",outcome="accepted"} 3.0' in exposed
+    assert 'vcenter_events_handling_seconds_count{function="display"} 1.0' in exposed
+
+
 # ── opening ──
 
 

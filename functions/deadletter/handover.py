@@ -83,7 +83,7 @@ def _batches_of(store: DeadLetterStore, state: State) -> Iterator[list[dict[str,
 def _post(session: requests.Session, url: str, body: dict[str, Any], deadline: float) -> None:
     """Send a request, and retry while no pod is ready. Raises `requests.RequestException` if *deadline* passes.
 
-    A refused connection is not retried: no pod will come, for example where one process is all there is.
+    If nothing listens at the address, it does not retry: no pod will start, as when there is only one process.
     """
     address = f"{url.rstrip('/')}/api/dead-letters/handover"
     data = json.dumps(body, ensure_ascii=False).encode()  # half the size of escaped text in other scripts

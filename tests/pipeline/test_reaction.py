@@ -131,3 +131,15 @@ def test_reaction_is_closed_if_it_can_be() -> None:
     ReactionFunction(Stateless()).close()
 
     assert reaction.closed == 1
+
+
+def test_results_are_counted() -> None:
+    function = ReactionFunction(Recorder(raising(Skipped("no VM"), TemporaryError("vCenter is unreachable"))))
+    function.handle(event("1"))
+    with pytest.raises(TemporaryError):
+        function.handle(event("2"))
+    for number in ("2", "2", "3"):
+        function.handle(event(number))
+
+    counts = {result: function.metrics.value(result) for result in ("replied", "done", "skipped", "duplicate")}
+    assert counts == {"replied": 2, "done": 0, "skipped": 1, "duplicate": 1}
