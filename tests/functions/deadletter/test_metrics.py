@@ -2,8 +2,10 @@
 
 from functions.deadletter import create
 from functions.deadletter.sink import DeadLetterSink
+from pipeline.cloudevents import to_binary
 from tests.support.dead_letters import Clock, api_client, failed_event
 from tests.support.recorder import Recorder, Response
+from tests.support.serving import Served
 
 
 def values(sink: DeadLetterSink) -> dict[str, float]:
@@ -49,3 +51,14 @@ def test_age_is_that_of_the_dead_letter_that_waits_longest() -> None:
 
         api_client(sink).post("/api/dead-letters/redrive", json={"numbers": [1]})
         assert values(sink)["oldest_waiting_age_seconds"] == 5
+
+
+def test_process_exposes_them_beside_its_routes() -> None:
+    with Served("deadletter") as function:
+        headers, body = to_binary(failed_event())
+        assert function.request("POST", "/", body, headers)[0] == 202
+        status, exposed = function.request("GET", "/metrics")
+
+    assert status == 200
+    assert 'vcenter_events_deadletter_events{state="waiting"} 1.0' in exposed
+    assert 'vcenter_events_handled_total{function="deadletter",outcome="accepted"} 1.0' in exposed
