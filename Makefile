@@ -37,6 +37,7 @@ lint: $(STAMP) ## check format, types, imports and words
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tools.javascript
 
 bench: $(STAMP) ## measure, compare with baselines, write bench/results.md (NAMES="trickle backlog" selects some)
 	@$(BIN)/python -m bench $(NAMES)
@@ -53,7 +54,7 @@ metrics: $(STAMP) ## write docs/reference/metrics.md
 lock: ## pin requirements*.in in requirements*.txt, with hashes
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/pip install --quiet --upgrade uv
-	for name in requirements requirements-dev; do \
+	for name in requirements requirements-dev tools/javascript/requirements; do \
 	    .cache/lock/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 \
 	        --custom-compile-command "make lock" $$name.in -o $$name.txt; \
 	done

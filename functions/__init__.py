@@ -18,12 +18,20 @@ if TYPE_CHECKING:  # importing Flask takes a tenth of a second, which a function
     from prometheus_client.registry import Collector
 
 
-class Function(Protocol):
-    """A function: a plain object."""
+class Deployable(Protocol):
+    """The part that all functions have in common. A function is a plain object."""
 
     @property
     def blueprint(self) -> "Blueprint | None":
         """Routes in addition to `POST /` (a page, an API), or None. They run in threads."""
+
+    def close(self) -> None:
+        """Finish the work under way, end open streams and release everything, within 10 s. Called once, on SIGTERM."""
+
+
+@runtime_checkable
+class HandlesEvents(Deployable, Protocol):
+    """A function that handles one event of each request."""
 
     def handle(self, event: CloudEvent) -> CloudEvent | None:
         """Handle one event and return a reply event, or None.
@@ -32,8 +40,16 @@ class Function(Protocol):
         goes to the dead-letter sink).
         """
 
-    def close(self) -> None:
-        """Finish the work under way, end open streams and release everything, within 10 s. Called once, on SIGTERM."""
+
+@runtime_checkable
+class ReadsRequests(Deployable, Protocol):
+    """A function that reads `POST /` itself, to accept batches or to keep malformed requests."""
+
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, object]:
+        """Handle the events of a request and return the fields of its log line. Raises as `handle` does."""
+
+
+Function = HandlesEvents | ReadsRequests
 
 
 @runtime_checkable
@@ -43,14 +59,6 @@ class HasMetrics(Protocol):
     @property
     def metrics(self) -> "Collector":
         """The collector of the metrics, which is read at each scrape."""
-
-
-@runtime_checkable
-class ReadsRequests(Protocol):
-    """A function that reads `POST /` itself, to accept batches or to keep malformed requests."""
-
-    def receive(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, object]:
-        """Handle the events of a request and return the fields of its log line. Raises as `handle` does."""
 
 
 @runtime_checkable

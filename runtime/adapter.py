@@ -4,11 +4,11 @@ import dataclasses
 import time
 import uuid
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import structlog
 
-from functions import Function, HasMetrics, ReadsRequests
+from functions import Function, HandlesEvents, HasMetrics, ReadsRequests
 from pipeline import cloudevents
 from pipeline.cloudevents import LENIENT, STRICT, HTTPMessage
 from pipeline.errors import PermanentError, TemporaryError, cut
@@ -81,7 +81,7 @@ class FunctionAdapter:
             return Outcome(202)
         event = cloudevents.from_http(message, RULES)
         logged |= {name: event[name] for name in ("id", "type", "source")}
-        reply = self.function.handle(event)
+        reply = cast(HandlesEvents, self.function).handle(event)
         if reply is None:
             return Outcome(202)
         return Outcome(200, *cloudevents.to_binary(reply, percent_encoded=False))

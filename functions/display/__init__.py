@@ -1,62 +1,58 @@
-"""The display: the page that shows events as they arrive, what was refused, and why.
+"""The display: the page that shows events as they arrive, and the rejected requests with their reasons.
 
-`headers` says which headers are shown, `row` summarizes events, `history` holds them (`store` in a file), `stream` and
-`page` serve them, `send` sends some, `letters` asks the deadletter function, `static/` is the page itself. What never
-belongs here: choosing which events arrive (a Trigger does), acting on them.
+`columns` defines the columns and `row` summarizes an event in them. `history` keeps events, in a `ring` and a `store`.
+`stream` and `viewers` keep pages current. `routes/` has the HTTP API and `static/` the page. What never belongs here:
+selecting the events that arrive, which a Trigger does, and acting on them.
 """
 
 from collections.abc import Mapping
 
 from flask import Blueprint
 
-from functions.display import document, page, row
-from functions.display.auth import Guard
+from functions.display import document, routes, row
+from functions.display.app_state import AppState
+from functions.display.authenticator import Authenticator
+from functions.display.dead_letters import DeadLetterClient
 from functions.display.headers import without_attributes
 from functions.display.history import History
-from functions.display.letters import DeadLetters
 from functions.display.metrics import DisplayMetrics
-from functions.display.refused import RefusedRequests
+from functions.display.rejected import RejectedRequests
+from functions.display.routes.stream import EventStream
 from functions.display.send import Sender
 from functions.display.settings import DisplaySettings
-from functions.display.sources import Sources
 from functions.display.store import SQLiteStore
-from functions.display.stream import EventStream, Viewers
+from functions.display.viewers import Viewers
 from pipeline import settings
 from pipeline.asgi import ASGIApplication
-from pipeline.cloudevents import LENIENT, CloudEvent, HTTPMessage, NotACloudEvent, events_from_http, to_binary
+from pipeline.cloudevents import LENIENT, HTTPMessage, NotACloudEvent, events_from_http
 from pipeline.settings import Environ
 
 
 class Display:
-    """Keeps what arrives and shows it. Never refuses an event for what it contains."""
+    """Stores the events that arrive and shows them. Never rejects an event because of its content."""
 
-    def __init__(self, history: History, refused: RefusedRequests, viewers: Viewers) -> None:
+    def __init__(self, history: History, rejected: RejectedRequests, viewers: Viewers) -> None:
         self._history = history
+        self._rejected = rejected
         self.metrics = DisplayMetrics(history, viewers)
-        self._refused = refused
         self.blueprint: Blueprint | None = None
         self.streams: Mapping[str, ASGIApplication] = {}
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, object]:
-        """Take the events of a request into the ring; returns at once, however many viewers there are.
+        """Store the events of a request and return what to log. Does not wait for viewers.
 
-        Returns what to log of it. Raises `PermanentError` with every fault of a request that is no event, and keeps it.
+        Raises `NotACloudEvent` with every problem of a request without a valid event, and keeps the request.
         """
         try:
             events = events_from_http(HTTPMessage(headers, body), LENIENT)
         except NotACloudEvent as error:
-            self._refused.add(str(error), headers, body)
-            self._history.refused()
+            self._rejected.add(str(error), headers, body)
+            self._history.reject()
             raise
-        self._history.add_all([(event, row.summary(event)) for event in events], without_attributes(headers))
+        self._history.add([(event, row.summary(event)) for event in events], without_attributes(headers))
         if len(events) != 1:
             return {"events": len(events)}
         return {name: events[0].attributes[name] for name in ("id", "type", "source")}
-
-    def handle(self, event: CloudEvent) -> None:
-        """Take one event that was read already."""
-        headers, data = to_binary(event)
-        self.receive(headers, data or b"")
 
     def close(self) -> None:
         """End every stream."""
@@ -64,23 +60,26 @@ class Display:
 
 
 def create(environ: Environ) -> Display:
-    """The display with the settings in *environ*. Raises `SettingsError` with every fault."""
-    wanted = settings.read(DisplaySettings, environ)
-    store = SQLiteStore(wanted.file) if wanted.file is not None else None
-    history, refused = History(wanted.events, wanted.megabytes * 1_000_000, store), RefusedRequests()
-    viewers, guard = Viewers(history, wanted.viewers), Guard(wanted.token, wanted.login)
-    display = Display(history, refused, viewers)
-    display.streams = {"/api/events": EventStream(history, viewers, guard, wanted.stream_seconds)}
-    display.blueprint = page.blueprint(
-        Sources(
+    """Return the display with the settings in *environ*. Raises `SettingsError` with every error."""
+    display_settings = settings.read(DisplaySettings, environ)
+    store = SQLiteStore(display_settings.file) if display_settings.file is not None else None
+    history = History(display_settings.events, display_settings.megabytes * 1_000_000, store)
+    rejected, viewers = RejectedRequests(), Viewers(history, display_settings.viewers)
+    authenticator = Authenticator(display_settings.token, display_settings.login)
+    display = Display(history, rejected, viewers)
+    event_stream = EventStream(history, viewers, authenticator, display_settings.stream_seconds)
+    display.streams = {"/api/events": event_stream}
+    dead_letters = display_settings.dead_letters
+    display.blueprint = routes.blueprint(
+        AppState(
             history=history,
-            refused=refused,
+            rejected=rejected,
             viewers=viewers,
             document=document.assemble(),
-            guard=guard,
-            service=wanted.service,
-            sender=Sender(wanted.sink, display.receive) if wanted.allow_send else None,
-            dead_letters=DeadLetters(wanted.dead_letters) if wanted.dead_letters is not None else None,
+            authenticator=authenticator,
+            service=display_settings.service,
+            sender=Sender(display_settings.sink, display.receive) if display_settings.allow_send else None,
+            dead_letters=DeadLetterClient(dead_letters) if dead_letters is not None else None,
         )
     )
     return display

@@ -1,40 +1,41 @@
-"""Held events as files: JSON Lines that can be posted again, and CSV for a spreadsheet."""
+"""Stored events as files: JSON Lines that can be posted again, and CSV for a spreadsheet."""
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from functions.display.history import Held
-from pipeline.cloudevents import CloudEvent, to_json
+from functions.display import row
+from functions.display.columns import COLUMNS, Use
+from functions.display.ring import StoredEvent
+from pipeline.cloudevents import to_json
 
-CSV_COLUMNS = (
-    "received", "time", "severity", "type", "message", "target", "kind", "user", "source", "subject", "id", "repeats",
-)  # fmt: skip
+CSV_COLUMNS = tuple(column.name for column in COLUMNS if Use.CSV in column.uses)
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet compute a cell."""
+"""The beginnings of a cell that a spreadsheet computes."""
 
 
-def json_lines(events: Iterable[Held]) -> Iterator[bytes]:
-    """A line each, in structured mode: `while read -r event; do curl … -d "$event"; done` posts them again."""
-    for held in events:
-        document = to_json(CloudEvent(json.loads(held.attributes), held.data))
-        yield (
-            document.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
-        )  # white space between JSON values, nothing else
+def json_lines(events: Iterable[StoredEvent]) -> Iterator[bytes]:
+    """Yield a line for each event, in structured mode.
+
+    `while read -r event; do curl … -d "$event"; done` posts them again.
+    """
+    for stored in events:
+        document = to_json(stored.event)
+        # Line breaks within JSON are white space between its values, never a part of them.
+        yield document.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
 
 
-def comma_separated(events: Iterable[Held]) -> Iterator[bytes]:
-    """A heading and a line each, as RFC 4180 has it; no cell is a formula."""
+def comma_separated(events: Iterable[StoredEvent]) -> Iterator[bytes]:
+    """Yield a heading, and a line for each event, as in RFC 4180. No cell is a formula."""
     yield _line(CSV_COLUMNS)
-    for held in events:
-        known = held.summary._asdict() | {
-            "received": datetime.fromtimestamp(held.received_ms / 1000, UTC).isoformat(timespec="milliseconds"),
-            "repeats": held.repeats,
+    for stored in events:
+        values = row.by_name(stored.summary) | {
+            "received": datetime.fromtimestamp(stored.received_ms / 1000, UTC).isoformat(timespec="milliseconds"),
+            "repeats": stored.repeats,
         }
-        yield _line([_safe(str(known[name])) for name in CSV_COLUMNS])
+        yield _line([_safe(str(values[name])) for name in CSV_COLUMNS])
 
 
 def _safe(cell: str) -> str:

@@ -1,19 +1,19 @@
-"""Which held events a Trigger would select: decided by the very code that the local broker filters with."""
+"""The stored events that a Trigger would select, by the code with which the local Broker filters."""
 
 import json
 from collections.abc import Iterable, Mapping
 
 import yaml
 
-from functions.display.history import Held
+from functions.display.ring import StoredEvent
 from pipeline.errors import PermanentError
 from pipeline.filter import compile_filter
 
-LONGEST_TRIGGER = 20_000
-"""Characters of YAML that are read; a Trigger has some hundred."""
+MAX_CHARACTERS = 20_000
+"""Maximum length of a Trigger as YAML. Real ones have some hundred characters."""
 
-DEEPEST = 50
-"""Levels of a Trigger; it has a few, and Python's stack is finite."""
+MAX_DEPTH = 50
+"""Maximum levels of a Trigger. Real ones have a few, and Python's stack is finite."""
 
 _BEGINS = (
     yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken, yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken,
@@ -21,24 +21,26 @@ _BEGINS = (
 _ENDS = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 
 
-def count(trigger: str, events: Iterable[Held]) -> tuple[int, int]:
-    """(matching, looked at). *trigger* is YAML: a whole Trigger, its spec, or only `filter` or `filters`.
+def count(trigger: str, events: Iterable[StoredEvent]) -> tuple[int, int]:
+    """Return how many of *events* the *trigger* selects, and their number.
+
+    *trigger* is YAML: a Trigger, its spec, or only its `filter` or `filters`.
 
     Raises `PermanentError` with the reason, and `FilterError` for a filter that Knative does not accept.
     """
     matches = compile_filter(_spec(trigger))
-    verdicts = [matches(json.loads(held.attributes)) for held in events]
+    verdicts = [matches(json.loads(stored.attributes)) for stored in events]
     return sum(verdicts), len(verdicts)
 
 
 def _spec(trigger: str) -> Mapping[str, object]:
-    if len(trigger) > LONGEST_TRIGGER:
-        raise PermanentError(f"the Trigger has {len(trigger)} characters; at most {LONGEST_TRIGGER} are read")
+    if len(trigger) > MAX_CHARACTERS:
+        raise PermanentError(f"the Trigger has {len(trigger)} characters, more than {MAX_CHARACTERS}")
     try:
-        _refuse_the_endless(trigger)
+        _check_size(trigger)
         document = yaml.safe_load(trigger)
     except (yaml.YAMLError, ValueError) as error:
-        raise PermanentError(f"this is no YAML: {' '.join(str(error).split())}") from error
+        raise PermanentError(f"this is not YAML: {' '.join(str(error).split())}") from error
     if isinstance(document, dict) and "spec" in document:
         document = document["spec"]
     if document is None:
@@ -50,12 +52,12 @@ def _spec(trigger: str) -> Mapping[str, object]:
     return document
 
 
-def _refuse_the_endless(trigger: str) -> None:
-    """Raise `PermanentError` for what a small text can make large: aliases, and levels without end."""
+def _check_size(trigger: str) -> None:
+    """Raise `PermanentError` for aliases and many levels, with which a small text can become large."""
     depth = 0
     for token in yaml.scan(trigger):
         if isinstance(token, yaml.AliasToken):
             raise PermanentError("the Trigger has a YAML alias (*name); write it out")
         depth += isinstance(token, _BEGINS) - isinstance(token, _ENDS)
-        if depth > DEEPEST:
-            raise PermanentError(f"the Trigger is more than {DEEPEST} levels deep")
+        if depth > MAX_DEPTH:
+            raise PermanentError(f"the Trigger is more than {MAX_DEPTH} levels deep")

@@ -6,7 +6,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from functions.display.history import History
-from functions.display.stream import Viewers
+from functions.display.viewers import Viewers
 from pipeline.metrics import counter, gauge
 
 RECEIVED = counter("display_received", "Events that arrived, without repeats.")
@@ -31,7 +31,7 @@ class DisplayMetrics(Collector):
         state = self._history.state()
         yield RECEIVED.family(state["received"])
         yield REPEATS.family(state["repeats"])
-        yield REJECTED.family(state["refused"])
+        yield REJECTED.family(state["rejected"])
         yield GAPS.family(state["gaps"])
         yield STORED.family(state["held"])
         yield STORED_BYTES.family(state["bytes"])

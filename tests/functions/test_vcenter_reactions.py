@@ -9,7 +9,7 @@ import pytest
 from pyVmomi import vim
 
 from demo.vcsim import VCSim
-from functions import Function
+from functions import HandlesEvents
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import TemporaryError
 from runtime.functions import open_function
@@ -64,8 +64,9 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 @pytest.fixture
-def function(vcsim: VCSim, case: Case) -> Iterator[Function]:
+def function(vcsim: VCSim, case: Case) -> Iterator[HandlesEvents]:
     with contextlib.closing(open_function(case.reaction, {**vcsim.environ, **case.settings})) as opened:
+        assert isinstance(opened, HandlesEvents)
         yield opened
 
 
@@ -75,7 +76,7 @@ def name_of(case: Case) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=name_of, indirect=True)
 def test_foreign_event_or_one_without_the_object_is_skipped(
-    vcsim: VCSim, case: Case, function: Function, capsys: pytest.CaptureFixture[str]
+    vcsim: VCSim, case: Case, function: HandlesEvents, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert function.handle(event_about(case, "https://other.example/sdk", "vm-1", "1")) is None
     assert function.handle(vcenter_event(vcsim.url, case.event_class, "2")) is None
@@ -87,7 +88,7 @@ def test_foreign_event_or_one_without_the_object_is_skipped(
 
 @pytest.mark.parametrize("case", NEEDING_OBJECT, ids=name_of, indirect=True)
 def test_event_about_an_object_that_does_not_exist_is_skipped(
-    vcsim: VCSim, case: Case, function: Function, capsys: pytest.CaptureFixture[str]
+    vcsim: VCSim, case: Case, function: HandlesEvents, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert function.handle(event_about(case, vcsim.url, "missing-9999", "1")) is None
 
@@ -96,7 +97,7 @@ def test_event_about_an_object_that_does_not_exist_is_skipped(
 
 @pytest.mark.parametrize("case", CASES, ids=name_of, indirect=True)
 def test_unreachable_vcenter_is_temporary(
-    vcsim: VCSim, case: Case, function: Function, administrator: Administrator
+    vcsim: VCSim, case: Case, function: HandlesEvents, administrator: Administrator
 ) -> None:
     event = event_about(case, vcsim.url, administrator.objects(case.managed_type)[0]._moId, "1")
     vcsim.stop()

@@ -1,35 +1,35 @@
-// One event in full, beside the table; over it on a phone.
+// One event in full, beside the table. On a phone it covers the table.
 
-import { $, api, button, make, pairs } from "./dom.js";
+import { valueInWords } from "./cells.js";
+import { RELATED } from "./columns.js";
+import { $, api, button, make, messageOf, pairs } from "./dom.js";
 import { bytes, dateAndTime, duration, severityInWords, shortType, SIGNS } from "./format.js";
-import { glyph, kindInWords } from "./kinds.js";
 import { showPayload } from "./payload.js";
+import { glyph } from "./target-types.js";
 import { copying, curl, showTrigger, structured } from "./trigger.js";
 
 const TABS = ["summary", "payload", "headers", "trigger"];
-const RELATED = [
-  ["chain", "Chain", "events of the same operation"],
-  ["target", "Target", "events about the same object"],
-  ["kind", "Kind", "events about objects of this kind"],
-  ["user", "User", "events by the same user"],
-  ["type", "Type", "events of the same type"],
-];
+
+/**
+ * @typedef {object} DetailListeners
+ * @property {(name: string, value: string, exclude: boolean) => void} filter called when a value is clicked
+ * @property {Listener} close called when the event was closed
+ */
 
 export class Detail {
-  /** *on.filter(field, value, exclude)* is called when a value is clicked, *on.close()* when it was closed. */
+  /** @param {DetailListeners} on */
   constructor(on) {
     this.on = on;
+    /** @type {Row | null} */
     this.row = null;
+    /** @type {WholeEvent | null} */
     this.whole = null;
+    this.utc = false;
     this.tab = "summary";
+    this.loading = Promise.resolve();
     $("close").addEventListener("click", () => this.close());
     for (const name of TABS) $(`tab-${name}`).addEventListener("click", () => this.choose(name));
-    $("detail-tabs").addEventListener("keydown", (key) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[key.key];
-      if (!step) return;
-      this.choose(TABS[(TABS.indexOf(this.tab) + step + TABS.length) % TABS.length]);
-      $(`tab-${this.tab}`).focus();
-    });
+    $("detail-tabs").addEventListener("keydown", (key) => this.key(key));
     $("copies").append(
       copying("Copy as JSON", () => this.copied(structured)),
       copying("Copy as curl", () => this.copied(curl)),
@@ -40,13 +40,26 @@ export class Detail {
     return this.row !== null;
   }
 
+  /** @param {KeyboardEvent} key */
+  key(key) {
+    const step = key.key === "ArrowRight" ? 1 : key.key === "ArrowLeft" ? -1 : 0;
+    if (!step) return;
+    this.choose(TABS[(TABS.indexOf(this.tab) + step + TABS.length) % TABS.length]);
+    $(`tab-${this.tab}`).focus();
+  }
+
+  /** @param {(whole: WholeEvent) => string} write */
   async copied(write) {
     await this.loading;
     if (!this.whole) throw new Error("the event is not there");
     return write(this.whole);
   }
 
-  /** Show the event of *row*: what the row knows at once, the rest when it was fetched. */
+  /**
+   * Show the event of *row*: at once what the row has, the rest when it was fetched.
+   * @param {Row} row
+   * @param {boolean} utc
+   */
   open(row, utc) {
     Object.assign(this, { row, utc, whole: null });
     $("detail-title").textContent = shortType(row.type);
@@ -54,61 +67,67 @@ export class Detail {
     $("detail-sign").className = `sign ${row.severity}`;
     $("detail-sign").title = severityInWords(row);
     $("detail-message").textContent = row.message;
-    $("fault").hidden = true;
+    $("detail-error").hidden = true;
     $("detail").hidden = false;
     document.body.classList.add("detail-open");
-    this.summarize();
+    this.summarize(row);
     for (const name of TABS.slice(1)) $(`panel-${name}`).replaceChildren(make("p", { class: "faint" }, "loading"));
     this.choose(this.tab);
     this.loading = this.load(row);
   }
 
+  /** @param {Row} row */
   async load(row) {
     try {
       const whole = await (await api(`api/events/${row.seq}`)).json();
       if (this.row === row) this.fill(whole);
     } catch (error) {
       if (this.row !== row) return;
-      $("fault").hidden = false;
-      $("fault").textContent = `Not shown in full: ${error.message}`;
+      $("detail-error").hidden = false;
+      $("detail-error").textContent = `Not shown in full: ${messageOf(error)}`;
       for (const name of TABS.slice(1)) $(`panel-${name}`).replaceChildren();
     }
   }
 
-  summarize() {
-    const { row } = this;
+  /** @param {Row} row */
+  summarize(row) {
+    /** @type {[string, string][]} */
     const lines = [
       ["Severity", severityInWords(row)],
-      ["Happened", row.time ? dateAndTime(Date.parse(row.time), this.utc, row.time) : "it does not say"],
+      ["Happened", row.time ? dateAndTime(Date.parse(row.time), this.utc, row.time) : "the event has no time"],
       ["Received", `${dateAndTime(row.received, this.utc)}${lag(row)}`],
     ];
     if (row.repeats) lines.push(["Arrived", `${row.repeats + 1} times`]);
-    const related = RELATED.filter(([field]) => row[field]).map(([field, title, meaning]) =>
-      make(
-        "div",
-        { class: "related" },
-        make("dt", {}, title),
-        make(
-          "dd",
-          {},
-          make("span", {}, ...written(field, row)),
-          button("only", () => this.on.filter(field, row[field], false), {
-            class: "small",
-            title: meaning,
-            ariaLabel: `only ${meaning}`,
-          }),
-          button("not", () => this.on.filter(field, row[field], true), {
-            class: "small",
-            title: `none of the ${meaning}`,
-            ariaLabel: `none of the ${meaning}`,
-          }),
-        ),
-      ),
-    );
+    const related = RELATED.filter(({ name }) => row[name]).map((column) => this.related(column, row));
     $("facts").replaceChildren(...pairs(lines), ...related);
     $("attributes").replaceChildren();
   }
 
+  /**
+   * The value of *column*, with buttons that filter by it.
+   * @param {Column} column
+   * @param {Row} row
+   */
+  related(column, row) {
+    const value = String(row[column.name]);
+    const sign = column.name === "target" ? glyph(row.targettype) : null;
+    const words = make("span", {}, sign ?? "", valueInWords(column, value));
+    const only = button("only", () => this.on.filter(column.name, value, false), {
+      class: "small",
+      title: column.related,
+      ariaLabel: `only ${column.related}`,
+    });
+    const none = `none of the ${column.related}`;
+    const not = button("not", () => this.on.filter(column.name, value, true), {
+      class: "small",
+      title: none,
+      ariaLabel: none,
+    });
+    const title = column.label[0].toUpperCase() + column.label.slice(1);
+    return make("div", { class: "related" }, make("dt", {}, title), make("dd", {}, words, only, not));
+  }
+
+  /** @param {WholeEvent} whole */
   fill(whole) {
     this.whole = whole;
     $("attributes").replaceChildren(...pairs([...Object.entries(whole.attributes), ["payload", bytes(whole.size)]]));
@@ -122,6 +141,7 @@ export class Detail {
     if (this.tab === "trigger") showTrigger($("panel-trigger"), whole.attributes);
   }
 
+  /** @param {string} tab */
   choose(tab) {
     this.tab = tab;
     for (const name of TABS) {
@@ -142,11 +162,7 @@ export class Detail {
   }
 }
 
-function written(field, row) {
-  if (field === "target") return [glyph(row.kind), row.target];
-  return [{ type: shortType, kind: kindInWords }[field]?.(row[field]) ?? row[field]];
-}
-
+/** @param {Row} row */
 function lag(row) {
   const words = duration(row.received - Date.parse(row.time));
   return words ? `, ${words} later` : "";

@@ -1,38 +1,67 @@
-// The page: puts the stream, the rows, what is looked for, the table and the open event together.
+// The page: connects the stream, the rows, the filters, the table and the open event.
 
-import { $, absolute, api, button, soon } from "./dom.js";
+import { DeadLetters } from "./dead-letters.js";
 import { Detail } from "./detail.js";
+import { $, absolute, api, button, make, messageOf, soon } from "./dom.js";
 import { Find } from "./find.js";
-import { dateAndTime, number, SEVERITIES, timeOfDay } from "./format.js";
+import { counted, dateAndTime, number, timeOfDay } from "./format.js";
 import { listen } from "./keys.js";
-import { Letters } from "./letters.js";
 import { Query } from "./query.js";
-import { Refused } from "./refused.js";
+import { Rejected } from "./rejected.js";
 import { Rows } from "./rows.js";
 import { Send } from "./send.js";
 import { follow } from "./stream.js";
 import { Strip } from "./strip.js";
-import { Table } from "./table.js";
+import { isDivider, Table } from "./table.js";
 import { structured } from "./trigger.js";
 
-const DIVIDERS = 20;
+const MAX_DIVIDERS = 20;
 
 const body = document.body;
 const rows = new Rows();
 const query = new Query();
-let tests; // whether a row is looked for
-let visible = []; // what the table shows: rows and dividers, oldest first
-let waiting = []; // what is looked for and arrived while the view is held still
+/** The tests of the query. */
+let tests = query.tests();
+/**
+ * What the table shows, oldest first.
+ * @type {Entry[]}
+ */
+let visible = [];
+/**
+ * What matches the query and arrived while the view is held still.
+ * @type {Entry[]}
+ */
+let waiting = [];
+/** @type {Divider[]} */
 let dividers = [];
-let paused = false;
-let listed = false; // whether the server has said what it holds
-let state = {};
-let connection = ["connecting", "connecting"];
-let send = null; // what sends events, if that is allowed
-let letters = null; // the dead letters, if there is a deadletter function
-let cutAt = null; // {seq, since}: where the stream was cut, until it brings something new
+/**
+ * The last row that is shown while the view is paused, or null.
+ * @type {{ seq: number } | null}
+ */
+let paused = null;
+/**
+ * The server's counts, or null until it sent them.
+ * @type {Numbers | null}
+ */
+let numbers = null;
+let connection = { name: "connecting", words: "connecting" };
+/**
+ * Sends events, if that is allowed.
+ * @type {Send | null}
+ */
+let send = null;
+/**
+ * The dead letters, if there is a deadletter function.
+ * @type {DeadLetters | null}
+ */
+let deadLetters = null;
+/**
+ * The last row before the stream was cut, until a new one arrives.
+ * @type {{ seq: number, since: number } | null}
+ */
+let cutAt = null;
 
-// ── what is looked for ──
+// ── the query ──
 
 const find = new Find(query, (typing) => {
   const address = `${location.pathname}?${query.write()}`.replace(/\?$/, "");
@@ -43,35 +72,36 @@ const find = new Find(query, (typing) => {
 
 addEventListener("popstate", look);
 
+/** Show what matches the query in the address. */
 function look() {
   query.read(new URLSearchParams(location.search));
   tests = query.tests();
   find.show();
   table.dress(query.view, query.utc);
-  const all = survey().concat(dividers).sort(bySeq);
-  if (paused) {
-    visible = all.filter((entry) => entry.seq <= paused.seq);
-    waiting = all.filter((entry) => entry.seq > paused.seq);
-  } else {
-    visible = all;
-    waiting = [];
-  }
+  const all = [...survey(), ...dividers].sort(bySeq);
+  const last = paused?.seq ?? Infinity;
+  visible = all.filter((entry) => entry.seq <= last);
+  waiting = all.filter((entry) => entry.seq > last);
   table.toTop();
   paint();
 }
 
+/**
+ * @param {Entry} one
+ * @param {Entry} other
+ */
 const bySeq = (one, other) => one.seq - other.seq;
 
 // ── the table ──
 
 const table = new Table($("scroller"), $("heading"), $("rows"), {
   open: (row) => detail.open(row, query.utc),
-  filter: (field, value, exclude) => find.toggle(field, value, exclude),
+  filter: (name, value, exclude) => find.toggle(name, value, exclude),
   scroll: () => table.isAtTop && waiting.length && paintSoon(),
 });
 
 const detail = new Detail({
-  filter: (field, value, exclude) => find.toggle(field, value, exclude),
+  filter: (name, value, exclude) => find.toggle(name, value, exclude),
   close() {
     const index = table.indexOf(table.selected);
     table.select(null);
@@ -79,16 +109,13 @@ const detail = new Detail({
   },
 });
 
-function arrived(fresh) {
-  for (const row of fresh) if (tests.all(row)) waiting.push(row);
-}
-
 function paint() {
   const holding = paused || !table.isAtTop;
   if (!holding && waiting.length) {
-    const inOrder = !visible.length || waiting[0].seq > visible.at(-1).seq;
+    const entries = visible.length ? [visible[visible.length - 1], ...waiting] : waiting;
+    const inOrder = entries.every((entry, index) => !index || entry.seq > entries[index - 1].seq);
     visible = visible.concat(waiting);
-    if (!inOrder || waiting.some((entry, index) => index && entry.seq < waiting[index - 1].seq)) visible.sort(bySeq);
+    if (!inOrder) visible.sort(bySeq);
     waiting = [];
   }
   if (!holding && visible[0]?.gone) visible = visible.filter((entry) => !entry.gone);
@@ -96,11 +123,10 @@ function paint() {
   else table.paint();
   $("new").hidden = !waiting.length;
   $("new").textContent = `${number(waiting.length)} new`;
-  const shown = visible.length > 0;
-  $("empty").hidden = rows.size > 0 || !listed;
-  $("nothing").hidden = shown || rows.size === 0;
+  $("empty").hidden = rows.size > 0 || !numbers;
+  $("nothing").hidden = visible.length > 0 || rows.size === 0;
   $("table").hidden = rows.size === 0;
-  body.dataset.held = rows.size;
+  body.dataset.held = String(rows.size);
 }
 
 const paintSoon = soon(paint);
@@ -112,10 +138,10 @@ function toNewest() {
 }
 
 function pause() {
-  paused = paused ? false : { seq: rows.last };
+  paused = paused ? null : { seq: rows.last };
   $("pause").ariaPressed = String(Boolean(paused));
   $("pause").textContent = paused ? "Resume" : "Pause";
-  sayConnection();
+  showConnection();
   paint();
 }
 
@@ -127,12 +153,13 @@ const strip = new Strip($("strip"), $("rate"), (from, to) => {
 });
 
 /**
- * All rows that are looked for. What is counted on the way is shown: by time, severity and type, each whatever is chosen
- * of itself, so that the counts say what choosing another would show.
+ * Count and return all rows that match the query. The counts by time, severity and type each ignore their own filter, so
+ * that they say what choosing another value would show.
  */
 function survey() {
-  const found = [];
-  const bySeverity = Object.fromEntries(SEVERITIES.map((name) => [name, 0]));
+  const matching = [];
+  const bySeverity = { error: 0, warning: 0, info: 0 };
+  /** @type {Map<string, number>} */
   const byType = new Map();
   strip.begin();
   for (const row of rows.values()) {
@@ -143,174 +170,181 @@ function survey() {
     if (isOfType) bySeverity[row.severity]++;
     if (!tests.severity(row)) continue;
     byType.set(row.type, (byType.get(row.type) ?? 0) + 1);
-    if (isOfType) found.push(row);
+    if (isOfType) matching.push(row);
   }
-  find.count(bySeverity, byType, found.length, rows.size);
+  find.count(bySeverity, byType, matching.length, rows.size);
   strip.show(query.from, query.to, query.utc);
-  sayState();
-  return found;
+  showNumbers();
+  return matching;
 }
 
 const surveySoon = soon(survey, 400);
 
-function sayState() {
-  if (!listed) return;
-  const { received, held, oldest, gaps, refused: rejected } = state;
+function showNumbers() {
+  if (!numbers) return;
+  const { received, held, oldest, gaps, rejected } = numbers;
   const words = [`${number(held)} kept of ${number(received)}`];
   if (oldest) words.push(`oldest ${timeOfDay(oldest, query.utc)}`);
-  words.push(`${number(gaps)} ${gaps === 1 ? "gap" : "gaps"}`, `${number(rejected)} rejected`);
+  words.push(counted(gaps, "gap"), `${number(rejected)} rejected`);
   $("state").textContent = words.join(", ");
   $("state").title = oldest ? `the oldest arrived ${dateAndTime(oldest, query.utc)}` : "";
 }
 
-setInterval(survey, 10_000); // time goes on without events, too
+setInterval(survey, 10_000); // time spans move without events, too
 setInterval(() => query.minutes && !paused && table.isAtTop && look(), 10_000);
 
 // ── the stream ──
 
-const refused = new Refused();
+const rejected = new Rejected();
+
+function clear() {
+  rows.clear();
+  visible = [];
+  waiting = [];
+  dividers = [];
+  cutAt = null;
+}
 
 follow(absolute("api/events"), {
   reset({ columns }) {
     const lost = rows.size;
-    rows.columns = columns;
-    rows.clear();
+    clear();
+    rows.names = columns;
     rows.last = 0;
-    visible = [];
-    waiting = [];
-    dividers = [];
-    cutAt = null;
-    paused &&= { seq: 0 };
+    if (paused) paused = { seq: 0 };
     if (lost)
-      divide(
-        0,
-        `the display was started anew: ${number(lost)} ${lost === 1 ? "event" : "events"} shown before ${lost === 1 ? "is" : "are"} no longer held`,
-      );
+      divide(0, `the display was restarted: ${counted(lost, "event")} shown before ${are(lost)} no longer held`);
   },
   missed(changes) {
-    rows.clear();
-    visible = [];
-    waiting = [];
-    dividers = [];
-    cutAt = null;
-    divide(
-      rows.last,
-      `${number(changes)} ${changes === 1 ? "event" : "events"} came in between and ${changes === 1 ? "is" : "are"} no longer held`,
-    );
+    clear();
+    divide(rows.last, `${counted(changes, "event")} came in between and ${are(changes)} no longer held`);
   },
   resumed(since) {
     cutAt = { seq: rows.last, since };
   },
   rows(lists) {
-    const repeated = lists.map(([seq]) => rows.get(seq)).filter(Boolean);
-    const fresh = rows.take(lists);
+    const { fresh, repeated } = rows.add(lists);
     for (const row of repeated) table.refresh(row);
     if (cutAt && fresh.length) {
-      divide(
-        cutAt.seq,
-        `not connected from ${timeOfDay(cutAt.since, query.utc)} to ${timeOfDay(Date.now(), query.utc)}; what came in between is above`,
-      );
+      const span = `from ${timeOfDay(cutAt.since, query.utc)} to ${timeOfDay(Date.now(), query.utc)}`;
+      divide(cutAt.seq, `not connected ${span}; what came in between is above`);
       cutAt = null;
     }
-    arrived(fresh);
+    waiting.push(...fresh.filter(tests.all));
     send?.arrived();
     paintSoon();
     surveySoon();
   },
-  state(numbers) {
-    state = numbers;
-    listed = true;
+  numbers(counts) {
+    numbers = counts;
     rows.keep(numbers.held);
-    refused.counted(numbers.refused, query.utc);
+    rejected.counted(numbers.rejected, query.utc);
     paintSoon();
     surveySoon();
   },
   connection(name, words) {
-    connection = [name, words];
-    sayConnection();
+    connection = { name, words };
+    showConnection();
   },
 });
 
-/** Put a line with *words* above the row number *seq*. */
+/** @param {number} count */
+const are = (count) => (count === 1 ? "is" : "are");
+
+/**
+ * Put a line with *words* above the row number *seq*.
+ * @param {number} seq
+ * @param {string} words
+ */
 function divide(seq, words) {
   const line = { divider: words, seq: seq + 0.5 };
-  dividers = [...dividers.slice(1 - DIVIDERS), line];
+  dividers = [...dividers.slice(1 - MAX_DIVIDERS), line];
   waiting.push(line);
 }
 
-function sayConnection() {
-  const [name, words] = connection;
-  const still = paused && name === "live";
-  body.dataset.connection = still ? "paused" : name;
-  $("connection").textContent = still ? "paused" : words;
+function showConnection() {
+  const still = paused && connection.name === "live";
+  body.dataset.connection = still ? "paused" : connection.name;
+  $("connection").textContent = still ? "paused" : connection.words;
 }
 
-// ── everything else on the page ──
+// ── the tabs ──
 
-const PAGES = ["events", "refused", "letters", "send"];
+const TAB_NAMES = ["events", "rejected", "dead-letters", "send"];
 
-for (const tab of PAGES) {
+for (const tab of TAB_NAMES) {
   $(`show-${tab}`).addEventListener("click", () => show(tab));
 }
 
+/** @param {string} tab */
 function show(tab) {
-  for (const name of PAGES) {
+  for (const name of TAB_NAMES) {
     $(`show-${name}`).ariaSelected = String(name === tab);
     $(`show-${name}`).tabIndex = name === tab ? 0 : -1;
     $(name).hidden = name !== tab;
   }
   body.dataset.tab = tab;
   if (tab !== "events") detail.close();
-  if (tab === "refused") refused.load();
-  if (tab === "letters") letters.show(query.utc);
+  if (tab === "rejected") rejected.load();
+  if (tab === "dead-letters") deadLetters?.show(query.utc);
   if (tab === "events") paint();
 }
 
 $("tabs").addEventListener("keydown", (key) => {
   if (key.key !== "ArrowRight" && key.key !== "ArrowLeft") return;
-  const tabs = [...$("tabs").querySelectorAll("[role=tab]:not([hidden])")];
-  const step = key.key === "ArrowRight" ? 1 : tabs.length - 1;
-  const next = tabs[(tabs.indexOf(document.activeElement) + step) % tabs.length];
+  const tabs = TAB_NAMES.map((name) => $(`show-${name}`)).filter((tab) => !tab.hidden);
+  const current = tabs.findIndex((tab) => tab === document.activeElement);
+  const steps = key.key === "ArrowRight" ? 1 : tabs.length - 1;
+  const next = tabs[(current + steps) % tabs.length];
   next.focus();
   next.click();
 });
 
-for (const kind of ["jsonl", "csv"]) {
-  $(`export-${kind}`).addEventListener("click", async () => {
+// ── export ──
+
+for (const format of ["jsonl", "csv"]) {
+  $(`export-${format}`).addEventListener("click", () => {
     $("exports").hidePopover();
-    const chosen = visible.filter((entry) => !entry.divider).map((row) => row.seq);
-    try {
-      const answer = await api(`api/export.${kind}`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify(chosen),
-      });
-      const [, name] = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition")) ?? [, `events.${kind}`];
-      const link = Object.assign(document.createElement("a"), {
-        href: URL.createObjectURL(await answer.blob()),
-        download: name,
-      });
-      link.click();
-      URL.revokeObjectURL(link.href);
-    } catch (error) {
-      $("count").textContent = `Not exported: ${error.message}`;
-    }
+    download(format).catch((error) => ($("count").textContent = `Not exported: ${messageOf(error)}`));
   });
 }
+
+/**
+ * Save the events that are shown as a file.
+ * @param {string} format
+ */
+async function download(format) {
+  const chosen = visible.filter((entry) => !isDivider(entry)).map((row) => row.seq);
+  const response = await api(`api/export.${format}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(chosen),
+  });
+  const name = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1];
+  const link = make("a", {
+    href: URL.createObjectURL(await response.blob()),
+    download: name ?? `events.${format}`,
+  });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+// ── the keyboard ──
 
 $("new").addEventListener("click", toNewest);
 $("pause").addEventListener("click", pause);
 
-function step(by) {
-  table.move(by);
-  if (detail.isOpen && table.wantedOrFocused) table.open(table.wantedOrFocused);
+/** @param {number} steps */
+function step(steps) {
+  table.move(steps);
+  if (detail.isOpen && table.current) table.open(table.current);
 }
 
 listen({
   "/": () => $("text").focus(),
   j: () => step(1),
   k: () => step(-1),
-  Enter: () => table.wantedOrFocused && table.open(table.wantedOrFocused),
+  Enter: () => table.current && table.open(table.current),
   Escape: () => detail.close(),
   " ": pause,
   g: () => {
@@ -322,6 +356,7 @@ listen({
   "?": () => $("help").showModal(),
 });
 
+/** Show what depends on the display's settings. */
 async function introduce() {
   $("curl").textContent = [
     `curl ${absolute()} \\`,
@@ -329,15 +364,16 @@ async function introduce() {
     "  -H 'content-type: application/json' -d '{\"message\": \"Hello from the command line\"}'",
   ].join("\n");
   const about = await (await api("api/about")).json();
-  for (const name of document.querySelectorAll(".service")) name.textContent = about.service;
-  if (about.deadLetters) letters = new Letters(about.deadLetters, about.send);
+  for (const element of document.querySelectorAll(".service")) element.textContent = about.service;
+  if (about.deadLetters) deadLetters = new DeadLetters(about.deadLetters, about.send);
   if (!about.send) return;
-  send = new Send(about.send, (source, id) =>
+  const sender = new Send(about.send, (source, id) =>
     [...rows.values()].findLast((row) => row.id === id && row.source === source),
   );
+  send = sender;
   $("copies").append(
     button("Replay", async () => {
-      send.fill(await detail.copied(structured));
+      sender.fill(await detail.copied(structured));
       show("send");
     }),
   );

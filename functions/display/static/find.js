@@ -1,18 +1,41 @@
-// What is looked for, as controls: text, severities with counts, span of time, types with counts, and a chip a filter.
+// The filters as controls: text, severities with counts, time span, types with counts, and a chip for each filter.
 
+import { valueInWords } from "./cells.js";
+import { columnNamed } from "./columns.js";
 import { $, button, make } from "./dom.js";
-import { dateAndTime, number, SEVERITIES, shortType } from "./format.js";
-import { kindInWords } from "./kinds.js";
+import { counted, dateAndTime, number, SEVERITIES, shortType } from "./format.js";
+
+/** @import { Query } from "./query.js" */
 
 const TYPES_LISTED = 200;
 
+/**
+ * The parts of a type's line that change.
+ * @typedef {{ count: HTMLElement, only: HTMLElement, not: HTMLElement }} TypeLine
+ */
+
 export class Find {
-  /** *changed(typing)* is called when *query* is another. */
+  /**
+   * @param {Query} query
+   * @param {(typing?: boolean) => void} changed called when *query* has changed
+   */
   constructor(query, changed) {
-    Object.assign(this, { query, changed });
+    this.query = query;
+    this.changed = changed;
+    /** @type {Map<string, number>} */
+    this.byType = new Map();
+    /** @type {Map<string, TypeLine>} */
+    this.types = new Map();
+    this.typesAreSeen = false;
+    this.listen();
+    this.show();
+  }
+
+  listen() {
+    const { query } = this;
     $("text").addEventListener("input", () => {
       query.text = $("text").value;
-      changed(true);
+      this.changed(true);
     });
     for (const severity of SEVERITIES) {
       $(`only-${severity}`).addEventListener("click", () => this.toggleSeverity(severity));
@@ -20,35 +43,26 @@ export class Find {
     $("span").addEventListener("change", () => {
       query.minutes = Number($("span").value) || null;
       query.from = query.to = null;
-      changed();
+      this.changed();
     });
     $("view").addEventListener("click", () => this.toggleView());
     $("utc").addEventListener("click", () => {
       query.utc = !query.utc;
-      changed();
+      this.changed();
     });
     $("clear").addEventListener("click", () => {
       query.clear();
-      changed();
+      this.changed();
     });
-    for (const [popover, opener] of [
-      ["types", "types-button"],
-      ["exports", "export-button"],
-    ]) {
-      $(popover).addEventListener(
-        "beforetoggle",
-        ({ newState }) => newState === "open" && below($(opener), $(popover)),
-      );
-    }
-    $("types").addEventListener("beforetoggle", ({ newState }) => {
-      this.typesAreSeen = newState === "open";
+    onOpening("types", () => below($("types-button"), $("types")));
+    onOpening("exports", () => below($("export-button"), $("exports")));
+    $("types").addEventListener("beforetoggle", (event) => {
+      this.typesAreSeen = isOpening(event);
       if (this.typesAreSeen) this.listTypes();
     });
-    this.byType = new Map();
-    this.types = new Map(); // type → the parts of its line that change
-    this.show();
   }
 
+  /** @param {Severity} severity */
   toggleSeverity(severity) {
     if (!this.query.severities.delete(severity)) this.query.severities.add(severity);
     this.changed();
@@ -59,12 +73,17 @@ export class Find {
     this.changed();
   }
 
-  toggle(field, value, exclude) {
-    this.query.toggle(field, value, exclude);
+  /**
+   * @param {string} name of a column
+   * @param {string} value
+   * @param {boolean} exclude
+   */
+  toggle(name, value, exclude) {
+    this.query.toggle(name, value, exclude);
     this.changed();
   }
 
-  /** Let the controls say what *query* says. */
+  /** Let the controls show the query. */
   show() {
     const { query } = this;
     if ($("text").value !== query.text) $("text").value = query.text;
@@ -74,20 +93,25 @@ export class Find {
     $("utc").ariaPressed = String(query.utc);
     $("clear").hidden = query.isEmpty;
     const chips = [];
-    for (const [chosen, not] of [
+    for (const [filters, exclude] of /** @type {const} */ ([
       [query.only, false],
       [query.not, true],
-    ]) {
-      for (const [field, values] of chosen) for (const value of values) chips.push(this.chip(field, value, not));
+    ])) {
+      for (const [name, values] of filters) for (const value of values) chips.push(this.chip(name, value, exclude));
     }
     if (query.from || query.to) chips.push(this.spanChip());
     $("chips").replaceChildren(...chips);
   }
 
-  chip(field, value, not) {
-    const written = { type: shortType, kind: kindInWords }[field]?.(value) ?? value;
-    const words = `${not ? "not " : ""}${field}: ${written || "none"}`;
-    return removable(words, () => this.toggle(field, value, not), not);
+  /**
+   * @param {string} name
+   * @param {string} value
+   * @param {boolean} exclude
+   */
+  chip(name, value, exclude) {
+    const column = columnNamed(name);
+    const words = `${exclude ? "not " : ""}${column.label}: ${valueInWords(column, value) || "none"}`;
+    return removable(words, () => this.toggle(name, value, exclude), exclude);
   }
 
   spanChip() {
@@ -99,24 +123,34 @@ export class Find {
     });
   }
 
-  /** Say how many there are of each severity and type, how many are shown, and held. */
+  /**
+   * Show how many events there are of each severity and type, how many are shown, and how many are held.
+   * @param {Record<Severity, number>} bySeverity
+   * @param {Map<string, number>} byType
+   * @param {number} shown
+   * @param {number} held
+   */
   count(bySeverity, byType, shown, held) {
     this.byType = byType;
     $("count-types").textContent = number(byType.size);
     this.countTypes();
     for (const severity of SEVERITIES) $(`count-${severity}`).textContent = number(bySeverity[severity]);
-    const words = this.query.isEmpty
-      ? `${number(held)} ${held === 1 ? "event" : "events"}`
-      : `${number(shown)} of ${number(held)} shown`;
+    const words = this.query.isEmpty ? counted(held, "event") : `${number(shown)} of ${number(held)} shown`;
     if ($("count").textContent !== words) $("count").textContent = words;
+  }
+
+  /** @param {"only" | "not"} which */
+  chosenTypes(which) {
+    return this.query[which].get("type") ?? new Set();
   }
 
   /** List the types, the most frequent first. */
   listTypes() {
     this.types.clear();
     $("type-list").replaceChildren();
-    const chosen = [...this.query.only.get("type"), ...this.query.not.get("type")];
-    const all = new Map([...chosen.map((type) => [type, 0]), ...this.byType]);
+    const chosen = [...this.chosenTypes("only"), ...this.chosenTypes("not")];
+    /** @type {Map<string, number>} */
+    const all = new Map([...chosen.map((type) => /** @type {const} */ ([type, 0])), ...this.byType]);
     const sorted = [...all].sort(
       ([one, times], [other, others]) => others - times || shortType(one).localeCompare(shortType(other)),
     );
@@ -124,6 +158,7 @@ export class Find {
     this.countTypes();
   }
 
+  /** @param {string} type */
   listType(type) {
     if (this.types.size >= TYPES_LISTED) return;
     const count = make("span", { class: "amount" });
@@ -139,19 +174,34 @@ export class Find {
     $("type-list").append(make("li", {}, count, only, not));
   }
 
-  /** Bring the open list up to date. Its order stays, so that nothing moves under the pointer; new types come last. */
+  /** Update the open list. Its order stays, so that nothing moves under the pointer, and new types come last. */
   countTypes() {
     if (!this.typesAreSeen) return;
     for (const type of this.byType.keys()) if (!this.types.has(type)) this.listType(type);
     for (const [type, { count, only, not }] of this.types) {
       count.textContent = number(this.byType.get(type) ?? 0);
-      only.ariaPressed = String(this.query.only.get("type").has(type));
-      not.ariaPressed = String(this.query.not.get("type").has(type));
+      only.ariaPressed = String(this.chosenTypes("only").has(type));
+      not.ariaPressed = String(this.chosenTypes("not").has(type));
     }
   }
 }
 
-/** Put *popover* below its *opener*, within the window. */
+/** @param {Event} event */
+const isOpening = (event) => event instanceof ToggleEvent && event.newState === "open";
+
+/**
+ * @param {string} id of a popover
+ * @param {Listener} act called before it opens
+ */
+function onOpening(id, act) {
+  $(id).addEventListener("beforetoggle", (event) => isOpening(event) && act());
+}
+
+/**
+ * Put *popover* below its *opener*, within the window.
+ * @param {HTMLElement} opener
+ * @param {HTMLElement} popover
+ */
 function below(opener, popover) {
   const { left, bottom } = opener.getBoundingClientRect();
   const width = 340;
@@ -159,12 +209,16 @@ function below(opener, popover) {
   popover.style.left = `${Math.max(12, Math.min(left, innerWidth - width - 12))}px`;
 }
 
-function removable(words, remove, not = false) {
+/**
+ * @param {string} words
+ * @param {Listener} remove
+ */
+function removable(words, remove, exclude = false) {
   return make(
     "li",
     {},
     button(words, remove, {
-      class: not ? "chip not" : "chip",
+      class: exclude ? "chip not" : "chip",
       title: "remove this filter",
       ariaLabel: `${words}: remove this filter`,
     }),

@@ -1,15 +1,33 @@
 // How values are written for people.
 
-/** "VmPoweredOffEvent" of "com.vmware.vsphere.VmPoweredOffEvent.v0"; other types are shown whole. */
+/**
+ * "VmPoweredOffEvent" for "com.vmware.vsphere.VmPoweredOffEvent.v0". Other types are shown whole.
+ * @param {string} type
+ */
 export const shortType = (type) =>
   type.replace(/^(com\.vmware\.vsphere|dev\.vcenter-events)\./, "").replace(/\.v\d+$/, "");
 
+/**
+ * "10,000"
+ * @param {number} value
+ */
 export const number = (value) => value.toLocaleString("en");
 
+/**
+ * "1 event", "2 events"
+ * @param {number} count
+ * @param {string} noun
+ */
+export const counted = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+
+/** @param {number} value */
 const two = (value) => String(value).padStart(2, "0");
 
-/** "2026-11-20 15:45:13" of ms since 1970, in UTC or local time; *fallback* where there is no such time. */
-export function dateAndTime(ms, utc, fallback = "") {
+/**
+ * "2026-11-20 15:45:13" for ms since 1970, in UTC or local time. *fallback* if there is no such time.
+ * @param {number} ms
+ */
+export function dateAndTime(ms, utc = false, fallback = "") {
   const moment = new Date(ms);
   if (Number.isNaN(moment.getTime())) return fallback;
   const local = new Date(ms - (utc ? 0 : moment.getTimezoneOffset() * 60_000));
@@ -17,28 +35,40 @@ export function dateAndTime(ms, utc, fallback = "") {
   return `${text.slice(0, -14)} ${text.slice(-13, -5)}${utc ? "Z" : ""}`;
 }
 
-/** The same where there is little room: what is of today says no date. */
-export function timeOrDate(ms, utc, fallback) {
+/**
+ * The same where there is little room: a time of today without its date.
+ * @param {number} ms
+ */
+export function timeOrDate(ms, utc = false, fallback = "") {
   const written = dateAndTime(ms, utc, fallback);
   const today = dateAndTime(Date.now(), utc).slice(0, 11);
   return written.startsWith(today) ? written.slice(11) : written;
 }
 
-/** "15:45" */
-export function timeOfDay(ms, utc) {
+/**
+ * "15:45"
+ * @param {number} ms
+ */
+export function timeOfDay(ms, utc = false) {
   const moment = new Date(ms);
   return utc
     ? `${two(moment.getUTCHours())}:${two(moment.getUTCMinutes())}`
     : `${two(moment.getHours())}:${two(moment.getMinutes())}`;
 }
 
-/** "512 B", "2.0 KB", "1.1 MB" */
+/**
+ * "512 B", "2.0 KB", "1.1 MB"
+ * @param {number} size
+ */
 export function bytes(size) {
   if (size < 1000) return `${size} B`;
   return size < 1_000_000 ? `${(size / 1000).toFixed(1)} KB` : `${(size / 1_000_000).toFixed(1)} MB`;
 }
 
-/** "12 ms", "3.4 s", "5 min", "2 h", "3 d"; "" where it is not known, or the clocks disagree. */
+/**
+ * "12 ms", "3.4 s", "5 min", "2 h", "3 d". "" if it is unknown, or negative because clocks differ.
+ * @param {number} ms
+ */
 export function duration(ms) {
   if (!(ms >= 0)) return "";
   if (ms < 1000) return `${Math.round(ms)} ms`;
@@ -47,9 +77,14 @@ export function duration(ms) {
   return ms < 172_800_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} d`;
 }
 
+/** @type {Severity[]} */
 export const SEVERITIES = ["error", "warning", "info"];
+/** @type {Record<Severity, string>} */
 export const SIGNS = { error: "✖", warning: "▲", info: "●" };
 
-/** "error", or "error, inferred from the name of the type" */
+/**
+ * "error", or "error, inferred from the type's name"
+ * @param {Row} row
+ */
 export const severityInWords = (row) =>
   row.inferred ? `${row.severity}, inferred from the type's name` : row.severity;

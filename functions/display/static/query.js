@@ -1,25 +1,43 @@
-// What is looked for: read from the address and written to it, so that a view is a link.
+// The filters of the view, read from the address and written to it, so that a view is a link.
 
+import { FILTERS, SEARCHED } from "./columns.js";
 import { SEVERITIES } from "./format.js";
 
-/** Filters by value: ?type=A&type=B is A or B, ?not-user=C is everybody but C. */
-export const FIELDS = ["type", "target", "kind", "user", "source", "subject", "chain", "id"];
-
-const TEXT_FIELDS = ["message", "type", "target", "kind", "user", "source", "subject", "id"];
+/** @typedef {(row: Row) => boolean} Test */
 
 export class Query {
   constructor() {
+    this.text = "";
+    /** @type {Set<Severity>} */
+    this.severities = new Set();
+    /** @type {Map<string, Set<string>>} */
+    this.only = new Map();
+    /** @type {Map<string, Set<string>>} */
+    this.not = new Map();
+    /** @type {number | null} */
+    this.from = null;
+    /** @type {number | null} */
+    this.to = null;
+    /** @type {number | null} */
+    this.minutes = null;
+    /** @type {ViewName} */
+    this.view = "events";
+    this.utc = false;
     this.read(new URLSearchParams());
   }
 
+  /**
+   * Read the filters from an address: ?type=A&type=B is A or B, ?not-user=C is everybody but C.
+   * @param {URLSearchParams} parameters
+   */
   read(parameters) {
+    const severities = (parameters.get("severity") ?? "").split(",");
     this.text = parameters.get("q") ?? "";
-    const severities = (parameters.get("severity") ?? "").split(",").filter((name) => SEVERITIES.includes(name));
-    this.severities = new Set(severities);
-    this.only = new Map(FIELDS.map((field) => [field, new Set(parameters.getAll(field))]));
-    this.not = new Map(FIELDS.map((field) => [field, new Set(parameters.getAll(`not-${field}`))]));
-    this.from = Date.parse(parameters.get("from")) || null;
-    this.to = Date.parse(parameters.get("to")) || null;
+    this.severities = new Set(SEVERITIES.filter((name) => severities.includes(name)));
+    this.only = new Map(FILTERS.map((name) => [name, new Set(parameters.getAll(name))]));
+    this.not = new Map(FILTERS.map((name) => [name, new Set(parameters.getAll(`not-${name}`))]));
+    this.from = Date.parse(parameters.get("from") ?? "") || null;
+    this.to = Date.parse(parameters.get("to") ?? "") || null;
     this.minutes = Number(parameters.get("minutes")) || null;
     this.view = parameters.get("view") === "trigger" ? "trigger" : "events";
     this.utc = parameters.get("utc") === "1";
@@ -29,17 +47,17 @@ export class Query {
     const parameters = new URLSearchParams();
     if (this.text) parameters.set("q", this.text);
     if (this.severities.size) parameters.set("severity", [...this.severities].join());
-    for (const [field, values] of this.only) for (const value of values) parameters.append(field, value);
-    for (const [field, values] of this.not) for (const value of values) parameters.append(`not-${field}`, value);
+    for (const [name, values] of this.only) for (const value of values) parameters.append(name, value);
+    for (const [name, values] of this.not) for (const value of values) parameters.append(`not-${name}`, value);
     if (this.from) parameters.set("from", new Date(this.from).toISOString());
     if (this.to) parameters.set("to", new Date(this.to).toISOString());
-    if (this.minutes) parameters.set("minutes", this.minutes);
+    if (this.minutes) parameters.set("minutes", String(this.minutes));
     if (this.view === "trigger") parameters.set("view", "trigger");
     if (this.utc) parameters.set("utc", "1");
     return parameters;
   }
 
-  /** Forget all filters; view and time zone stay. */
+  /** Remove all filters. View and time zone stay. */
   clear() {
     const { view, utc } = this;
     this.read(new URLSearchParams());
@@ -51,27 +69,41 @@ export class Query {
     return !this.text.trim() && !this.from && !this.to && !this.minutes && sets.every((set) => !set.size);
   }
 
-  /** Show only *value* of *field*, or none of it; asked again, no longer. */
-  toggle(field, value, exclude = false) {
-    const [chosen, other] = exclude
-      ? [this.not.get(field), this.only.get(field)]
-      : [this.only.get(field), this.not.get(field)];
-    other.delete(value);
-    if (!chosen.delete(value)) chosen.add(value);
+  /**
+   * Show only *value* of the column *name*, or with *exclude* none of it. The second time, undo that.
+   * @param {string} name
+   * @param {string} value
+   */
+  toggle(name, value, exclude = false) {
+    const [chosen, other] = exclude ? [this.not, this.only] : [this.only, this.not];
+    other.get(name)?.delete(value);
+    if (!chosen.get(name)?.delete(value)) chosen.get(name)?.add(value);
   }
 
-  /** Functions that say of a row whether it is looked for: by values and words, type, time, severity, and by `all`. */
+  /**
+   * Functions that test a row: by values and words, by type, by time, by severity, and by `all` of these.
+   * @returns {Record<"values" | "type" | "time" | "severity" | "all", Test>}
+   */
   tests() {
-    const [values, types] = [[], []];
-    for (const [field, chosen] of this.only)
-      if (chosen.size) (field === "type" ? types : values).push((row) => chosen.has(row[field]));
-    for (const [field, chosen] of this.not)
-      if (chosen.size) (field === "type" ? types : values).push((row) => !chosen.has(row[field]));
+    /** @type {Test[]} */
+    const values = [];
+    /** @type {Test[]} */
+    const types = [];
+    for (const [filters, exclude] of /** @type {const} */ ([
+      [this.only, false],
+      [this.not, true],
+    ])) {
+      for (const [name, chosen] of filters) {
+        const tests = name === "type" ? types : values;
+        if (chosen.size) tests.push((row) => chosen.has(String(row[name])) !== exclude);
+      }
+    }
     for (const { pattern, exclude } of words(this.text)) {
-      values.push((row) => TEXT_FIELDS.some((field) => pattern.test(row[field])) !== exclude);
+      values.push((row) => SEARCHED.some((name) => pattern.test(String(row[name]))) !== exclude);
     }
     const from = this.minutes ? Date.now() - this.minutes * 60_000 : (this.from ?? -Infinity);
     const to = this.to ?? Infinity;
+    /** @type {Record<"values" | "type" | "time" | "severity", Test>} */
     const tests = {
       values: (row) => values.every((test) => test(row)),
       type: (row) => types.every((test) => test(row)),
@@ -82,13 +114,16 @@ export class Query {
   }
 }
 
-/** The words of a text: all must occur, -those must not, "several words" stand together. */
+/**
+ * The words of a text: all must occur, -those must not, "several words" stand together.
+ * @param {string} text
+ */
 function words(text) {
   return [...text.matchAll(/(-?)(?:"([^"]+)"|(\S+))/g)]
-    .map(([, minus, phrase, word]) => ({ exclude: minus === "-", words: phrase ?? word }))
-    .filter((each) => each.words !== "-" && each.words !== '"')
-    .map((each) => ({
-      exclude: each.exclude,
-      pattern: new RegExp(each.words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i"),
+    .map(([, minus, phrase, word]) => ({ exclude: minus === "-", word: phrase ?? word }))
+    .filter(({ word }) => word !== "-" && word !== '"')
+    .map(({ exclude, word }) => ({
+      exclude,
+      pattern: new RegExp(word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i"),
     }));
 }

@@ -1,13 +1,23 @@
-// The rows that the page holds: what the server holds, in the order in which it changed.
+// The rows that the page holds: those that the server holds, in the order in which they changed.
 
-const SHARED = new Set(["severity", "type", "source", "subject", "contenttype", "target", "user", "kind"]);
+import { SHARED } from "./columns.js";
 
 export class Rows {
   constructor() {
-    this.bySeq = new Map(); // in order of last change, as the server's ring: the first leaves first
-    this.columns = [];
-    this.texts = new Map(); // thousands of rows share some texts: one copy of each
-    this.last = 0; // the highest number so far
+    /**
+     * In order of last change, as in the server's ring: the first leaves first.
+     * @type {Map<number, Row>}
+     */
+    this.bySeq = new Map();
+    /** @type {string[]} */
+    this.names = [];
+    /**
+     * One copy of each text that thousands of rows share.
+     * @type {Map<unknown, unknown>}
+     */
+    this.texts = new Map();
+    /** The highest number so far. */
+    this.last = 0;
   }
 
   get size() {
@@ -18,6 +28,7 @@ export class Rows {
     return this.bySeq.values();
   }
 
+  /** @param {number} seq */
   get(seq) {
     return this.bySeq.get(seq);
   }
@@ -28,49 +39,62 @@ export class Rows {
     this.texts.clear();
   }
 
-  /** Take in rows as lists of the server's columns; the rows that are new, oldest first. */
-  take(lists) {
+  /**
+   * Add rows, given as lists in the order of `names`. Return the new ones, oldest first, and those that came again.
+   * @param {unknown[][]} lists
+   */
+  add(lists) {
     const fresh = [];
+    const repeated = [];
     for (const list of lists) {
-      const known = this.bySeq.get(list[0]);
+      const row = this.row(list);
+      const known = this.bySeq.get(row.seq);
       if (known) {
-        known.repeats = list[1];
+        known.repeats = row.repeats;
         this.bySeq.delete(known.seq);
         this.bySeq.set(known.seq, known);
+        repeated.push(known);
         continue;
       }
-      const row = this.row(list);
       this.bySeq.set(row.seq, row);
       this.last = Math.max(this.last, row.seq);
       fresh.push(row);
     }
-    return fresh;
+    return { fresh, repeated };
   }
 
-  /** Let go of the oldest, so that *held* stay; whether any went. */
+  /**
+   * Remove the oldest rows until at most *held* are left.
+   * @param {number} held
+   */
   keep(held) {
-    if (this.bySeq.size <= held) return false;
     for (const [seq, row] of this.bySeq) {
       if (this.bySeq.size <= held) break;
       row.gone = true;
       this.bySeq.delete(seq);
     }
-    return true;
   }
 
+  /**
+   * @param {unknown[]} list
+   * @returns {Row}
+   */
   row(list) {
-    const row = { seq: 0, repeats: 0, at: 0, inferred: false, gone: false };
-    this.columns.forEach((name, index) => {
-      row[name] = SHARED.has(name) ? this.shared(list[index]) : list[index];
+    /** @type {Record<string, unknown>} */
+    const values = { seq: 0, repeats: 0, at: 0, inferred: false, gone: false };
+    this.names.forEach((name, index) => {
+      values[name] = SHARED.has(name) ? this.shared(list[index]) : list[index];
     });
+    const row = /** @type {Row} */ (values);
     row.inferred = row.severity.endsWith("?");
-    if (row.inferred) row.severity = row.severity.slice(0, -1);
-    // When it happened; when it arrived, if it does not say or says what is no time.
+    if (row.inferred) row.severity = /** @type {Severity} */ (row.severity.slice(0, -1));
+    // When it happened, or when it arrived if it has no time or one that cannot be read.
     const happened = Date.parse(row.time);
     row.at = Number.isNaN(happened) ? row.received : happened;
     return row;
   }
 
+  /** @param {unknown} text */
   shared(text) {
     const known = this.texts.get(text);
     if (known !== undefined) return known;

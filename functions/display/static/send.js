@@ -1,7 +1,8 @@
-// Sending an event: from a template, or one that is held, again.
+// Sends an event: from a template, or a held one again.
 
-import { $, api, make } from "./dom.js";
+import { $, api, make, messageOf } from "./dom.js";
 
+/** @type {Record<string, string>} */
 const EVENTS = {
   VmPoweredOffEvent: "web-01 on esx-01 in Berlin is powered off",
   VmPoweredOnEvent: "web-01 on esx-01 in Berlin is powered on",
@@ -13,41 +14,57 @@ const EVENTS = {
   UserLoginSessionEvent: "User LAB\\anna@10.1.4.17 logged in as Mozilla/5.0",
 };
 
+/** @type {Record<string, string>} */
+const TARGETS = { sink: "the sink (K_SINK)", display: "this display" };
+
 export class Send {
-  /** *allowed* is {targets, token}; *received(source, id)* gives the row of such an event, if it is held. */
-  constructor(allowed, received) {
-    Object.assign(this, { allowed, received, awaited: null });
+  /**
+   * @param {Permission} permission
+   * @param {(source: string, id: string) => Row | undefined} received gives the row of an event, if it is held
+   */
+  constructor(permission, received) {
+    this.permission = permission;
+    this.received = received;
+    /**
+     * The event that was sent and has not arrived yet.
+     * @type {{ source: string, id: string } | null}
+     */
+    this.awaited = null;
     $("show-send").hidden = false;
-    const words = { sink: "the sink (K_SINK)", display: "this display" };
-    $("send-target").append(...allowed.targets.map((name) => make("option", { value: name }, words[name])));
+    $("send-target").append(...permission.targets.map((name) => make("option", { value: name }, TARGETS[name])));
     $("send-template").append(...Object.keys(EVENTS).map((name) => make("option", { value: name }, name)));
     $("send-template").addEventListener("change", () => this.fill(template($("send-template").value)));
     $("send-now").addEventListener("click", () => this.send());
     this.fill(template(Object.keys(EVENTS)[0]));
   }
 
+  /** @param {string} text */
   fill(text) {
     $("send-event").value = text;
     $("send-result").replaceChildren();
   }
 
+  /** @param {string[]} lines */
+  report(...lines) {
+    $("send-result").replaceChildren(...lines.map((line) => make("li", {}, line)));
+  }
+
   async send() {
-    const say = (...lines) => $("send-result").replaceChildren(...lines.map((line) => make("li", {}, line)));
     let event;
     try {
       event = JSON.parse($("send-event").value);
     } catch (error) {
-      return say(`Not sent: this is no JSON: ${error.message}`);
+      return this.report(`Not sent: this is not JSON: ${messageOf(error)}`);
     }
-    say("Sending");
+    this.report("Sending");
     try {
-      const answer = await api("api/send", {
+      const result = await api("api/send", {
         method: "POST",
-        headers: { "content-type": "application/json", "x-send-token": this.allowed.token },
+        headers: { "content-type": "application/json", "x-send-token": this.permission.token },
         body: JSON.stringify({ target: $("send-target").value, event }),
       });
-      const { status, answer: words, ms } = await answer.json();
-      say(
+      const { status, response: words, ms } = await result.json();
+      this.report(
         `Sent ${event.type}, id ${event.id}`,
         `Answered ${status} after ${ms} ms${words ? `: ${words}` : ""}`,
         "Not received here yet",
@@ -55,23 +72,26 @@ export class Send {
       this.awaited = event;
       this.arrived();
     } catch (error) {
-      say(`Not sent: ${error.message}`);
+      this.report(`Not sent: ${messageOf(error)}`);
     }
   }
 
-  /** Look whether what was sent has come back. */
+  /** Look for the event that was sent among those that arrived. */
   arrived() {
     const row = this.awaited && this.received(this.awaited.source, this.awaited.id);
     if (!row) return;
     this.awaited = null;
-    $("send-result").lastElementChild.textContent = row.repeats
-      ? `Received, for the ${row.repeats + 1}th time`
-      : "Received";
+    const last = $("send-result").lastElementChild;
+    if (last) last.textContent = row.repeats ? `Received, for the ${row.repeats + 1}th time` : "Received";
   }
 }
 
-function template(kind) {
-  const isAlarm = kind.startsWith("Alarm");
+/**
+ * An example of an event of the class *name*, in structured mode.
+ * @param {string} name
+ */
+function template(name) {
+  const isAlarm = name.startsWith("Alarm");
   const data = {
     Key: 1,
     ChainId: 1,
@@ -79,15 +99,15 @@ function template(kind) {
     UserName: "LAB\\anna",
     Datacenter: { Name: "Berlin", Datacenter: { Type: "Datacenter", Value: "datacenter-3" } },
     Host: { Name: "esx-01", Host: { Type: "HostSystem", Value: "host-21" } },
-    Vm: kind.includes("Vm") ? { Name: "web-01", Vm: { Type: "VirtualMachine", Value: "vm-40" } } : null,
-    FullFormattedMessage: EVENTS[kind],
+    Vm: name.includes("Vm") ? { Name: "web-01", Vm: { Type: "VirtualMachine", Value: "vm-40" } } : null,
+    FullFormattedMessage: EVENTS[name],
     ...(isAlarm
       ? { Alarm: { Name: "Host memory usage", Alarm: { Type: "Alarm", Value: "alarm-4" } }, From: "green", To: "red" }
       : {}),
   };
   const event = {
     specversion: "1.0",
-    type: `com.vmware.vsphere.${kind}.v0`,
+    type: `com.vmware.vsphere.${name}.v0`,
     source: "/display/send",
     id: `sent-${Date.now()}`,
     time: data.CreatedTime,

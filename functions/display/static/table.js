@@ -1,76 +1,48 @@
 // The table: rows of one height, of which only those in view exist.
 
+import { cellOf } from "./cells.js";
+import { columnsOf } from "./columns.js";
 import { make } from "./dom.js";
-import { bytes, dateAndTime, duration, severityInWords, shortType, SIGNS, timeOrDate } from "./format.js";
-import { glyph, targetInWords } from "./kinds.js";
 
 const SPARE_ROWS = 6;
 
-/** The columns of the two views: class, heading, text, full text on hover, and the field that a click filters by. */
-const COLUMNS = {
-  events: [
-    { name: "severity", title: "Severity" },
-    {
-      name: "time",
-      title: "Date and time",
-      text: (row, utc, narrow) => (narrow ? timeOrDate : dateAndTime)(row.at, utc, row.time),
-      hover: (row) => row.time || "has no time: when it arrived",
-    },
-    { name: "message", title: "Description", text: (row) => row.message, hover: (row) => row.message },
-    { name: "type", title: "Type", text: (row) => shortType(row.type), hover: (row) => row.type, field: "type" },
-    {
-      name: "target",
-      title: "Target",
-      text: (row) => row.target,
-      hover: targetInWords,
-      field: "target",
-      sign: kindSign,
-    },
-    { name: "user", title: "User", text: (row) => row.user, hover: (row) => row.user, field: "user" },
-  ],
-  trigger: [
-    { name: "severity", title: "Severity" },
-    {
-      name: "time",
-      title: "Received",
-      text: (row, utc) => dateAndTime(row.received, utc),
-      hover: (row) => new Date(row.received).toISOString(),
-    },
-    {
-      name: "lag",
-      title: "Lag",
-      text: (row) => duration(row.received - Date.parse(row.time)),
-      hover: (row) => (row.time ? `event time ${row.time}` : "has no time"),
-    },
-    { name: "type", title: "Type", text: (row) => row.type, hover: (row) => row.type, field: "type" },
-    { name: "source", title: "Source", text: (row) => row.source, hover: (row) => row.source, field: "source" },
-    { name: "subject", title: "Subject", text: (row) => row.subject, hover: (row) => row.subject, field: "subject" },
-    { name: "id", title: "Id", text: (row) => row.id, hover: (row) => row.id },
-    { name: "contenttype", title: "Content type", text: (row) => row.contenttype, hover: (row) => row.contenttype },
-    { name: "size", title: "Size", text: (row) => bytes(row.size), hover: (row) => `${row.size} bytes` },
-    {
-      name: "repeats",
-      title: "Repeats",
-      text: (row) => (row.repeats ? String(row.repeats) : ""),
-      hover: (row) => arrivals(row),
-    },
-  ],
-};
+/**
+ * @typedef {object} TableListeners
+ * @property {(row: Row) => void} open called when a row is opened
+ * @property {(name: string, value: string, exclude: boolean) => void} filter called when a value is clicked
+ * @property {Listener} scroll called when the view moved
+ */
 
 export class Table {
   /**
-   * *scroller* holds the heading and the rows. *on.open(row)* is called when one is opened, *on.filter(field, value,
-   * exclude)* when a value is clicked, *on.scroll()* when the view moved.
+   * @param {HTMLElement} scroller holds the heading and the rows
+   * @param {HTMLElement} heading
+   * @param {HTMLElement} rows
+   * @param {TableListeners} on
    */
   constructor(scroller, heading, rows, on) {
-    Object.assign(this, { scroller, heading, rows, on });
-    this.entries = []; // rows and dividers, oldest first: the last is on top
-    this.made = new Map(); // entry → element
+    this.scroller = scroller;
+    this.heading = heading;
+    this.rows = rows;
+    this.on = on;
+    /**
+     * Oldest first: the last is on top.
+     * @type {Entry[]}
+     */
+    this.entries = [];
+    /** @type {Map<Entry, EntryElement>} */
+    this.elements = new Map();
+    /** @type {Row | null} */
     this.selected = null;
+    /** @type {ViewName | ""} */
     this.view = "";
     this.utc = false;
     this.isAtTop = true;
-    this.wanted = null; // the entry that is to have the focus once it is made
+    /**
+     * The row that gets the focus once its element exists.
+     * @type {Row | null}
+     */
+    this.focusNext = null;
     this.narrow = matchMedia("(max-width: 720px)");
     scroller.addEventListener(
       "scroll",
@@ -82,7 +54,7 @@ export class Table {
     );
     new ResizeObserver(() => this.paint()).observe(scroller);
     this.narrow.addEventListener("change", () => {
-      this.drop(new Set());
+      this.dropAll();
       this.show(this.entries);
     });
     rows.addEventListener("click", (click) => this.click(click));
@@ -93,36 +65,52 @@ export class Table {
     return this.narrow.matches ? 54 : 28;
   }
 
-  /** Use the columns of *view*, "events" or "trigger", with times in UTC or not. */
+  /** The element that holds the rows and their heading. */
+  get grid() {
+    return /** @type {HTMLElement} */ (this.rows.parentElement);
+  }
+
+  get columns() {
+    return columnsOf(this.view || "events");
+  }
+
+  /**
+   * Use the columns of *view*, with times in UTC or not.
+   * @param {ViewName} view
+   * @param {boolean} utc
+   */
   dress(view, utc) {
     if (view === this.view && utc === this.utc) return;
     Object.assign(this, { view, utc });
-    this.rows.parentElement.dataset.view = view;
+    this.grid.dataset.view = view;
     this.heading.replaceChildren(
-      ...COLUMNS[view].map(({ name, title }) =>
-        make(
-          "span",
-          { class: name, role: "columnheader" },
-          make("span", { class: name === "severity" ? "unseen" : "" }, title),
-        ),
-      ),
+      ...this.columns.map(({ column, cell }) => {
+        const title = make("span", { class: column.name === "severity" ? "unseen" : "" }, cell.title);
+        return make("span", { class: `${column.name} ${cell.style}`, role: "columnheader" }, title);
+      }),
     );
-    this.drop(new Set());
+    this.dropAll();
     this.paint();
   }
 
-  /** Show *entries*, oldest first. */
+  /**
+   * Show *entries*, oldest first.
+   * @param {Entry[]} entries
+   */
   show(entries) {
     this.entries = entries;
     this.rows.style.height = `${entries.length * this.rowHeight}px`;
-    this.rows.parentElement.setAttribute("aria-rowcount", entries.length + 1);
+    this.grid.setAttribute("aria-rowcount", String(entries.length + 1));
     this.paint();
   }
 
-  /** Make the elements of *row* anew: it was repeated. */
+  /**
+   * Recreate the element of *row*, because the event came again.
+   * @param {Row} row
+   */
   refresh(row) {
-    this.made.get(row)?.remove();
-    this.made.delete(row);
+    this.elements.get(row)?.remove();
+    this.elements.delete(row);
   }
 
   toTop() {
@@ -130,69 +118,80 @@ export class Table {
     this.isAtTop = true;
   }
 
+  /** @param {number} index */
   at(index) {
     return this.entries[this.entries.length - 1 - index];
   }
 
+  /** @param {Entry | null} entry */
   indexOf(entry) {
-    const position = this.entries.lastIndexOf(entry);
+    const position = entry ? this.entries.lastIndexOf(entry) : -1;
     return position < 0 ? -1 : this.entries.length - 1 - position;
   }
 
+  /** @param {Row | null} row */
   select(row) {
     const before = this.selected;
     this.selected = row;
-    for (const each of [before, row]) {
-      const element = each && this.made.get(each);
-      if (element) element.ariaSelected = String(each === row);
+    for (const entry of [before, row]) {
+      const element = entry && this.elements.get(entry);
+      if (element) element.ariaSelected = String(entry === row);
     }
   }
 
-  /** The row that has the focus, or had it when it was in view. */
-  get wantedOrFocused() {
-    return this.wanted ?? document.activeElement?.closest?.("#rows .row")?.entry ?? this.selected;
+  /** The row that has the focus, or is about to get it, or is selected. */
+  get current() {
+    return this.focusNext ?? rowAt(document.activeElement) ?? this.selected;
   }
 
-  /** Move the focus by *steps* rows, from the focused or selected one, past dividers; from none, to the top. */
+  /**
+   * Move the focus by *steps* rows, from the current one, past dividers. If there is none, move it to the top.
+   * @param {number} steps
+   */
   move(steps) {
-    let index = this.indexOf(this.wantedOrFocused);
+    let index = this.indexOf(this.current);
     index = index < 0 ? 0 : index + steps;
     while (this.at(index)?.divider) index += Math.sign(steps);
     this.focus(Math.max(0, Math.min(index, this.entries.length - 1)));
   }
 
+  /** @param {number} index */
   focus(index) {
     const entry = this.at(index);
-    if (!entry || entry.divider) return null;
+    if (!entry || isDivider(entry)) return;
     const top = index * this.rowHeight;
     const { scrollTop, clientHeight } = this.scroller;
     const room = clientHeight - this.heading.offsetHeight;
     if (top < scrollTop) this.scroller.scrollTop = top;
     else if (top + this.rowHeight > scrollTop + room) this.scroller.scrollTop = top + this.rowHeight - room;
-    this.wanted = entry;
+    this.focusNext = entry;
     this.paint();
-    return entry;
   }
 
+  /** @param {MouseEvent} click */
   click(click) {
-    const entry = click.target.closest(".row")?.entry;
-    if (!entry || entry.divider) return;
-    const value = click.target.closest("[data-field]");
-    if (value) this.on.filter(value.dataset.field, entry[value.dataset.field], click.altKey || click.shiftKey);
-    else this.open(entry);
+    const row = rowAt(click.target);
+    if (!row) return;
+    const name = /** @type {Element} */ (click.target).closest("[data-field]")?.getAttribute("data-field");
+    if (name) this.on.filter(name, String(row[name]), click.altKey || click.shiftKey);
+    else this.open(row);
   }
 
+  /** @param {Row} row */
   open(row) {
     this.select(row);
     this.on.open(row);
   }
 
+  /** @param {KeyboardEvent} key */
   key(key) {
-    const entry = key.target.closest(".row")?.entry;
-    if (!entry || key.ctrlKey || key.metaKey || key.altKey) return;
+    const row = rowAt(key.target);
+    if (!row || key.ctrlKey || key.metaKey || key.altKey) return;
     const page = Math.floor(this.scroller.clientHeight / this.rowHeight) - 2;
-    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity }[key.key];
-    if (key.key === "Enter") this.open(entry);
+    /** @type {Record<string, number>} */
+    const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
+    const steps = moves[key.key];
+    if (key.key === "Enter") this.open(row);
     else if (steps === undefined) return;
     else if (Number.isFinite(steps)) this.move(steps);
     else this.focus(steps < 0 ? 0 : this.entries.length - 1);
@@ -204,88 +203,93 @@ export class Table {
     const { scrollTop, clientHeight } = this.scroller;
     const first = Math.max(0, Math.floor(scrollTop / height) - SPARE_ROWS);
     const last = Math.min(this.entries.length, Math.ceil((scrollTop + clientHeight) / height) + SPARE_ROWS);
-    this.isAtTop = scrollTop < height / 2; // asked for later, it would make the browser lay out everything at once
+    this.isAtTop = scrollTop < height / 2; // read later, it would make the browser lay out everything at once
     const inView = [];
     for (let index = first; index < last; index++) inView.push(this.at(index));
     this.drop(new Set(inView));
 
+    /** @type {EntryElement | null} */
     let previous = null;
     inView.forEach((entry, offset) => {
-      const index = first + offset;
-      const element = this.made.get(entry) ?? this.row(entry);
-      this.made.set(entry, element);
-      const top = `${index * height}px`;
-      if (element.style.top !== top) {
-        element.style.top = top;
-        element.ariaRowIndex = index + 2;
-      }
-      // In the order in which they are seen, for the keyboard and for screen readers.
-      if (!element.parentNode || element.previousElementSibling !== previous) {
-        if (previous) previous.after(element);
-        else this.rows.prepend(element);
-      }
+      const element = this.elements.get(entry) ?? this.elementOf(entry);
+      this.elements.set(entry, element);
+      this.place(element, first + offset, previous);
       previous = element;
     });
-    if (this.wanted && this.made.get(this.wanted)) {
-      this.made.get(this.wanted).focus({ preventScroll: true });
-      this.wanted = null;
+    const focused = this.focusNext && this.elements.get(this.focusNext);
+    if (focused) {
+      focused.focus({ preventScroll: true });
+      this.focusNext = null;
     }
   }
 
-  /** Remove the elements of all entries but *kept*. */
+  /**
+   * @param {EntryElement} element
+   * @param {number} index
+   * @param {EntryElement | null} previous
+   */
+  place(element, index, previous) {
+    const top = `${index * this.rowHeight}px`;
+    if (element.style.top !== top) {
+      element.style.top = top;
+      element.setAttribute("aria-rowindex", String(index + 2));
+    }
+    // In the order in which they are seen, for the keyboard and for screen readers.
+    if (!element.parentNode || element.previousElementSibling !== previous) {
+      if (previous) previous.after(element);
+      else this.rows.prepend(element);
+    }
+  }
+
+  dropAll() {
+    this.drop(new Set());
+  }
+
+  /**
+   * Remove the elements of all entries but *kept*.
+   * @param {Set<Entry>} kept
+   */
   drop(kept) {
     const focused = document.activeElement;
-    for (const [entry, element] of this.made) {
+    for (const [entry, element] of this.elements) {
       if (kept.has(entry)) continue;
       // The focus must not fall off the page because its row left the view.
       if (element === focused) this.scroller.focus({ preventScroll: true });
       element.remove();
-      this.made.delete(entry);
+      this.elements.delete(entry);
     }
   }
 
-  row(entry) {
-    if (entry.divider) {
-      const words = make("span", { role: "gridcell", "aria-colspan": COLUMNS[this.view].length }, entry.divider);
-      const row = make("div", { class: "divider", role: "row" }, words);
-      row.entry = entry;
-      return row;
+  /**
+   * @param {Entry} entry
+   * @returns {EntryElement}
+   */
+  elementOf(entry) {
+    if (isDivider(entry)) {
+      const words = make("span", { role: "gridcell", "aria-colspan": this.columns.length }, entry.divider);
+      return Object.assign(make("div", { class: "divider", role: "row" }, words), { entry });
     }
     const row = make("div", { class: `row ${entry.severity}`, role: "row", tabIndex: -1 });
-    row.entry = entry;
-    row.dataset.seq = entry.seq;
+    row.dataset.seq = String(entry.seq);
     row.ariaSelected = String(entry === this.selected);
-    row.append(...COLUMNS[this.view].map((column) => this.cell(column, entry)));
-    return row;
-  }
-
-  cell(column, entry) {
-    if (column.name === "severity") return severity(entry);
-    const cell = make("span", { class: column.name, role: "gridcell", title: column.hover(entry) });
-    const text = column.text(entry, this.utc, this.narrow.matches);
-    if (column.name === "message" && entry.repeats) {
-      cell.append(make("span", { class: "times", title: arrivals(entry) }, `×${entry.repeats + 1}`));
-    }
-    if (column.sign) cell.append(column.sign(entry));
-    cell.append(column.field && text ? make("span", { class: "value", "data-field": column.field }, text) : text);
-    if (column.field) cell.title += "\n(click: only these; with shift: none of these)";
-    return cell;
+    const shown = { utc: this.utc, narrow: this.narrow.matches };
+    row.append(...this.columns.map((column) => cellOf(column, entry, shown)));
+    return Object.assign(row, { entry });
   }
 }
 
-function kindSign(row) {
-  const sign = glyph(row.kind);
-  if (sign) sign.dataset.field = "kind";
-  return sign;
-}
+/**
+ * @param {Entry} entry
+ * @returns {entry is Divider}
+ */
+export const isDivider = (entry) => entry.divider !== undefined;
 
-function severity(row) {
-  const cell = make("span", { class: "severity", role: "gridcell", title: severityInWords(row) });
-  cell.append(
-    make("span", { class: row.inferred ? "sign inferred" : "sign", ariaHidden: "true" }, SIGNS[row.severity]),
-    make("span", { class: "unseen" }, severityInWords(row)),
-  );
-  return cell;
+/**
+ * The row whose element holds *target*.
+ * @param {EventTarget | null} target
+ */
+function rowAt(target) {
+  const element = target instanceof Element ? target.closest("#rows .row") : null;
+  const entry = element && /** @type {EntryElement} */ (element).entry;
+  return entry && !isDivider(entry) ? entry : null;
 }
-
-const arrivals = (row) => (row.repeats ? `arrived ${row.repeats + 1} times` : "arrived once");

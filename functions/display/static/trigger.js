@@ -1,10 +1,13 @@
-// The Trigger that would bring events like this one, and a tester for any.
+// The Trigger that selects events like this one, and a test of any Trigger.
 
-import { absolute, api, button, copy, make } from "./dom.js";
+import { absolute, api, button, copy, make, messageOf } from "./dom.js";
 import { number, shortType } from "./format.js";
-import { parseJson } from "./payload.js";
 
-/** Fill *place* with the Trigger for an event with these *attributes*, as YAML and as a `kn` line. */
+/**
+ * Fill *place* with the Trigger for an event with these *attributes*, as YAML and as a `kn` line.
+ * @param {HTMLElement} place
+ * @param {Record<string, string>} attributes
+ */
 export function showTrigger(place, attributes) {
   const yaml = triggerYaml(attributes);
   const box = make("textarea", {
@@ -17,16 +20,16 @@ export function showTrigger(place, attributes) {
   const verdict = make("p", { id: "verdict", role: "status" });
   const test = async () => {
     try {
-      const answer = await api("api/match", {
+      const response = await api("api/match", {
         method: "POST",
         headers: { "content-type": "application/yaml" },
         body: box.value,
       });
-      const { matches, held } = await answer.json();
+      const { matches, held } = await response.json();
       verdict.textContent = `This filter matches ${number(matches)} of ${number(held)} held.`;
       verdict.className = "";
     } catch (error) {
-      verdict.textContent = error.message;
+      verdict.textContent = messageOf(error);
       verdict.className = "bad";
     }
   };
@@ -34,7 +37,7 @@ export function showTrigger(place, attributes) {
     make(
       "p",
       { class: "faint" },
-      "This Trigger brings events of this type and source to a function of yours. Change it and try.",
+      "This Trigger brings events of this type and source to a function of yours. Change and test it here.",
     ),
     box,
     make(
@@ -55,21 +58,28 @@ export function showTrigger(place, attributes) {
   test();
 }
 
-/** A button that copies what *text()* gives or promises, and says so. */
-export function copying(words, text) {
-  const made = button(words, async () => {
+/**
+ * A button with a *label* that copies what *text* returns, and reports that it did.
+ * @param {string} label
+ * @param {() => string | Promise<string>} text
+ */
+export function copying(label, text) {
+  const element = button(label, async () => {
     try {
       await copy(await text());
-      made.textContent = "Copied";
+      element.textContent = "Copied";
     } catch (error) {
-      made.textContent = `Not copied: ${error.message}`;
+      element.textContent = `Not copied: ${messageOf(error)}`;
     }
-    setTimeout(() => (made.textContent = words), 1500);
+    setTimeout(() => (element.textContent = label), 1500);
   });
-  return made;
+  return element;
 }
 
-/** YAML takes JSON's strings. */
+/**
+ * The Trigger as YAML, whose strings are written as in JSON.
+ * @param {Record<string, string>} attributes
+ */
 function triggerYaml(attributes) {
   return `apiVersion: eventing.knative.dev/v1
 kind: Trigger
@@ -89,12 +99,16 @@ spec:
 `;
 }
 
+/** @param {Record<string, string>} attributes */
 function knLine(attributes) {
   const filters = ["type", "source"].map((name) => ` --filter ${quoted(`${name}=${attributes[name]}`)}`).join("");
   return `kn trigger create ${triggerName(attributes)} --broker default${filters} --sink ksvc:my-function`;
 }
 
-/** "on-vmpoweredoffevent": a name that Kubernetes takes. */
+/**
+ * "on-vmpoweredoffevent": a name that Kubernetes accepts.
+ * @param {Record<string, string>} attributes
+ */
 function triggerName(attributes) {
   const name = shortType(attributes.type)
     .toLowerCase()
@@ -104,34 +118,42 @@ function triggerName(attributes) {
   return `on-${name || "event"}`;
 }
 
-/** A word for a POSIX shell. */
+/**
+ * *text* as a word for a POSIX shell.
+ * @param {string} text
+ */
 export const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** The event in structured mode, as text; the payload's own digits are kept. */
+/**
+ * The event in structured mode, as text. Numbers keep their digits.
+ * @param {WholeEvent} whole
+ */
 export function structured({ attributes, text, base64, size }) {
-  const head = JSON.stringify(attributes, null, 2);
-  if (!size) return head;
+  if (!size) return JSON.stringify(attributes, null, 2);
   const type = (attributes.datacontenttype ?? "application/json").split(";")[0].trim().toLowerCase();
   const isJson = /[/+]json$/.test(type);
-  const isText = text !== undefined && !isJson;
-  const data = isText
-    ? `"data": ${JSON.stringify(text)}`
-    : isJson && isWhole(text)
-      ? `"data": ${text.trim()}`
-      : `"data_base64": ${JSON.stringify(base64 ?? toBase64(text))}`;
-  return `${head.slice(0, -2)},\n  ${data}\n}`;
+  const head = `${JSON.stringify(attributes, null, 2).slice(0, -2)},\n  `;
+  if (text !== undefined && !isJson) return `${head}"data": ${JSON.stringify(text)}\n}`;
+  if (text !== undefined && isValidJson(text)) return `${head}"data": ${text.trim()}\n}`;
+  return `${head}"data_base64": ${JSON.stringify(base64 ?? toBase64(text ?? ""))}\n}`;
 }
 
-function isWhole(text) {
+/** @param {string} text */
+function isValidJson(text) {
   try {
-    return text !== undefined && (parseJson(text) !== undefined || JSON.parse(text) !== undefined);
+    JSON.parse(text);
+    return true;
   } catch {
     return false;
   }
 }
 
+/** @param {string} text */
 const toBase64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 
-/** A line that posts the event again, to this display. */
+/**
+ * A command that posts the event again, to this display.
+ * @param {WholeEvent} whole
+ */
 export const curl = (whole) =>
   `curl ${absolute()} -H 'content-type: application/cloudevents+json' --data-raw ${quoted(structured(whole))}`;

@@ -90,8 +90,8 @@ def types(page: Page) -> None:
 
 
 def refused(page: Page) -> None:
-    page.click("#show-refused")
-    page.locator("#refused-list summary").click()
+    page.click("#show-rejected")
+    page.locator("#rejected-list summary").click()
 
 
 def help_(page: Page) -> None:
@@ -118,10 +118,10 @@ def send(page: Page) -> None:
 
 
 def letters(page: Page) -> None:
-    page.click("#show-letters")
-    page.locator("#letter-list summary").first.click()
-    expect(page.locator("#letter-list .payload")).to_be_visible()
-    page.locator("#letter-list input").last.check()
+    page.click("#show-dead-letters")
+    page.locator("#dead-letter-list summary").first.click()
+    expect(page.locator("#dead-letter-list .payload")).to_be_visible()
+    page.locator("#dead-letter-list input").last.check()
 
 
 def drop(page: Page) -> None:
@@ -132,12 +132,12 @@ def drop(page: Page) -> None:
 def failed(page: Page) -> None:
     letters(page)
     page.click("#redrive")
-    expect(page.locator("#letters-result.bad")).to_be_visible()
+    expect(page.locator("#dead-letters-result.bad")).to_be_visible()
 
 
 def no_letters(page: Page) -> None:
-    page.click("#show-letters")
-    expect(page.locator("#letters-none")).to_be_visible()
+    page.click("#show-dead-letters")
+    expect(page.locator("#dead-letters-none")).to_be_visible()
 
 
 WIDE, PHONE = ViewportSize(width=1280, height=480), ViewportSize(width=390, height=800)
@@ -202,7 +202,14 @@ def test_phone_shows_cards_of_two_lines_and_scrolls_down_only(browser: Browser, 
     assert box["height"] == 54
     assert kind["y"] >= message["y"] + 15
     assert row.get_by_role("img", name="VM").is_visible()
-    for tap in ("#rows .message >> nth=0", "#tab-trigger", "#close", "#types-button", "#types-button", "#show-refused"):
+    for tap in (
+        "#rows .message >> nth=0",
+        "#tab-trigger",
+        "#close",
+        "#types-button",
+        "#types-button",
+        "#show-rejected",
+    ):
         page.tap(tap)
         assert page.evaluate("document.documentElement.scrollWidth") == 360
     context.close()
@@ -244,7 +251,7 @@ def test_screen_readers_are_told_of_the_connection_and_not_of_rows(browser: Brow
         """() => [...document.querySelectorAll("[aria-live], [role=status], [role=alert], [role=log]")]
             .map((each) => each.id)"""
     )
-    assert live == ["connection", "count", "letters-result", "send-said", "fault"]
+    assert live == ["connection", "count", "dead-letters-result", "send-report", "detail-error"]
     assert page.locator("#table").get_attribute("aria-rowcount") == "61"
     first = page.locator("#rows .row").first
     assert first.get_attribute("aria-rowindex") == "2"

@@ -46,7 +46,7 @@ def one(client: FlaskClient, seq: int = 1) -> Any:
 
 
 def refused(client: FlaskClient) -> Any:
-    return client.get("/api/refused").get_json()
+    return client.get("/api/rejected").get_json()
 
 
 # ── what arrives ──
@@ -87,7 +87,7 @@ def test_credentials_among_the_headers_are_not_kept(shown: FlaskClient) -> None:
     shown.post("/", headers={**headers(), **secret})
     shown.post("/", headers={**secret, "content-type": "text/plain"}, data="x")
     assert one(shown)["headers"]["x-request-id"] == "r1"
-    assert "hunter2" not in shown.get("/api/events/1").text + shown.get("/api/refused").text
+    assert "hunter2" not in shown.get("/api/events/1").text + shown.get("/api/rejected").text
 
 
 @pytest.mark.parametrize("record", [*records("json")[:4], *records("xml")[:4]], ids=str)
@@ -153,7 +153,7 @@ def test_malformed_request_is_answered_400_and_listed_with_every_problem(
     assert answer.text.startswith(f"not a CloudEvent: {malformed.lenient}")
     (kept,) = refused(shown)
     assert kept["reason"].startswith(f"not a CloudEvent: {malformed.lenient}")
-    assert shown.get("/api/state").get_json()["refused"] == 1
+    assert shown.get("/api/state").get_json()["rejected"] == 1
     assert shown.get("/api/state").get_json()["held"] == 0
 
 
@@ -211,14 +211,14 @@ def test_tester_counts_what_a_trigger_selects(trigger: str, number: int, shown: 
     [
         ("filter: {attributes: {Type: a}}", "filter.attributes.Type: is not an attribute name"),
         ("filters: [{cesql: x}]", "the dialect cesql is not supported"),
-        ("a: [", "this is no YAML"),
+        ("a: [", "this is not YAML"),
         ("- 1", "a Trigger is an object"),
         ("attributes: {type: a}", "neither filter nor filters, but attributes"),
         ("filters: &a [{all: *a}]", "has a YAML alias"),
         ("filters: [" + "{not: " * 60 + "{exact: {type: a}}" + "}" * 60 + "]", "more than 50 levels deep"),
         ("[" * 5000, "more than 50 levels deep"),
         ("x" * 30_000, "has 30000 characters"),
-        ("filter: !!python/object/apply:os.system [x]", "this is no YAML"),
+        ("filter: !!python/object/apply:os.system [x]", "this is not YAML"),
     ],
 )
 def test_tester_says_what_is_wrong_with_a_trigger(trigger: str, reason: str, shown: FlaskClient) -> None:
@@ -317,7 +317,7 @@ def test_token_is_asked_of_readers_and_not_of_the_broker() -> None:
     client = opened(DISPLAY_TOKEN="s3cret")
     assert client.post("/", headers=headers()).status_code == 202
     assert client.get("/health/readiness").status_code == 200
-    for path in ("/", "/api/events/1", "/api/refused", "/metrics", "/api/export.csv"):
+    for path in ("/", "/api/events/1", "/api/rejected", "/metrics", "/api/export.csv"):
         answer = client.get(path)
         assert (path, answer.status_code) == (path, 401)
         assert answer.headers["WWW-Authenticate"].startswith("Basic ")
@@ -338,7 +338,7 @@ def basic(login: str) -> str:
     return f"Basic {base64.b64encode(login.encode()).decode()}"
 
 
-@pytest.mark.parametrize("path", ["/", "/api/events/7", "/api/refused", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/api/events/7", "/api/rejected", "/nowhere"])
 def test_every_answer_carries_a_strict_policy_and_no_cors(path: str, shown: FlaskClient) -> None:
     answer = shown.get(path, headers={"Origin": "https://elsewhere.example"})
     policy = answer.headers["Content-Security-Policy"]

@@ -12,7 +12,8 @@ import pytest
 from functions.display import row
 from functions.display.history import History
 from functions.display.store import SQLiteStore
-from functions.display.stream import Viewers, stream
+from functions.display.stream import stream
+from functions.display.viewers import Viewers
 from pipeline import status_events
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import SettingsError, TemporaryError
@@ -28,14 +29,18 @@ def event(name: str, data: bytes = b"", **attributes: str) -> CloudEvent:
     return CloudEvent(known | attributes, data)
 
 
+def arrived(cloud_event: CloudEvent) -> tuple[CloudEvent, row.Summary]:
+    return cloud_event, row.summary(cloud_event)
+
+
 def add(ring: History, *names: str, data: bytes = b"") -> None:
     for name in names:
-        ring.add(event(name, data))
+        ring.add([arrived(event(name, data))], {})
 
 
 def named(rows: list[Any]) -> list[dict[str, Any]]:
     """Rows as objects."""
-    return [dict(zip(row.COLUMNS, each, strict=True)) for each in rows]
+    return [dict(zip(row.NAMES, each, strict=True)) for each in rows]
 
 
 def ids(ring: History, since: int = 0) -> list[str]:
@@ -51,8 +56,8 @@ def test_oldest_event_leaves_a_full_ring() -> None:
     ring = history(events=3)
     add(ring, "a", "b", "c", "d")
     assert ids(ring) == ["b", "c", "d"]
-    assert ring.one(1) is None
-    assert ring.one(2) is not None
+    assert ring.get(1) is None
+    assert ring.get(2) is not None
 
 
 def test_ring_is_bounded_by_size_and_keeps_at_least_one_event() -> None:
@@ -81,20 +86,20 @@ def test_event_that_left_the_ring_is_new_when_it_comes_again() -> None:
 
 def test_same_id_from_another_source_is_another_event() -> None:
     ring = history()
-    ring.add(event("1", source="/one"))
-    ring.add(event("1", source="/other"))
+    ring.add([arrived(event("1", source="/one"))], {})
+    ring.add([arrived(event("1", source="/other"))], {})
     assert ids(ring) == ["1", "1"]
 
 
 def test_numbers_say_what_is_held_of_how_many_and_what_is_missing() -> None:
     ring = History(2, 10_000_000, clock=lambda: 1_795_000_000)
     add(ring, "a", "b", "c")
-    ring.add(event("d", type=status_events.GAP))
-    ring.refused()
+    ring.add([arrived(event("d", type=status_events.GAP))], {})
+    ring.reject()
     state = ring.state()
     assert state.pop("bytes") in range(2000, 5000)
     assert state == {
-        "held": 2, "oldest": 1_795_000_000_000, "received": 4, "repeats": 0, "gaps": 1, "refused": 1,
+        "held": 2, "oldest": 1_795_000_000_000, "received": 4, "repeats": 0, "gaps": 1, "rejected": 1,
     }  # fmt: skip
 
 
@@ -116,7 +121,7 @@ def test_restart_shows_what_was_held_and_lets_open_pages_resume(tmp_path: Path) 
     file = tmp_path / "display.db"
     first = History(3, 10_000_000, SQLiteStore(file))
     add(first, "a", "b", "c", "d", "b")
-    first.refused()  # viewers were told of revision 6
+    first.reject()  # viewers were told of revision 6
     first.close()
     second = History(3, 10_000_000, SQLiteStore(file))
     assert second.epoch == first.epoch
@@ -126,9 +131,9 @@ def test_restart_shows_what_was_held_and_lets_open_pages_resume(tmp_path: Path) 
     add(second, "e")
     assert ids(second, since=6) == ["e"]
     assert ids(second) == ["d", "b", "e"]
-    held = second.one(5)
+    held = second.get(5)
     assert held is not None
-    assert held.summary.id == "e"
+    assert held.event["id"] == "e"
     second.close()
 
 
@@ -209,7 +214,7 @@ def test_new_viewer_gets_everything_held() -> None:
     ring = history(events=2)
     add(ring, "a", "b", "c")
     reset, rows = frames(ring)
-    assert reset == ("reset", "", {"capacity": 2, "columns": list(row.COLUMNS), "epoch": ring.epoch})
+    assert reset == ("reset", "", {"capacity": 2, "columns": list(row.NAMES), "epoch": ring.epoch})
     assert (rows[1], [each["id"] for each in named(rows[2])]) == (f"{ring.epoch}.3", ["b", "c"])
 
 
@@ -245,10 +250,10 @@ def test_viewer_far_behind_gets_its_rows_in_parts() -> None:
 def test_refusal_changes_the_numbers_and_no_row() -> None:
     ring = history()
     add(ring, "a")
-    ring.refused()
+    ring.reject()
     told = parts(ring, f"{ring.epoch}.1")[1].decode()
     assert told.startswith(f"id: {ring.epoch}.2\nevent: state\n")
-    assert '"refused": 1' in told
+    assert '"rejected": 1' in told
 
 
 def test_stream_says_that_its_time_is_over() -> None:
@@ -275,7 +280,7 @@ def test_viewer_is_notified_of_every_change_and_when_the_ring_closes() -> None:
         notification = viewers.enter()
         assert notification is not None
         assert viewers.enter() is None
-        for act in (lambda: add(ring, "a"), lambda: add(ring, "b"), ring.refused, ring.close):
+        for act in (lambda: add(ring, "a"), lambda: add(ring, "b"), ring.reject, ring.close):
             await asyncio.to_thread(act)
             await notification.wait()
             notification.clear()
@@ -304,17 +309,16 @@ def test_row_is_small() -> None:
     ring = history()
     data = {"Vm": {"Name": "DC0_C0_RP0_VM0"}, "UserName": "VSPHERE.LOCAL\\Administrator", "ChainId": 4711}
     data["FullFormattedMessage"] = "DC0_C0_RP0_VM0 on DC0_C0_H0 in DC0 is powered off"
-    ring.add(
-        event(
-            "4711",
-            json.dumps(data).encode(),
-            type="com.vmware.vsphere.VmPoweredOffEvent.v0",
-            source="https://vcenter.example/sdk",
-            subject="VirtualMachine/vm-66",
-            time="2026-11-20T15:45:13.931122Z",
-            datacontenttype="application/json",
-        )
+    described = event(
+        "4711",
+        json.dumps(data).encode(),
+        type="com.vmware.vsphere.VmPoweredOffEvent.v0",
+        source="https://vcenter.example/sdk",
+        subject="VirtualMachine/vm-66",
+        time="2026-11-20T15:45:13.931122Z",
+        datacontenttype="application/json",
     )
+    ring.add([arrived(described)], {})
     changes = ring.changes(0, 1000)
     assert changes is not None
     assert len(changes.rows[0][1]) < 320

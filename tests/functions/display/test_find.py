@@ -162,13 +162,13 @@ def test_sign_of_a_kind_shows_only_such_objects(served: Served, visit: Visit) ->
     assert [sign.get_attribute("aria-label") for sign in signs.all()] == ["cluster", "host", "VM"]
     signs.last.click()
     shows(page, "VmPoweredOffEvent")
-    expect(page.locator("#chips button")).to_have_text(["kind: VM"])
+    expect(page.locator("#chips button")).to_have_text(["target type: VM"])
     page.click("#clear")
     page.fill("#text", "cluster")
     shows(page, "AlarmCreatedEvent")
     page.locator("#rows .message").click()
-    expect(page.locator("#facts")).to_contain_text("Kindcluster")
-    page.click("#facts [aria-label='none of the events about objects of this kind']")
+    expect(page.locator("#facts")).to_contain_text("Target typecluster")
+    page.click("#facts [aria-label='none of the events about objects of this type']")
     page.fill("#text", "")
     shows(page, "HostAddedEvent", "VmPoweredOffEvent")
 
@@ -212,7 +212,7 @@ def test_view_is_a_link_and_back_undoes(page: Page, visit: Visit) -> None:
     expect(other.locator("#rows .row")).to_have_count(2)
     expect(other.locator("#text")).to_have_value("happened")
     expect(other.locator("#rows .id")).to_have_text(["three", "one"])
-    expect(other.locator("#rows .time").first).to_contain_text("Z")
+    expect(other.locator("#rows .received").first).to_contain_text("Z")
     page.go_back()
     expect(page.locator("#utc")).to_have_attribute("aria-pressed", "false")
     page.go_back()
@@ -253,8 +253,8 @@ def test_what_is_shown_is_exported(page: Page, tmp_path: Path) -> None:
     assert lines.suggested_filename.endswith(".jsonl")
     assert [json.loads(line)["id"] for line in Path(lines.path()).read_text().splitlines()] == ["four", "five"]
     table = Path(downloaded(page, choose("csv")).path()).read_text().splitlines()
-    assert table[0].startswith("received,time,severity,type,message,target,kind,user")
-    assert [line.split(",")[4] for line in table[1:]] == ["four happened", "five happened"]
+    assert table[0].startswith("severity,received,time,message,type,target,targettype,user")
+    assert [line.split(",")[3] for line in table[1:]] == ["four happened", "five happened"]
 
 
 def test_keyboard_alone_finds_opens_copies_pauses_and_exports(served: Served, visit: Visit) -> None:

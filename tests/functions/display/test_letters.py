@@ -54,7 +54,7 @@ def fail(deadletter: Served, name: str, code: str = "503", answer: str = "", at:
 def opened(visit: Visit, served: Served) -> Page:
     page = visit(served.address)
     held(page, 0)
-    page.click("#show-letters")
+    page.click("#show-dead-letters")
     return page
 
 
@@ -64,7 +64,7 @@ def counts(deadletter: Served) -> dict[str, int]:
 
 
 def lines(page: Page) -> Any:
-    return page.locator("#letter-list > li")
+    return page.locator("#dead-letter-list > li")
 
 
 # ── what is seen ──
@@ -72,22 +72,22 @@ def lines(page: Page) -> Any:
 
 def test_letters_are_listed_with_event_reason_and_age(deadletter: Served, sending: Served, visit: Visit) -> None:
     page = opened(visit, sending)
-    expect(page.locator("#letters-none")).to_have_text(
-        "No dead letters: every event was delivered, or is still being tried."
+    expect(page.locator("#dead-letters-none")).to_have_text(
+        "No dead letters: every event was delivered, or is being retried."
     )
     fail(deadletter, "a", "400", "there is no such tag")
     fail(deadletter, "b", "")
     fail(deadletter, "b", "500", at=TAG)
     page.click("#show-events")
-    page.click("#show-letters")
+    page.click("#show-dead-letters")
     expect(lines(page).locator(".reason")).to_have_text(["500 from tag", "400 from tag: there is no such tag"])
     expect(lines(page).locator(".what").first).to_have_text("VmPoweredOffEvent VirtualMachine/vm-60")
     expect(lines(page).locator(".often")).to_have_text(["2 times", "once"])
     expect(lines(page).locator(".age").first).to_have_text(re.compile(r"\d s$|\d ms$"))
-    expect(page.locator("#letters-count")).to_have_text("2")
+    expect(page.locator("#dead-letters-count")).to_have_text("2")
     page.click("#show-events")
     page.click("#utc")
-    page.click("#show-letters")
+    page.click("#show-dead-letters")
     expect(lines(page).locator(".time").first).to_have_text("2026-11-20 15:45:13Z")
 
 
@@ -95,11 +95,11 @@ def test_letter_opens_to_its_event(deadletter: Served, sending: Served, visit: V
     fail(deadletter, "a", "400", "<b>no</b> such tag", comexampleextension="kept")
     page = opened(visit, sending)
     lines(page).locator("summary").click()
-    expect(lines(page).locator("dl").first).to_contain_text("In its words<b>no</b> such tag")
+    expect(lines(page).locator("dl").first).to_contain_text("Message<b>no</b> such tag")
     expect(lines(page).locator(".attributes")).to_contain_text("comexampleextensionkept")
     expect(lines(page).locator(".payload")).to_have_text("FullFormattedMessagea is powered off")
     fail(deadletter, "b")
-    page.click("#show-letters")
+    page.click("#show-dead-letters")
     expect(lines(page)).to_have_count(2)
     expect(lines(page).last.locator(".payload")).to_be_visible()  # what is read stays open
 
@@ -121,7 +121,7 @@ def test_letters_that_come_are_counted_while_events_are_looked_at(
     page = visit(sending.address)
     held(page, 0)
     fail(deadletter, "a")
-    expect(page.locator("#letters-count")).to_have_text("1")
+    expect(page.locator("#dead-letters-count")).to_have_text("1")
 
 
 def test_who_may_not_send_is_told_where_letters_are_redriven(deadletter: Served, visit: Visit) -> None:
@@ -129,14 +129,14 @@ def test_who_may_not_send_is_told_where_letters_are_redriven(deadletter: Served,
     with Served("display", DISPLAY_DEAD_LETTERS=deadletter.address) as served:
         page = opened(visit, served)
         expect(lines(page)).to_have_count(1)
-        for acting in ("#letters input", "#redrive", "#drop", "#redrive-all"):
+        for acting in ("#dead-letters input", "#redrive", "#drop", "#redrive-all"):
             assert page.locator(f"{acting}:visible").count() == 0
         lines(page).locator("summary").click()
         expect(lines(page).locator(".payload")).to_be_visible()
         assert lines(page).get_by_role("button", name="Redrive").count() == 0
-        page.click("#letters-how summary")
-        expect(page.locator("#letters-how")).to_contain_text("DISPLAY_ALLOW_SEND=true")
-        expect(page.locator("#letters-curl")).to_contain_text(
+        page.click("#dead-letters-how summary")
+        expect(page.locator("#dead-letters-how")).to_contain_text("DISPLAY_ALLOW_SEND=true")
+        expect(page.locator("#dead-letters-curl")).to_contain_text(
             f"curl {deadletter.address}api/dead-letters/redrive --json"
         )
 
@@ -144,7 +144,7 @@ def test_who_may_not_send_is_told_where_letters_are_redriven(deadletter: Served,
 def test_deadletter_function_that_is_away_is_said(visit: Visit) -> None:
     with Served("display", DISPLAY_DEAD_LETTERS="http://127.0.0.1:9/") as served:
         page = opened(visit, served)
-        expect(page.locator("#letters-none")).to_contain_text(
+        expect(page.locator("#dead-letters-none")).to_contain_text(
             "Not listed: the deadletter function at http://127.0.0.1:9 cannot be reached: "
         )
 
@@ -167,11 +167,11 @@ def test_chosen_letters_are_redriven_by_keyboard_alone(
     expect(page.locator("#redrive")).to_have_text("Redrive 2")
     page.locator("#redrive").focus()
     page.keyboard.press("Enter")
-    expect(page.locator("#letters-result")).to_have_text("2 redriven")
+    expect(page.locator("#dead-letters-result")).to_have_text("2 redriven")
     expect(lines(page)).to_have_count(1)
-    expect(page.locator("#letters-waiting")).to_be_focused()
+    expect(page.locator("#dead-letters-waiting")).to_be_focused()
     assert sorted(body["FullFormattedMessage"][0] for body in broker.bodies) == ["b", "c"]
-    page.click("#letters-redriven")
+    page.click("#dead-letters-redriven")
     expect(lines(page)).to_have_count(2)
 
 
@@ -183,7 +183,7 @@ def test_one_letter_is_redriven_from_where_it_is_open(
     page = opened(visit, sending)
     lines(page).last.locator("summary").click()
     lines(page).last.get_by_role("button", name="Redrive").click()
-    expect(page.locator("#letters-result")).to_have_text("1 redriven")
+    expect(page.locator("#dead-letters-result")).to_have_text("1 redriven")
     assert [body["FullFormattedMessage"] for body in broker.bodies] == ["a is powered off"]
     assert counts(deadletter) == {"waiting": 1, "redriven": 1, "dropped": 0, "unstored": 0}
 
@@ -196,14 +196,14 @@ def test_all_are_redriven_once_it_was_confirmed_and_what_is_refused_is_said(
     fail(deadletter, "a", at="http://notify.example/")  # the same event: sent once
     page = opened(visit, sending)
     page.click("#redrive-all")
-    expect(page.locator("#confirm-title")).to_have_text("Redrive 8 letters?")
+    expect(page.locator("#confirm-title")).to_have_text("Redrive 8 events?")
     page.keyboard.press("Escape")
     expect(page.locator("#confirm")).to_be_hidden()
     assert broker.bodies == []
     broker.statuses = [200, 503]
     page.click("#redrive-all")
     page.click("#confirm-act")
-    expect(page.locator("#letters-result")).to_have_text("7 of 8 redriven; 1 refused: the Broker returned 503")
+    expect(page.locator("#dead-letters-result")).to_have_text("7 of 8 redriven; 1 rejected: the Broker returned 503")
     assert len(broker.bodies) == 6
     expect(lines(page)).to_have_count(1)
     lines(page).locator("summary").click()
@@ -217,12 +217,12 @@ def test_all_of_one_subscriber_are_redriven(
     fail(deadletter, "a")
     fail(deadletter, "b", at="http://notify.example/")
     page = opened(visit, sending)
-    page.select_option("#letters-of", label="notify.example")
+    page.select_option("#dead-letters-destination", label="notify.example")
     expect(lines(page)).to_have_count(1)
     page.click("#redrive-all")
     expect(page.locator("#confirm-words")).to_contain_text("All that failed at notify.example are sent")
     page.click("#confirm-act")
-    expect(page.locator("#letters-result")).to_have_text("1 redriven")
+    expect(page.locator("#dead-letters-result")).to_have_text("1 redriven")
     assert [body["FullFormattedMessage"] for body in broker.bodies] == ["b is powered off"]
 
 
@@ -235,11 +235,11 @@ def test_progress_is_said_and_can_be_stopped(
     broker.gate.clear()
     page.click("#redrive-all")
     page.click("#confirm-act")
-    expect(page.locator("#letters-result")).to_have_text("Redriving: 0 of 12")
+    expect(page.locator("#dead-letters-result")).to_have_text("Redriving: 0 of 12")
     expect(page.locator("#redrive-all")).to_be_disabled()
-    page.click("#letters-stop")
+    page.click("#dead-letters-stop")
     broker.gate.set()
-    expect(page.locator("#letters-result")).to_have_text("5 of 12 redriven; 7 not tried")
+    expect(page.locator("#dead-letters-result")).to_have_text("5 of 12 redriven; 7 not attempted")
     assert counts(deadletter) == {"waiting": 7, "redriven": 5, "dropped": 0, "unstored": 0}
 
 
@@ -250,9 +250,9 @@ def test_broker_that_is_not_known_is_said_and_nothing_is_lost(visit: Visit) -> N
     ):
         fail(deadletter, "a")
         page = opened(visit, served)
-        page.click("#letters-all")
+        page.click("#dead-letters-all")
         page.click("#redrive")
-        expect(page.locator("#letters-result")).to_have_text(
+        expect(page.locator("#dead-letters-result")).to_have_text(
             "0 of 1 redriven; then it stopped: redrive: K_SINK is not set, so there is no Broker to send to"
         )
         expect(lines(page)).to_have_count(1)
@@ -261,12 +261,14 @@ def test_broker_that_is_not_known_is_said_and_nothing_is_lost(visit: Visit) -> N
 def test_deadletter_function_that_goes_away_is_said(deadletter: Served, sending: Served, visit: Visit) -> None:
     fail(deadletter, "a")
     page = opened(visit, sending)
-    page.click("#letters-all")
+    page.click("#dead-letters-all")
     deadletter.process.kill()
     deadletter.wait()
     page.click("#redrive")
-    expect(page.locator("#letters-result")).to_contain_text("0 of 1 redriven; then it stopped: the deadletter function")
-    expect(page.locator("#letters-none")).to_contain_text("Not listed: the deadletter function at ")
+    expect(page.locator("#dead-letters-result")).to_contain_text(
+        "0 of 1 redriven; then it stopped: the deadletter function"
+    )
+    expect(page.locator("#dead-letters-none")).to_contain_text("Not listed: the deadletter function at ")
     expect(lines(page)).to_have_count(1)  # what was known stays
 
 
@@ -282,18 +284,18 @@ def test_letters_are_dropped_with_a_reason_and_can_still_be_redriven(
     lines(page).locator("input").nth(0).check()
     lines(page).locator("input").nth(1).check()
     page.click("#drop")
-    expect(page.locator("#confirm-title")).to_have_text("Drop 2 letters?")
+    expect(page.locator("#confirm-title")).to_have_text("Drop 2 events?")
     expect(page.locator("#confirm-act")).to_be_disabled()
     page.keyboard.type("the VM is gone")
     page.keyboard.press("Enter")
-    expect(page.locator("#letters-result")).to_have_text("2 dropped")
+    expect(page.locator("#dead-letters-result")).to_have_text("2 dropped")
     expect(lines(page)).to_have_count(1)
-    page.click("#letters-dropped")
+    page.click("#dead-letters-dropped")
     expect(lines(page)).to_have_count(2)
     lines(page).first.locator("summary").click()
     expect(lines(page).first).to_contain_text("Dropped becausethe VM is gone")
     lines(page).first.get_by_role("button", name="Redrive").click()
-    expect(page.locator("#letters-result")).to_have_text("1 redriven")
+    expect(page.locator("#dead-letters-result")).to_have_text("1 redriven")
     assert counts(deadletter) == {"waiting": 1, "redriven": 1, "dropped": 1, "unstored": 0}
     assert len(broker.bodies) == 1
 
@@ -336,7 +338,7 @@ def test_nothing_is_redriven_unless_it_is_allowed(deadletter: Served, broker: Re
 def test_refusals_of_the_deadletter_function_are_handed_on(sending: Served) -> None:
     token = json.loads(sending.request("GET", "/api/about")[1])["send"]["token"]
     own = {"X-Send-Token": token, "Sec-Fetch-Site": "same-origin"}
-    assert act(sending, "redrive", "[1]", **own) == (400, "the body is not a JSON object that selects letters\n")
+    assert act(sending, "redrive", "[1]", **own) == (400, "the body is not a JSON object that selects dead letters\n")
     assert act(sending, "redrive", '{"numbers": "x"}', **own) == (400, "numbers is not a list of whole numbers\n")
     assert act(sending, "drop", '{"numbers": [1]}', **own) == (
         400,
@@ -359,7 +361,7 @@ def test_deadletter_function_that_cannot_be_reached_or_is_another_is_502_with_a_
         Served("display", DISPLAY_ALLOW_SEND="true", DISPLAY_DEAD_LETTERS=f"http://127.0.0.1:{port}") as alone,
         Served("display", DISPLAY_ALLOW_SEND="true", DISPLAY_DEAD_LETTERS=another.address) as misled,
     ):
-        for served, reason in ((alone, "cannot be reached: "), (misled, "and not as the deadletter function does")):
+        for served, reason in ((alone, "cannot be reached: "), (misled, "but is not the deadletter function")):
             token = json.loads(served.request("GET", "/api/about")[1])["send"]["token"]
             answers = [
                 served.request("GET", "/api/dead-letters"),
@@ -371,6 +373,6 @@ def test_deadletter_function_that_cannot_be_reached_or_is_another_is_502_with_a_
 
 
 def test_display_without_a_deadletter_function_says_so(served: Served) -> None:
-    expected = (404, "there is no deadletter function; DISPLAY_DEAD_LETTERS names it\n")
+    expected = (404, "there is no deadletter function; DISPLAY_DEAD_LETTERS sets its address\n")
     assert served.request("GET", "/api/dead-letters") == expected
     assert served.request("GET", "/api/dead-letters/1") == expected

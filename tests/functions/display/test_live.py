@@ -76,7 +76,7 @@ def test_page_starts_afresh_when_the_display_was_restarted(visit: Visit) -> None
         wire.mend()
         expect(page.locator("#rows .message")).to_have_text("new happened")
         held(page, 1)
-        assert told(page) == ["new", "the display was started anew: 1 event shown before is no longer held"]
+        assert told(page) == ["new", "the display was restarted: 1 event shown before is no longer held"]
 
 
 def test_page_that_is_offline_says_since_when(served: Served, visit: Visit) -> None:
@@ -86,7 +86,7 @@ def test_page_that_is_offline_says_since_when(served: Served, visit: Visit) -> N
     served.process.terminate()
     expect(page.locator("body[data-connection=offline]")).to_be_attached()
     expect(page.locator("#connection")).to_have_text(
-        re.compile(r"^offline since \d\d:\d\d, (next try in \d+ s|trying)$")
+        re.compile(r"^offline since \d\d:\d\d, (next attempt in \d+ s|connecting)$")
     )
 
 

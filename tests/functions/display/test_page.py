@@ -58,7 +58,7 @@ def test_event_appears_while_the_page_is_open(served: Served, visit: Visit) -> N
     assert row.locator(".type").inner_text() == "VmPoweredOffEvent"
     assert "com.vmware.vsphere.VmPoweredOffEvent.v0" in (row.locator(".type").get_attribute("title") or "")
     assert row.locator(".target").inner_text() == "DC0_H0_VM0"
-    assert row.get_by_role("img", name="VM").get_attribute("data-field") == "kind"
+    assert row.get_by_role("img", name="VM").get_attribute("data-field") == "targettype"
     assert (row.locator(".target").get_attribute("title") or "").startswith("VM DC0_H0_VM0\n")
     assert row.locator(".user").inner_text() == "VSPHERE.LOCAL\\Administrator"
     assert row.locator(".severity").get_attribute("title") == "info"
@@ -323,9 +323,9 @@ def test_markup_stays_text_in_every_attribute_and_in_the_payload(served: Served,
     page.reload()
     held(page, 1)
     expect(rows(page)).to_have_count(1)
-    page.click("#show-refused")
-    page.click("#refused-list summary")
-    expect(page.locator("#refused-list pre")).to_have_text(HOSTILE)
+    page.click("#show-rejected")
+    page.click("#rejected-list summary")
+    expect(page.locator("#rejected-list pre")).to_have_text(HOSTILE)
     assert page.locator("img, main script").count() == 0
 
 
@@ -351,7 +351,9 @@ def test_odd_event_is_shown_in_every_way(served: Served, visit: Visit) -> None:
     held(page, len(ODD))
     page.click("#view")
     for name in ODD:
-        page.locator("#rows .row", has=page.locator(".id", has_text=re.compile(f"^{name}$"))).locator(".time").click()
+        page.locator("#rows .row", has=page.locator(".id", has_text=re.compile(f"^{name}$"))).locator(
+            ".received"
+        ).click()
         expect(page.locator("#attributes")).to_contain_text(name)
         page.click("#tab-payload")
         ways = page.locator("#panel-payload [role=group] button")
@@ -381,10 +383,10 @@ def test_refused_request_is_shown_with_its_reason(served: Served, visit: Visit) 
     held(page, 0)
     status, reason = served.request("POST", "/", b"not an event", {"content-type": "text/plain", "X-Request-Id": "r-1"})
     assert status == 400
-    expect(page.locator("#refused-count")).to_have_text("1")
+    expect(page.locator("#rejected-count")).to_have_text("1")
     expect(page.locator("#state")).to_contain_text("1 rejected")
-    page.click("#show-refused")
-    request = page.locator("#refused-list li")
+    page.click("#show-rejected")
+    request = page.locator("#rejected-list li")
     expect(request.locator(".reason")).to_have_text(reason.strip())
     request.locator("summary").click()
     expect(request).to_contain_text("r-1")

@@ -35,7 +35,7 @@ def test_nothing_can_be_sent_unless_it_is_allowed(served: Served, visit: Visit) 
     page = visit(served.address)
     held(page, 0)
     expect(page.locator("#show-send")).to_be_hidden()
-    expect(page.locator("#show-letters")).to_be_hidden()
+    expect(page.locator("#show-dead-letters")).to_be_hidden()
 
 
 def test_only_the_displays_own_page_may_send(sending: Served) -> None:
@@ -89,7 +89,7 @@ def test_what_is_no_event_is_not_sent_and_says_why(sending: Served, visit: Visit
     page.click("#show-send")
     page.fill("#send-event", "{")
     page.click("#send-now")
-    expect(page.locator("#send-result")).to_contain_text("Not sent: this is no JSON")
+    expect(page.locator("#send-result")).to_contain_text("Not sent: this is not JSON")
     page.fill("#send-event", '{"id": "1"}')
     page.click("#send-now")
     expect(page.locator("#send-result")).to_contain_text("missing attributes: specversion, source, type")

@@ -1,4 +1,4 @@
-"""What was refused at the door, kept to be shown: "why did my event not arrive" is the question that brings people."""
+"""The rejected requests, kept for the question "why did my event not arrive?"."""
 
 import base64
 import threading
@@ -10,28 +10,30 @@ from typing import Any
 
 from functions.display.headers import without_credentials
 
-SHOWN_BYTES = 1024
-"""How much of a refused body is kept."""
+BODY_BYTES = 1024
+"""Maximum length of the kept part of a body."""
 
 HEADER_CHARACTERS = 500
-"""How much of each header is kept."""
+"""Maximum length of the kept part of a header."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """One request that was no event."""
+class RejectedRequest:
+    """One request without a valid event."""
 
     number: int
-    """From 1, in the order of arrival."""
+    """From 1, in order of arrival."""
     received_ms: int
+    """Time of arrival, in ms since 1970."""
     reason: str
     headers: Mapping[str, str]
     beginning: bytes
+    """The first bytes of the body."""
     size: int
-    """Of the whole body, in bytes."""
+    """Length of the whole body, in bytes."""
 
     def document(self) -> dict[str, Any]:
-        """As the API shows it: `text` where the body's beginning is UTF-8, `base64` where it is not."""
+        """Return it as the API shows it: `text` if the body's beginning is UTF-8, else `base64`."""
         return {
             "number": self.number,
             "received": self.received_ms,
@@ -42,32 +44,32 @@ class Refused:
         }
 
 
-class RefusedRequests:
-    """The last refused requests, at most *most*."""
+class RejectedRequests:
+    """The last rejected requests, at most *max_requests*."""
 
-    def __init__(self, most: int = 200, clock: Callable[[], float] = time.time) -> None:
-        self._requests: deque[Refused] = deque(maxlen=most)
+    def __init__(self, max_requests: int = 200, clock: Callable[[], float] = time.time) -> None:
+        self._requests: deque[RejectedRequest] = deque(maxlen=max_requests)
         self._number = 0
         self._clock = clock
         self._lock = threading.Lock()
 
     def add(self, reason: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Keep what is needed to understand a refusal; credentials are left out."""
+        """Keep what explains a rejection, without credentials."""
         kept = {name: value[:HEADER_CHARACTERS] for name, value in without_credentials(headers).items()}
         with self._lock:
             self._number += 1
             self._requests.append(
-                Refused(self._number, round(self._clock() * 1000), reason, kept, body[:SHOWN_BYTES], len(body))
+                RejectedRequest(self._number, round(self._clock() * 1000), reason, kept, body[:BODY_BYTES], len(body))
             )
 
-    def newest_first(self) -> list[Refused]:
-        """What is kept."""
+    def newest_first(self) -> list[RejectedRequest]:
+        """Return the kept requests."""
         with self._lock:
             return list(reversed(self._requests))
 
 
 def body_document(body: bytes) -> dict[str, str]:
-    """`{"text"}` if *body* is UTF-8, else `{"base64"}`."""
+    """Return `{"text"}` if *body* is UTF-8, else `{"base64"}`."""
     try:
         return {"text": body.decode()}
     except UnicodeDecodeError:
@@ -75,7 +77,7 @@ def body_document(body: bytes) -> dict[str, str]:
 
 
 def _whole_characters(beginning: bytes) -> int:
-    """How many bytes of *beginning* are left without the UTF-8 character that it may end within."""
+    """Return the length of *beginning* without a UTF-8 character that is cut off at its end."""
     try:
         beginning.decode()
     except UnicodeDecodeError as error:

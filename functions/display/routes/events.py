@@ -1,0 +1,68 @@
+"""Stored events: one in full, those that a Trigger selects, and all of them as a file."""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+
+from flask import Blueprint, Response, request
+
+from functions.display import export, match
+from functions.display.app_state import AppState
+from functions.display.rejected import body_document
+from functions.display.ring import StoredEvent
+from functions.display.routes.responses import json_document, text
+from pipeline.errors import PermanentError
+
+_FORMATS: dict[str, tuple[str, Callable[[Iterable[StoredEvent]], Iterable[bytes]]]] = {
+    "jsonl": ("application/jsonl", export.json_lines),
+    "csv": ("text/csv", export.comma_separated),
+}
+
+
+def add(routes: Blueprint, state: AppState) -> None:
+    """Add the routes of events."""
+    history = state.history
+
+    @routes.get("/api/events/<int:seq>")
+    def one_event(seq: int) -> Response:
+        """One event in full. Its payload is `text` if it is UTF-8, else `base64`."""
+        stored = history.get(seq)
+        return text("this event is no longer held", 404) if stored is None else json_document(_document(stored))
+
+    @routes.post("/api/match")
+    def matching() -> Response:
+        """The number of events that the Trigger in the body (YAML) would select, and of all events."""
+        try:
+            matches, total = match.count(request.get_data(as_text=True), history.events())
+        except PermanentError as error:
+            return text(str(error), 400)
+        return json_document({"matches": matches, "held": total})
+
+    @routes.route("/api/export.<extension>", methods=["GET", "POST"])
+    def exported(extension: str) -> Response:
+        """All events as a file, oldest first. For a POST, those whose numbers its JSON list has."""
+        if extension not in _FORMATS:
+            return text(f"there is no export {extension}; one of {', '.join(_FORMATS)}", 404)
+        events = history.events()
+        if request.method == "POST":
+            numbers = request.get_json(force=True, silent=True)
+            if not isinstance(numbers, list):
+                return text("the body is not a JSON list of event numbers", 400)
+            selected = {number for number in numbers if isinstance(number, int)}
+            events = [stored for stored in events if stored.seq in selected]
+        mimetype, write = _FORMATS[extension]
+        name = time.strftime(f"events-%Y%m%dT%H%M%SZ.{extension}", time.gmtime())
+        disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(write(events), mimetype=mimetype, headers=disposition)
+
+
+def _document(stored: StoredEvent) -> dict[str, object]:
+    return {
+        "seq": stored.seq,
+        "received": stored.received_ms,
+        "repeats": stored.repeats,
+        "attributes": json.loads(stored.attributes),
+        "headers": json.loads(stored.headers),
+        "size": len(stored.data),
+        **body_document(stored.data),
+    }

@@ -1,0 +1,153 @@
+// The types of the page's modules, for the type check only: nothing here reaches a browser.
+
+type Severity = "error" | "warning" | "info";
+type ViewName = "events" | "trigger";
+type Listener = () => void;
+
+/** How a column is shown in one view of the table: `Cell` in columns.py. */
+interface Cell {
+  title: string;
+  format: string;
+  style: string;
+}
+
+/** `Column` in columns.py. */
+interface Column {
+  name: string;
+  label: string;
+  related: string;
+  format: string;
+  filter: boolean;
+  search: boolean;
+  csv: boolean;
+  shared: boolean;
+  events?: Cell;
+  trigger?: Cell;
+}
+
+/** An event in the table. It has a property for each column; those named here are used by name. */
+interface Row {
+  seq: number;
+  repeats: number;
+  /** When it arrived, in ms since 1970. */
+  received: number;
+  /** When it happened, or when it arrived if it does not say, in ms since 1970. */
+  at: number;
+  severity: Severity;
+  /** Is the severity read from the name of the type? */
+  inferred: boolean;
+  /** Is it no longer held? */
+  gone: boolean;
+  time: string;
+  message: string;
+  type: string;
+  source: string;
+  id: string;
+  target: string;
+  targettype: string;
+  size: number;
+  divider?: undefined;
+  [column: string]: unknown;
+}
+
+/** A line between rows that says why events are missing. */
+interface Divider {
+  divider: string;
+  seq: number;
+  gone?: undefined;
+}
+
+type Entry = Row | Divider;
+
+/** The element of an entry in the table. */
+type EntryElement = HTMLElement & { entry?: Entry };
+
+/** A payload as the API gives it: `text` if it is UTF-8, else `base64`. */
+interface Payload {
+  attributes: Record<string, string>;
+  size: number;
+  text?: string;
+  base64?: string;
+  /** Was the text indented for reading? Then its bytes are not the event's own. */
+  indented?: boolean;
+}
+
+/** The response of `api/events/N`. */
+interface WholeEvent extends Payload {
+  headers: Record<string, string>;
+}
+
+/** What the server counts, for the footer. */
+interface Numbers {
+  held: number;
+  oldest: number | null;
+  received: number;
+  gaps: number;
+  rejected: number;
+}
+
+/** What this page may send, and the token that it sends with. */
+interface Permission {
+  targets: string[];
+  token: string;
+}
+
+interface RejectedRequest {
+  number: number;
+  received: number;
+  reason: string;
+  headers: Record<string, string>;
+  size: number;
+  text?: string;
+  base64?: string;
+}
+
+type DeadLetterState = "waiting" | "redriven" | "dropped";
+type DeadLetterAction = "redrive" | "drop";
+
+interface DeadLetter {
+  number: number;
+  state: DeadLetterState;
+  source: string;
+  id: string;
+  type: string;
+  subject: string;
+  time: string;
+  destination: string;
+  code: number | null;
+  /** The beginning of what the subscriber answered. */
+  response: string;
+  failures: number;
+  firstFailed: string;
+  lastFailed: string;
+  redrives: number;
+  note: string;
+}
+
+type DeadLetterCounts = Record<DeadLetterState | "unstored", number>;
+
+interface DeadLetterPage {
+  deadLetters: DeadLetter[];
+  counts: DeadLetterCounts;
+  next: number | null;
+}
+
+/** Elements of index.html that are more than an HTMLElement. */
+interface PageElements {
+  text: HTMLInputElement;
+  span: HTMLSelectElement;
+  help: HTMLDialogElement;
+  confirm: HTMLDialogElement;
+  strip: HTMLCanvasElement;
+  clear: HTMLButtonElement;
+  redrive: HTMLButtonElement;
+  drop: HTMLButtonElement;
+  "redrive-all": HTMLButtonElement;
+  "confirm-act": HTMLButtonElement;
+  "confirm-reason": HTMLInputElement;
+  "dead-letters-all": HTMLInputElement;
+  "dead-letters-destination": HTMLSelectElement;
+  "send-event": HTMLTextAreaElement;
+  "send-target": HTMLSelectElement;
+  "send-template": HTMLSelectElement;
+}
