@@ -175,7 +175,7 @@ def test_page_behind_a_prefix_finds_everything(served: Served, visit: Visit) -> 
 
 
 def test_viewer_too_many_is_told_so_and_let_in_when_another_leaves(visit: Visit) -> None:
-    with Served("display", THREADS="4") as served:
+    with Served("display", DISPLAY_VIEWERS="3") as served:
         seats = [socket.create_connection(("127.0.0.1", served.port), timeout=10) for _ in range(3)]
         for seat in seats:
             seat.sendall(b"GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n")
