@@ -21,6 +21,7 @@ from tests.conformance.table import (
     structured,
 )
 from tests.support.recorder import Request, Response
+from tests.support.waiting import is_true_within
 
 SETTLE_SECONDS = 3.0
 """The results are complete when nothing has arrived for this time."""
@@ -104,26 +105,23 @@ def play(engine: Engine, *, everything: bool) -> Played:
 
 
 def _settled(look: Callable[[], dict[str, list[Request]]]) -> dict[str, list[Request]]:
-    """Return the boxes when every delivery case is complete, or nothing more can be expected, and a while has
-    passed."""
-    deadline = time.monotonic() + LONGEST_SECONDS
-    changed = time.monotonic()
+    """Return the boxes after a while without new requests: a short one if every delivery case is complete."""
     boxes = look()
-    while time.monotonic() < deadline:
-        time.sleep(0.3)
-        now = look()
-        if {name: len(received) for name, received in now.items()} != {
-            name: len(received) for name, received in boxes.items()
-        }:
+    changed = time.monotonic()
+
+    def is_settled() -> bool:
+        nonlocal boxes, changed
+        before, boxes = boxes, look()
+        if any(len(boxes[name]) != len(before[name]) for name in boxes):
             changed = time.monotonic()
-        boxes = now
         complete = all(
             len(boxes[box("delivery", name)]) >= case.attempts
             and len(boxes[box("delivery", name, "dead")]) >= case.dead_letters
             for name, case in DELIVERIES.items()
         )
-        if time.monotonic() - changed > (SETTLE_SECONDS if complete else 10 * SETTLE_SECONDS):
-            break
+        return time.monotonic() - changed > (SETTLE_SECONDS if complete else 10 * SETTLE_SECONDS)
+
+    is_true_within(LONGEST_SECONDS, is_settled, pause_seconds=0.3)
     return boxes
 
 

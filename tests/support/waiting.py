@@ -35,10 +35,10 @@ async def wait_until_async(condition: Callable[[], Value], seconds: float = 10, 
     return await asyncio.to_thread(wait_until, condition, seconds, message)
 
 
-def is_true_within(seconds: float, condition: Callable[[], object]) -> bool:
+def is_true_within(seconds: float, condition: Callable[[], object], pause_seconds: float = PAUSE_SECONDS) -> bool:
     """Return whether *condition* becomes true within *seconds*."""
     try:
-        wait_until(condition, seconds)
+        wait_until(condition, seconds, pause_seconds=pause_seconds)
     except NotInTime:
         return False
     return True
