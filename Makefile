@@ -38,6 +38,7 @@ lint: $(STAMP) ## check format, types, imports and words
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tools.javascript
+	$(BIN)/python -m tools.words
 
 bench: $(STAMP) ## measure, compare with baselines, write bench/results.md (NAMES="trickle backlog" selects some)
 	@$(BIN)/python -m bench $(NAMES)

@@ -1,4 +1,4 @@
-"""`python -m bench [NAME...]`: measure and write `bench/results.md`; without names, everything."""
+"""`python -m bench [NAME...]`: measure and write `bench/results.md`. Without names, measure everything."""
 
 import argparse
 import datetime
@@ -17,7 +17,7 @@ from pipeline import logs
 RESULTS = Path(__file__).parent / "results.md"
 HEAD = """# Measured
 
-`make bench` writes this; `NAMES="trickle backlog"` measures some. vcsim, poller, display, browser and sink share the
+`make bench` writes this page. `NAMES="trickle backlog"` measures some. vcsim, poller, display, browser and sink share the
 cores. Where there is one, a raw baseline of the same run stands beside a figure: machines differ, ratios less so.
 """
 MEASUREMENTS = {

@@ -1,7 +1,7 @@
 """`python -m bench.display`: what the display promises, measured with the real launcher and a real Chromium.
 
 Each figure is the median of `--runs` runs. POST → painted begins when the request is sent and ends after the frame that
-shows the row; events have 2 KB. Compare ratios rather than milliseconds between machines: the limits were set for two
+shows the row. Events have 2 KB. Compare ratios rather than milliseconds between machines: the limits were set for two
 cores of a small virtual machine.
 """
 
@@ -65,7 +65,7 @@ class Poster:
         """ms from each POST to its answer."""
 
     def post(self, name: str) -> float:
-        """Post the event *name*; when it was sent, in seconds since 1970."""
+        """Post the event *name*. Return when it was sent, in seconds since 1970."""
         body = json.dumps(
             {
                 "Key": 1,
@@ -85,7 +85,7 @@ class Poster:
         return sent
 
     def paced(self, prefix: str, number: int, per_second: float) -> dict[str, float]:
-        """Post *number* events at a steady pace; name → when sent."""
+        """Post *number* events at a steady pace. Return name → when sent."""
         sent = {}
         begun = time.perf_counter()
         for index in range(number):
@@ -125,7 +125,7 @@ def holds(page: Page, number: int) -> None:
 
 
 def latencies(page: Page, sent: dict[str, float]) -> list[float]:
-    """ms from sending to painted, for each event; all must have been painted."""
+    """Return the ms from sending to painted for each event. All must have been painted."""
     page.wait_for_timeout(300)
     painted: dict[str, float] = page.evaluate("window.painted")
     return [painted[name] - when * 1000 for name, when in sent.items() if name in painted]
@@ -350,7 +350,7 @@ def cut_off(browser: Browser, seconds: float) -> Figures:
 
 
 def first_load(browser: Browser) -> Figures:
-    """6. What a first load transfers; the stream is the last of its requests."""
+    """6. The bytes that a first load transfers. The stream is the last of its requests."""
     with Served("display", THREADS=THREADS) as served:
         context = browser.new_context()
         page = context.new_page()
@@ -424,7 +424,7 @@ def is_kept(name: str, value: float) -> bool:
 
 
 def promise(name: str) -> str:
-    """The limit of a figure, in words; "" if it has none."""
+    """Return the limit of a figure as text. "" without a limit."""
     sign, limit = LIMITS.get(name, ("", 0.0))
     return f"{sign} {limit:g}" if sign else ""
 
@@ -436,7 +436,7 @@ def display() -> list[Measurement]:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print a table; 1 if a promise is not kept."""
+    """Measure and print a table. Return 1 if a promise is not kept."""
     parser = argparse.ArgumentParser(prog="python -m bench.display", description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument(

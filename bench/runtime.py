@@ -77,7 +77,7 @@ def measured(command: Sequence[str], folder: Path, environ: Mapping[str, str], e
 
 
 def post(port: int, events: int, connections: int = CONNECTIONS) -> list[float]:
-    """Post *events* from a process of its own; what it printed."""
+    """Post *events* from a process of its own. Return its output."""
     command = [sys.executable, "-m", "bench.poster", str(port), str(events), str(connections), INFO_TYPE]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return [float(word) for word in done.stdout.split()]
@@ -87,7 +87,7 @@ def post(port: int, events: int, connections: int = CONNECTIONS) -> list[float]:
 def serving(
     command: Sequence[str], folder: Path, environ: Mapping[str, str]
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Run *command* in *folder* on a free port until the end; (process, port) once it is ready."""
+    """Run *command* in *folder* on a free port until the end. Yield (process, port) once it is ready."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     settings = {"PATH": os.environ["PATH"], "HOST": "127.0.0.1", "PORT": str(port), **environ}

@@ -62,13 +62,13 @@ class Kind(Generic[Content]):
     name: str
     object_type: type[Content]
     read: Callable[[Name, Field], Content | None]
-    """Read an object's YAML; None if it cannot be read, or means nothing on one machine."""
+    """Return the object in some YAML. None if it cannot be read, or has no effect on one machine."""
     destinations: Callable[[Content], Iterable[Destination]] = _no_destinations
     """The destinations that an object names."""
     missing: Callable[[Content, Objects], Iterable[str]] = _nothing_missing
     """An error (`field: reason`) for each other reference to something that is not among the objects."""
     address: Callable[[Name, Run], str] | None = None
-    """The URL where an object takes events; None if none of the kind does."""
+    """Return the URL where an object receives events. None if no object of the kind does."""
     open: Callable[[Content, Run], None] = _no_action
     """Make an object's address answer. Called in the event loop, before the services start."""
     variables: Callable[[Content, Name, Run], Mapping[str, str]] = _no_variables

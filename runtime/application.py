@@ -85,7 +85,8 @@ class Application:
         return time.monotonic() - self._last_event
 
     async def wait_idle(self, seconds: float) -> bool:
-        """Wait until every request but health checks is answered, and every stream has ended; False after *seconds*."""
+        """Wait until every request but health checks is answered, and every stream has ended. Return False after
+        *seconds*."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), seconds)
         return self._idle.is_set()

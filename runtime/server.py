@@ -92,7 +92,7 @@ class Server:
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
     def drain(self, close: Callable[[], None]) -> bool:
-        """Finish what is under way, then *close* the function; False if that takes longer than `DRAIN_SECONDS`.
+        """Finish open requests, then *close* the function. Return False if that takes longer than `DRAIN_SECONDS`.
 
         Health checks are answered until the end, readiness with 503. A second call does nothing.
         """

@@ -1,1 +1,1 @@
-"""Commands for people who work on the project; nothing here is in the image."""
+"""Commands for people who work on the project. Nothing here is in the image."""

@@ -51,7 +51,7 @@ class Cursor:
         self._resuming, self._position_seen = self.position is not None, False
 
     def restart_before(self, newest_key: int) -> bool:
-        """Forget `position` if its key is greater than *newest_key*, that of the newest event; return whether it is."""
+        """Forget `position` if its key is greater than *newest_key*, the newest event's key. Return whether it is."""
         if self.position is None or newest_key >= self.position.key:
             return False
         self.position, self._resuming = None, False

@@ -177,7 +177,7 @@ _NULLABLE = (ValueType.FLAG, ValueType.TIME, ValueType.REFERENCE, ValueType.OBJE
 
 
 def _value_type(declared: Any) -> ValueType | None:
-    """Return the value type of pyVmomi's type *declared*; None for a list."""
+    """Return the value type of pyVmomi's type *declared*. None for a list."""
     if declared is VmomiSupport.GetVmodlType("byte[]"):
         return ValueType.BYTES
     if issubclass(declared, VmomiSupport.binary):

@@ -10,7 +10,8 @@ _NOT_PARSED: Any = object()
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CloudEvent:
-    """One event. *attributes* are the context attributes and extensions; *data* is the payload as it came, or b""."""
+    """One event. *attributes* are the context attributes and extensions. *data* is the payload as it arrived, or
+    b""."""
 
     attributes: Mapping[str, str]
     data: bytes = b""

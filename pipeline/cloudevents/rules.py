@@ -34,7 +34,7 @@ class Rules:
     required: tuple[str, ...]
     """Attributes that must not be missing or empty."""
     specversions: tuple[str, ...]
-    """The versions that are taken; () for any."""
+    """The versions that are accepted. () for any."""
     announced: bool
     """Take an event only if its content type or the header `ce-specversion` announces one."""
     percent_encoded: bool
@@ -108,7 +108,7 @@ def _second(time: str) -> datetime.datetime | None:
 
 
 def _as_go_prints(time: str) -> str:
-    """A valid RFC 3339 time in UTC, with nanoseconds without trailing zeros; anything else as it is."""
+    """Return a valid RFC 3339 time in UTC, with nanoseconds without trailing zeros. Anything else is unchanged."""
     match, second = _RFC3339.fullmatch(time), _second(time)
     if match is None or second is None:
         return time

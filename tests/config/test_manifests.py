@@ -238,7 +238,8 @@ def test_func_yaml_deploys_the_same_poller_as_the_manifests() -> None:
 
 
 def test_kn_func_takes_it_for_a_function_of_parliament() -> None:
-    """By an import in a file at the top (func 0.50.1, pkg/functions/legacy_parliament.go); else it adds a server."""
+    """By an import in a file at the top (func 0.50.1, pkg/functions/legacy_parliament.go). Otherwise it adds a
+    server."""
     sources = [file.read_text() for file in ROOT.glob("*.py")]
 
     assert any(re.search(r"(?m)^[ \t]*(from|import)[ \t]+parliament\b", source) for source in sources)

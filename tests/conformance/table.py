@@ -192,7 +192,7 @@ class Delivery:
     """
 
     responses: Sequence[Response] = (Response(),)
-    """In order; the last repeats."""
+    """In order. The last one repeats."""
     spec: Spec = field(default_factory=dict)
     """The Trigger's `delivery`, beside its dead-letter sink."""
     subscriber: str = ""

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("vcsim_program")
 
 @contextlib.contextmanager
 def demo(*arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
-    """`python -m demo`, with *environ* added to this process's environment; killed if a test leaves it running."""
+    """`python -m demo`, with *environ* added to this process's environment. Killed if a test leaves it running."""
     with subprocess.Popen(
         [sys.executable, "-m", "demo", *arguments],
         cwd=ROOT,

@@ -103,7 +103,7 @@ class Cluster:
     def delete(
         self, kind: tuple[str, str], name: str, namespace: str | None = None, grace_seconds: int | None = None
     ) -> None:
-        """Delete an object, a pod within *grace_seconds* or its own; nothing happens if there is none."""
+        """Delete an object, a pod within *grace_seconds* or its own. Nothing happens if there is none."""
         with contextlib.suppress(NotFoundError):
             self._resource(*kind).delete(name=name, namespace=namespace, grace_period_seconds=grace_seconds)
 
@@ -161,7 +161,7 @@ class Cluster:
         self.until(is_steady, f"every Subscription in its channel, in {namespace}", seconds)
 
     def _generations_of_channels(self, namespace: str) -> dict[str, int] | None:
-        """Channel → generation, of all that have Subscriptions; None while one lacks any of them."""
+        """Return channel → generation of all that have Subscriptions. None while a Subscription is missing."""
         expected: dict[tuple[tuple[str, str], str], set[str]] = {}
         for subscription in self.every(SUBSCRIPTION, namespace):
             channel = subscription["spec"]["channel"]
@@ -202,7 +202,7 @@ class Cluster:
         ]
 
     def delete_pods(self, namespace: str, selector: str, grace_seconds: int = 0) -> list[str]:
-        """Kill the pods; their names."""
+        """Kill the pods. Return their names."""
         names = [str(pod.metadata.name) for pod in self.pods(namespace, selector)]
         for name in names:
             self.core.delete_namespaced_pod(name, namespace, grace_period_seconds=grace_seconds)
@@ -289,7 +289,7 @@ class Cluster:
 
 
 def unready(manifest: Object) -> str:
-    """Why an object is not ready; "" if it is."""
+    """Return why an object is not ready. "" if it is."""
     status = manifest.get("status") or {}
     if status.get("observedGeneration", 0) != manifest["metadata"].get("generation"):
         return "not looked at by its controller yet"

@@ -46,7 +46,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
 
 def required(variable: str, example: str) -> str:
-    """A variable of the environment; without it no test here can run."""
+    """Return a variable of the environment. Without it no test here can run."""
     value = os.environ.get(variable, "")
     if not value:
         pytest.exit(f"tests on a cluster need {variable}, for example {variable}={example}", returncode=2)

@@ -48,7 +48,7 @@ class ClusterRecorder:
         self._cluster = cluster
         self._target = f"{namespace}/services/recorder:80"
         self.address = f"http://recorder.{namespace}.svc.cluster.local"
-        """Where pods reach it; a box is a path below."""
+        """The address inside the cluster. A box is a path below it."""
 
     def script(self, box: str, responses: Sequence[Response]) -> None:
         """Respond to requests to *box* with *responses*, in order. The last one repeats."""

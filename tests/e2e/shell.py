@@ -26,7 +26,7 @@ COMMAND_SECONDS = 300
 
 
 def commands(heading: str) -> list[str]:
-    """The blocks of commands below a heading; a blank line ends a block."""
+    """Return the blocks of commands below a heading. A blank line ends a block."""
     section = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
     assert section, f"docs/deploy.md has no heading {heading}"
     blocks = re.findall(r"(?:^ {4}.*\n)+", section[1], re.MULTILINE)
@@ -42,7 +42,7 @@ class Shell:
     """A shell in a checkout."""
 
     def __init__(self, folder: Path, namespace: str, image: str, values: Mapping[str, str], *programs: Path) -> None:
-        """The image is set there. *values* stand in the place of the page's examples; *programs* are on PATH."""
+        """Set the image there. *values* replace the page's examples. *programs* are on PATH."""
         self.checkout = folder / "checkout"
         self.namespace = namespace
         self._values = {IMAGE: image, **values}
@@ -59,7 +59,7 @@ class Shell:
         self._set_image(image)
 
     def paste(self, block: str) -> str:
-        """Run it; what it printed, both ways."""
+        """Run *block*. Return its output, of both streams."""
         for example, value in self._values.items():
             block = block.replace(example, value)
         block = block.replace(f"-n {NAMESPACE}", f"-n {self.namespace}").replace(

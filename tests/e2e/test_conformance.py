@@ -1,4 +1,4 @@
-"""Knative's Broker does what the table says; tests/conformance/test_local.py holds the local one to it."""
+"""Knative's Broker passes the table. tests/conformance/test_local.py checks the local one."""
 
 from collections.abc import Mapping, Sequence
 

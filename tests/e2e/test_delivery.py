@@ -49,7 +49,7 @@ def vms(number: int) -> list[Any]:
 def posted(
     administrator: Administrator, count: int, pause_seconds: float = 0.0, about: Sequence[Any] = (None,)
 ) -> Iterator[int]:
-    """Post events, numbered from 0, *about* one machine after the other; say after each how many there are."""
+    """Post events, numbered from 0, *about* one VM after the other. Report the number after each."""
     for number in range(count):
         administrator.post(f"number {number}", about[number % len(about)])
         yield number + 1

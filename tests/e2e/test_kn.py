@@ -203,7 +203,7 @@ def first_words(table: str) -> list[str]:
 def test_a_new_version_gets_half_and_nothing_again(
     installed_with_kn: Installation, administrator: Administrator, recorder: ClusterRecorder, cluster: Cluster
 ) -> None:
-    """With kn, and with kubectl; the first revision is the one that `kn service create` made."""
+    """With kn, and with kubectl. The first revision is the one that `kn service create` created."""
     with_kn, with_kubectl = [
         block for block in commands("A new version, half of the traffic at first") if "50" in block
     ]

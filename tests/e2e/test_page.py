@@ -191,7 +191,7 @@ def caught_up(cluster: Cluster, installed: str) -> None:
 
 @pytest.fixture(scope="module")
 def display(cluster: Cluster, installed: str, caught_up: None) -> Iterator[Callable[..., str]]:
-    """Makes a display of the test's own from the installed one, with a Trigger; its address."""
+    """Create a display of the test's own from the installed one, with a Trigger. Return its address."""
     with contextlib.ExitStack() as stack:
 
         def make(name: str, **variables: str) -> str:

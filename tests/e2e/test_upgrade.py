@@ -154,7 +154,7 @@ def messages(box: list[Request]) -> list[str]:
 
 @contextlib.contextmanager
 def posted_meanwhile(administrator: Administrator) -> Iterator[list[str]]:
-    """Events come without a pause; their messages."""
+    """Post events without a pause. Yield their messages."""
     marker = secrets.token_hex(3)
     posted: list[str] = []
     over = threading.Event()

@@ -58,7 +58,8 @@ class Wiring:
     def applied(
         self, sample: str, change: Callable[[Object], Object] = lambda manifest: manifest
     ) -> Iterator[list[Object]]:
-        """The sample's objects, ready; gone at the end, so that the next may have the same names."""
+        """Apply the sample's objects until they are ready. Delete them at the end, so that the next may reuse the
+        names."""
         objects = [change(manifest) for manifest in moved(objects_in(SAMPLES / f"{sample}.yaml"), self.namespace)]
         try:
             for manifest in objects:
@@ -100,7 +101,7 @@ class Wiring:
         assert self.cluster.request("POST", INGRESS, f"{self.namespace}/default", headers, b"{}").status == 202
 
     def shown(self, column: str, value: str, meanwhile: Callable[[], None] = lambda: None) -> None:
-        """Wait until the display has a row with that value; *meanwhile* is done before each look."""
+        """Wait until the display has a row with that value. Call *meanwhile* before each look."""
 
         def is_shown(rows: list[dict[str, str]]) -> bool:
             return any(value in str(row[column]) for row in rows)
@@ -398,7 +399,7 @@ def test_overlay_deployment_polls_by_itself(
     recorder: ClusterRecorder,
     tmp_path: Path,
 ) -> None:
-    """The whole overlay in a namespace of its own, with the vCenter of the other one; SinkBinding on a Deployment."""
+    """The whole overlay in a namespace of its own, with the vCenter of the other one. SinkBinding on a Deployment."""
     namespace = f"{installed}-deployment"
     kustomization = {
         "resources": [os.path.relpath(ROOT / "overlays/deployment", tmp_path.resolve())],

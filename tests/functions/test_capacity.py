@@ -38,7 +38,7 @@ def datastore(administrator: Administrator) -> Any:
 
 @pytest.fixture
 def turned(vcsim: VCSim, administrator: Administrator) -> Turned:
-    """Turns an object's alarm to a colour; vCenter's event."""
+    """Turns an object's alarm to a colour. Returns vCenter's event."""
 
     def turn(managed: Any, colour: str) -> CloudEvent:
         administrator.turn(managed, colour, ALARM)

@@ -1,4 +1,4 @@
-"""maintenance: hosts of a simulated vCenter enter and leave maintenance mode; what it holds before and after."""
+"""maintenance: hosts of a simulated vCenter enter and leave maintenance mode."""
 
 import contextlib
 from collections.abc import Callable, Iterator

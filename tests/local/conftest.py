@@ -46,7 +46,7 @@ http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), H
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a manifest file; gives its path."""
+    """Write a manifest file. Return its path."""
 
     def write(text: str, name: str = "objects.yaml") -> Path:
         path = tmp_path / name

@@ -10,7 +10,7 @@ from runtime.server import Server
 
 
 class Reply(NamedTuple):
-    """A response as it came; status 0 if the connection was closed without one."""
+    """A response as it arrived. The status is 0 if the connection was closed without one."""
 
     status: int
     headers: dict[str, str]

@@ -13,7 +13,8 @@ EVENT = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
 
 
 class MalformedRequest(NamedTuple):
-    """A request, and how the reason begins that the strict and the lenient rules reject it for; `None` is accepted."""
+    """A request, and the start of the reason for which the strict and the lenient rules reject it. `None` is
+    accepted."""
 
     name: str
     headers: Mapping[str, str]
@@ -29,7 +30,7 @@ def _binary(name: str, changes: dict[str, str | None], strict: str, lenient: str
 
 
 def _structured(name: str, changes: dict[str, Any], strict: str, lenient: str | None) -> MalformedRequest:
-    """An event in structured mode with *changes* to its members; those that are `...` are left out."""
+    """An event in structured mode with *changes* to its members. Members that are `...` are omitted."""
     members = {name: value for name, value in {**EVENT, **changes}.items() if value is not ...}
     return MalformedRequest(f"structured: {name}", STRUCTURED, json.dumps(members).encode(), strict, lenient)
 

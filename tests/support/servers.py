@@ -29,7 +29,7 @@ MIDDLEWARE = "from func_python.{kind} import serve; from function import new; se
 
 
 class Response(NamedTuple):
-    """A response; header names in lower case."""
+    """A response with header names in lower case."""
 
     status: int
     headers: Mapping[str, str]

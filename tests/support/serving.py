@@ -31,7 +31,7 @@ def launch(function: str, **environ: str) -> "subprocess.Popen[str]":
 
 
 class Served:
-    """A running function; `with` ends its process."""
+    """A running function. `with` ends its process."""
 
     def __init__(self, function: str, **environ: str) -> None:
         self.process = launch(function, **environ)
