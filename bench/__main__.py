@@ -17,8 +17,8 @@ from pipeline import logs
 RESULTS = Path(__file__).parent / "results.md"
 HEAD = """# Measured
 
-`make bench` writes this page. `NAMES="trickle backlog"` measures some. vcsim, poller, display, browser and sink share the
-cores. Where there is one, a raw baseline of the same run stands beside a figure: machines differ, ratios less so.
+`make bench` writes this page. `NAMES="trickle backlog"` measures some. vcsim, poller, display, browser and sink share
+the cores. Some figures have a raw baseline of the same run beside them. Machines differ more than these ratios.
 """
 MEASUREMENTS = {
     "trickle": poller.trickle,
