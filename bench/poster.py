@@ -16,9 +16,11 @@ import uvloop
 from bench.measure import percentile
 
 PADDING = "x" * 300
+INFO_TYPE = "com.vmware.vsphere.VmPoweredOnEvent.v0"
+"""An event that notify takes for less than an error."""
 
 
-def request(event_type: str, number: int) -> bytes:
+def request(event_type: str, number: int, padding: str = PADDING) -> bytes:
     """Return one POST of a binary event, about as large as a vCenter event."""
     body = json.dumps(
         {
@@ -27,7 +29,7 @@ def request(event_type: str, number: int) -> bytes:
             "CreatedTime": "2026-11-20T15:45:13.123456Z",
             "Vm": {"Name": "DC0_H0_VM0", "Vm": {"Type": "VirtualMachine", "Value": "vm-60"}},
             "Host": {"Name": "DC0_H0", "Host": {"Type": "HostSystem", "Value": "host-21"}},
-            "FullFormattedMessage": f"DC0_H0_VM0 on DC0_H0 in DC0 is powered off {number} {PADDING}",
+            "FullFormattedMessage": f"DC0_H0_VM0 on DC0_H0 in DC0 is powered off {number} {padding}",
         }
     ).encode()
     head = (

@@ -16,11 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench.measure import Measurement
+from bench.poster import INFO_TYPE
 
 ROOT = Path(__file__).parent.parent
 EVENTS = 6000
 CONNECTIONS = 16
-INFO_TYPE = "com.vmware.vsphere.VmPoweredOnEvent.v0"
 
 FUNCTIONS: Mapping[str, Mapping[str, str]] = {
     "display": {"FUNCTION": "display"},

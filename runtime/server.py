@@ -6,6 +6,7 @@ drains, and health checks must be answered until the process ends.
 
 import asyncio
 import email.utils
+import resource
 import socket
 import threading
 import time
@@ -18,7 +19,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from runtime.application import Application
-from runtime.protocol import Breaches, LimitedProtocol, limited_protocol
+from runtime.protocol import CONNECTION_RESERVE, Breaches, LimitedProtocol, limited_protocol
 from runtime.settings import LimitSettings
 
 log = structlog.get_logger()
@@ -38,8 +39,19 @@ WAITING_CONNECTIONS = 1024
 CLOSE_SECONDS = 1.0
 """Time for the last responses to be sent."""
 
+OTHER_FILES = 256
+"""Files and connections that are not those of clients."""
+
 SWEEP_SECONDS = 0.5
 """Interval between checks for overdue requests."""
+
+
+def raise_file_limit(wanted: int) -> None:
+    """Let the process open so many files and connections, as far as its hard limit allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    target = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < target:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
 
 
 class Server:
@@ -70,6 +82,7 @@ class Server:
         Raises `OSError` when the address cannot be listened on.
         """
         host, port = self._address
+        raise_file_limit(self._protocol.limits.max_connections + CONNECTION_RESERVE + OTHER_FILES)
         listener = socket.create_server(
             self._address,
             family=socket.AF_INET6 if ":" in host else socket.AF_INET,
