@@ -46,10 +46,10 @@ SWEEP_SECONDS = 0.5
 """Interval between checks for overdue requests."""
 
 
-def raise_file_limit(wanted: int) -> None:
-    """Let the process open so many files and connections, as far as its hard limit allows."""
+def raise_file_limit(files: int) -> None:
+    """Let the process open so many *files*, connections among them, as far as its hard limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    target = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    target = files if hard == resource.RLIM_INFINITY else min(files, hard)
     if soft != resource.RLIM_INFINITY and soft < target:
         resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
 

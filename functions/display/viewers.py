@@ -15,6 +15,10 @@ LEAD_SECONDS = 0.002
 """Viewers are notified this long after a change. So its sender is answered first, and changes that come together are
 sent together."""
 
+SECONDS_PER_VIEWER = 0.0001
+"""The time between two notifications, for each viewer. 2,000 viewers are notified five times a second, because 20 times
+would take the whole processor."""
+
 GROUP = 50
 """Viewers woken in one turn of the event loop. An event that arrives meanwhile waits for one group, not for all."""
 
@@ -27,6 +31,7 @@ class Viewers:
         self._notifications: set[asyncio.Event] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scheduled = False
+        self._woken_at = 0.0  # on the loop's clock
         history.on_change = self.notify
 
     @property
@@ -58,7 +63,9 @@ class Viewers:
 
     def _wake_later(self) -> None:
         assert self._loop is not None  # noqa: S101 - only a viewer makes notify schedule this
-        self._loop.call_later(LEAD_SECONDS, self._wake)
+        earliest = self._woken_at + SECONDS_PER_VIEWER * len(self._notifications)
+        self._woken_at = max(self._loop.time() + LEAD_SECONDS, earliest)
+        self._loop.call_at(self._woken_at, self._wake)
 
     def _wake(self) -> None:
         self._scheduled = False
