@@ -1,6 +1,6 @@
-"""`python -m docs.screenshots`: the pictures of the display in docs/display/, from a real display and a real Chromium.
+"""`python -m docs.screenshots`: take the screenshots in docs/display/, of a real display in a real Chromium.
 
-The events are made up, and like those of a small data centre on a bad afternoon.
+The events are invented. They resemble those of a small data centre on a bad afternoon.
 """
 
 import base64
@@ -49,7 +49,7 @@ KINDS: list[tuple[int, str, str, str]] = [
 
 
 def events(number: int, minutes: float) -> Iterator[dict[str, Any]]:
-    """*number* events of the last *minutes*, oldest first; the same ones each time but for their times."""
+    """Yield *number* events of the last *minutes*, oldest first. Only their times differ between runs."""
     chosen = random.Random(12)  # noqa: S311 - pictures, not secrets
     now = datetime.now(UTC)
     times = sorted(chosen.random() ** 0.8 for _ in range(number))
@@ -103,10 +103,10 @@ def events(number: int, minutes: float) -> Iterator[dict[str, Any]]:
 
 
 def fill(served: Served, number: int, minutes: float) -> None:
-    """Let *served* hold such events, and one request that it refused."""
-    made = list(events(number, minutes))
+    """Post such events to *served*, and one request that it rejects."""
+    batch = list(events(number, minutes))
     for start in range(0, number, 500):
-        served.request("POST", "/", json.dumps(made[start : start + 500]), BATCH)
+        served.request("POST", "/", json.dumps(batch[start : start + 500]), BATCH)
     served.request("POST", "/", b'{"alarm": "disk full"}', {"content-type": "application/json"})
 
 
@@ -116,29 +116,29 @@ FAILURES = [
     ("notify", "", ""),
     ("webhook", "500", "Internal Server Error"),
 ]
-"""Subscriber, status and words of a delivery that failed; without a status it did not answer."""
+"""Subscriber, status and response of a failed delivery. Without a status the subscriber did not respond."""
 
 
 def fail(deadletter: Served, number: int) -> None:
-    """Post *number* dead letters, as a Broker does; some failed more than once."""
+    """Post *number* dead letters, as a Broker does. Some of them failed more than once."""
     for index, event in enumerate(list(events(400, 12 * 60))[-number * 9 :: 9]):
-        subscriber, code, answer = FAILURES[index * 3 % 4]
+        subscriber, code, response = FAILURES[index * 3 % 4]
         failed = {"knativeerrordest": f"http://{subscriber}.vcenter-events.svc.cluster.local/"}
         if code:
-            failed |= {"knativeerrorcode": code, "knativeerrordata": base64.b64encode(answer.encode()).decode()}
+            failed |= {"knativeerrorcode": code, "knativeerrordata": base64.b64encode(response.encode()).decode()}
         for times in range(1 + index % 3):
-            letter = event | failed | {"knativearrivaltime": f"{event['time']}/{times}"}
-            deadletter.request("POST", "/", json.dumps(letter), {"content-type": "application/cloudevents+json"})
+            dead_letter = event | failed | {"knativearrivaltime": f"{event['time']}/{times}"}
+            deadletter.request("POST", "/", json.dumps(dead_letter), {"content-type": "application/cloudevents+json"})
 
 
 def settled(page: Page, number: int, connection: str = "live") -> None:
-    """Wait until the page shows what is held, and has counted it."""
+    """Wait until the page shows and counts the stored events."""
     page.wait_for_selector(f"body[data-connection={connection}][data-held='{number}']", state="attached")
     page.wait_for_timeout(600)
 
 
 def main() -> None:
-    """Make them all."""
+    """Take all screenshots."""
     wide, phone = ViewportSize(width=1360, height=820), ViewportSize(width=390, height=780)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -174,9 +174,9 @@ def main() -> None:
             page.click("#view")
             page.wait_for_timeout(300)
             picture("trigger-view", page)
-            page.click("#show-refused")
-            page.click("#refused-list summary")
-            picture("refused", page)
+            page.click("#show-rejected")
+            page.click("#rejected-list summary")
+            picture("rejected", page)
             small = browser.new_page(viewport=phone, device_scale_factor=2, is_mobile=True, has_touch=True)
             small.goto(served.address)
             settled(small, 400)
@@ -192,15 +192,15 @@ def main() -> None:
         ):
             fail(deadletter, 12)
             page = browser.new_page(viewport=wide)
-            page.clock.set_fixed_time(datetime.now(UTC) + timedelta(hours=2))  # so that the letters have an age
+            page.clock.set_fixed_time(datetime.now(UTC) + timedelta(hours=2))  # so that the dead letters have an age
             page.goto(served.address)
             settled(page, 0)
-            page.click("#show-letters")
+            page.click("#show-dead-letters")
             for ticked in (0, 3):
-                page.locator("#letter-list input").nth(ticked).check()
-            page.click("#letter-list summary >> nth=6")
-            page.wait_for_selector("#letter-list .payload")
-            picture("letters", page)
+                page.locator("#dead-letter-list input").nth(ticked).check()
+            page.click("#dead-letter-list summary >> nth=6")
+            page.wait_for_selector("#dead-letter-list .payload")
+            picture("dead-letters", page)
         with Served("display") as served:
             fill(served, 10_000, 240)
             page = browser.new_page(viewport=wide)
