@@ -18,15 +18,6 @@ ENTRY_POINTS = {"func.py", "launcher.py", "local/__main__.py", "local/engine.py"
 """The files with which a process starts. They hand the environment to `pipeline.settings`."""
 
 
-PENDING = ("functions/display/", "bench/display.py", "tests/functions/display/")
-"""Where findings are allowed until the renaming is complete."""
-
-
-def without_pending(findings: list[str]) -> list[str]:
-    """Return the findings in files that are complete."""
-    return [finding for finding in findings if not finding.startswith(PENDING)]
-
-
 @cache
 def modules() -> Mapping[str, ast.Module]:
     """Return all Python files."""
@@ -112,19 +103,19 @@ def test_few_functions_are_long() -> None:
 
 
 def test_no_class_has_many_attributes() -> None:
-    large = without_pending(measure.large_classes(modules()))
+    large = measure.large_classes(modules())
 
     assert large == [], "\n".join(large)
 
 
 def test_docstrings_start_with_a_verb_or_a_noun() -> None:
-    clauses = without_pending(measure.clause_docstrings(modules()))
+    clauses = measure.clause_docstrings(modules())
 
     assert len(clauses) <= MAX_CLAUSE_DOCSTRINGS * len(list(measure.docstrings(modules()))), "\n".join(clauses)
 
 
 def test_names_of_tests_are_short() -> None:
-    long = without_pending(measure.long_test_names(modules()))
+    long = measure.long_test_names(modules())
 
     assert long == [], "\n".join(long)
 

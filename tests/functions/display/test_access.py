@@ -230,7 +230,7 @@ def test_nothing_moves_where_less_motion_is_asked_for(browser: Browser, filled: 
     context.close()
 
 
-def test_severity_selection_and_focus_can_be_told_in_forced_colours(browser: Browser, filled: Served) -> None:
+def test_forced_colours_keep_severity_selection_and_focus(browser: Browser, filled: Served) -> None:
     context = browser.new_context(forced_colors="active", viewport={"width": 1280, "height": 800})
     page = context.new_page()
     page.goto(filled.address)
@@ -242,7 +242,7 @@ def test_severity_selection_and_focus_can_be_told_in_forced_colours(browser: Bro
     context.close()
 
 
-def test_screen_readers_are_told_of_the_connection_and_not_of_rows(browser: Browser, filled: Served) -> None:
+def test_screen_readers_announce_the_connection_and_no_rows(browser: Browser, filled: Served) -> None:
     context = browser.new_context()
     page = context.new_page()
     page.goto(filled.address)

@@ -142,9 +142,7 @@ def test_odd_time_is_shown_and_not_refused(time: str, shown: FlaskClient) -> Non
 
 
 @pytest.mark.parametrize("malformed", MALFORMED, ids=lambda malformed: malformed.name)
-def test_malformed_request_is_answered_400_and_listed_with_every_problem(
-    malformed: MalformedRequest, shown: FlaskClient
-) -> None:
+def test_malformed_request_is_a_400_listed_with_all_problems(malformed: MalformedRequest, shown: FlaskClient) -> None:
     answer = shown.post("/", data=malformed.body, headers=dict(malformed.headers))
     if malformed.lenient is None:
         assert (answer.status_code, refused(shown)) == (202, [])
@@ -157,7 +155,7 @@ def test_malformed_request_is_answered_400_and_listed_with_every_problem(
     assert shown.get("/api/state").get_json()["held"] == 0
 
 
-def test_refused_request_is_kept_with_its_headers_and_first_kilobyte(shown: FlaskClient) -> None:
+def test_rejected_request_keeps_headers_and_first_kilobyte(shown: FlaskClient) -> None:
     shown.post("/", data="x" + "é" * 1000, headers={"content-type": "text/plain", "X-Odd": "y" * 9000})
     shown.post("/", data=b"\xff\x00", headers={"content-type": "text/plain"})
     newest, oldest = refused(shown)
@@ -351,7 +349,7 @@ def test_every_answer_carries_a_strict_policy_and_no_cors(path: str, shown: Flas
 # ── the page as it is served ──
 
 
-def test_page_is_small_compressed_and_asked_for_again_only_if_it_changed(shown: FlaskClient) -> None:
+def test_page_is_small_compressed_and_cached_until_it_changes(shown: FlaskClient) -> None:
     answer = shown.get("/", headers={"Accept-Encoding": "gzip"})
     assert answer.headers["Content-Encoding"] == "gzip"
     assert len(answer.data) < 40_000

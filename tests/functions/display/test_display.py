@@ -91,7 +91,7 @@ def test_same_id_from_another_source_is_another_event() -> None:
     assert ids(ring) == ["1", "1"]
 
 
-def test_numbers_say_what_is_held_of_how_many_and_what_is_missing() -> None:
+def test_numbers_of_held_and_missing_events() -> None:
     ring = History(2, 10_000_000, clock=lambda: 1_795_000_000)
     add(ring, "a", "b", "c")
     ring.add([arrived(event("d", type=status_events.GAP))], {})
@@ -165,7 +165,7 @@ def test_event_that_cannot_be_kept_is_to_be_sent_again(tmp_path: Path) -> None:
     ring.close()
 
 
-def test_event_that_comes_while_the_display_stops_is_to_be_sent_again() -> None:
+def test_event_during_shutdown_is_rejected_as_temporary() -> None:
     ring = history()
     ring.close()
     with pytest.raises(TemporaryError, match="the display is being stopped"):
@@ -226,7 +226,7 @@ def test_viewer_that_comes_back_gets_what_it_missed_only() -> None:
     ]
 
 
-def test_viewer_whom_the_ring_has_left_behind_is_told_how_many_it_missed() -> None:
+def test_slow_viewer_learns_how_many_events_it_missed() -> None:
     ring = history(events=2)
     add(ring, "a", "b", "c", "d", "e")
     missed, rows = frames(ring, f"{ring.epoch}.1")
@@ -273,7 +273,7 @@ def in_a_loop(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(run())
 
 
-def test_viewer_is_notified_of_every_change_and_when_the_ring_closes() -> None:
+def test_viewer_is_notified_of_changes_and_the_end() -> None:
     async def watch() -> None:
         ring = history()
         viewers = Viewers(ring, max_viewers=1)

@@ -88,7 +88,7 @@ def test_severities_are_counted_and_chosen(page: Page) -> None:
     shows(page, "five", "four", "three", "two", "one")
 
 
-def test_click_on_a_value_shows_only_its_events_and_with_shift_all_others(page: Page) -> None:
+def test_click_selects_events_of_a_value_and_shift_the_others(page: Page) -> None:
     page.locator("#rows .user .value", has_text="bert").first.click()
     shows(page, "five", "four")
     page.locator("#rows .target .value", has_text="vm-c").click(modifiers=["Shift"])

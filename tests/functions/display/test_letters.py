@@ -115,9 +115,7 @@ def test_letter_that_comes_does_not_take_the_focus(deadletter: Served, sending: 
     expect(page.locator("#redrive")).to_have_text("Redrive 1")
 
 
-def test_letters_that_come_are_counted_while_events_are_looked_at(
-    deadletter: Served, sending: Served, visit: Visit
-) -> None:
+def test_new_dead_letters_are_counted_on_the_events_tab(deadletter: Served, sending: Served, visit: Visit) -> None:
     page = visit(sending.address)
     held(page, 0)
     fail(deadletter, "a")
@@ -188,7 +186,7 @@ def test_one_letter_is_redriven_from_where_it_is_open(
     assert counts(deadletter) == {"waiting": 1, "redriven": 1, "dropped": 0, "unstored": 0}
 
 
-def test_all_are_redriven_once_it_was_confirmed_and_what_is_refused_is_said(
+def test_redrive_of_all_is_confirmed_and_reports_rejections(
     deadletter: Served, sending: Served, broker: Recorder, visit: Visit
 ) -> None:
     for name in "abcdefg":
@@ -275,7 +273,7 @@ def test_deadletter_function_that_goes_away_is_said(deadletter: Served, sending:
 # ── dropped ──
 
 
-def test_letters_are_dropped_with_a_reason_and_can_still_be_redriven(
+def test_dropped_dead_letters_have_a_reason_and_can_be_redriven(
     deadletter: Served, sending: Served, broker: Recorder, visit: Visit
 ) -> None:
     for name in "abc":
@@ -353,7 +351,7 @@ def test_refusals_of_the_deadletter_function_are_handed_on(sending: Served) -> N
     )
 
 
-def test_deadletter_function_that_cannot_be_reached_or_is_another_is_502_with_a_reason() -> None:
+def test_unreachable_or_wrong_deadletter_function_is_a_502() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with (

@@ -28,7 +28,7 @@ def told(page: Page) -> list[str]:
     return words
 
 
-def test_page_that_was_cut_off_gets_what_it_missed_once_and_in_order(served: Served, visit: Visit) -> None:
+def test_reconnected_page_gets_missed_events_once_in_order(served: Served, visit: Visit) -> None:
     with Wire(served.port) as wire:
         served.post(happened("a"), id="a")
         page = visit(wire.address)
@@ -135,7 +135,7 @@ def test_hidden_tab_has_everything_when_it_is_looked_at(served: Served, visit: V
     assert told(page)[:2] == ["299", "298"]
 
 
-def test_stream_whose_time_is_over_is_followed_by_the_next_and_nobody_notices(visit: Visit) -> None:
+def test_expired_stream_is_followed_by_the_next_unnoticed(visit: Visit) -> None:
     with Served("display", DISPLAY_STREAM="1s") as served:
         page = visit(served.address)
         held(page, 0)
@@ -174,7 +174,7 @@ def test_page_behind_a_prefix_finds_everything(served: Served, visit: Visit) -> 
         expect(page.locator("#attributes")).to_contain_text("vcenter.example")
 
 
-def test_viewer_too_many_is_told_so_and_let_in_when_another_leaves(visit: Visit) -> None:
+def test_viewer_beyond_the_limit_waits_until_another_leaves(visit: Visit) -> None:
     with Served("display", DISPLAY_VIEWERS="3") as served:
         seats = [socket.create_connection(("127.0.0.1", served.port), timeout=10) for _ in range(3)]
         for seat in seats:

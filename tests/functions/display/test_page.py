@@ -68,7 +68,7 @@ def test_event_appears_while_the_page_is_open(served: Served, visit: Visit) -> N
     expect(page.locator("#empty")).to_be_hidden()
 
 
-def test_newest_event_is_on_top_and_a_repeat_is_counted_in_its_row(served: Served, visit: Visit) -> None:
+def test_newest_event_is_on_top_and_repeats_are_counted(served: Served, visit: Visit) -> None:
     for name in ("first", "second", "first"):
         served.post(powered_off(name), id=name)
     page = visit(served.address)
@@ -96,7 +96,7 @@ def test_xml_and_json_of_the_same_event_read_the_same(served: Served, visit: Vis
     assert different == []
 
 
-def test_severity_is_a_sign_and_a_word_and_says_if_it_was_inferred(served: Served, visit: Visit) -> None:
+def test_severity_is_a_sign_and_a_word_and_may_be_inferred(served: Served, visit: Visit) -> None:
     served.post(powered_off(), id="1")
     served.post(powered_off(), id="2", type="com.vmware.vsphere.HostConnectionLostEvent.v0")
     served.post(powered_off(), id="3", type="com.vmware.vsphere.esx.problem.storage.degraded.v0")
@@ -172,7 +172,7 @@ def test_trigger_view_shows_what_a_trigger_sees(served: Served, visit: Visit) ->
     assert "view=trigger" in page.url
 
 
-def test_thousands_of_events_make_few_elements_and_reading_is_not_disturbed(served: Served, visit: Visit) -> None:
+def test_thousands_of_events_need_few_elements_and_do_not_scroll(served: Served, visit: Visit) -> None:
     connection = served.connect()
     batch = [
         {"specversion": "1.0", "id": str(number), "source": "/s", "type": "t", "data": powered_off(f"vm-{number}")}
