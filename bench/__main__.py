@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import display, failures, poller
+from bench import attack, display, failures, poller, runtime
 from bench.measure import Measurement
 from demo.vcsim import build
 from pipeline import logs
@@ -30,6 +30,10 @@ MEASUREMENTS = {
     "kills": poller.kills,
     "ticks": poller.ticks,
     "display": display.display,
+    "runtime": runtime.runtime,
+    "attack": attack.attack,
+    "viewers": attack.viewers,
+    "drain": attack.drain,
 }
 """Name → what measures it: each returns its rows, the baseline of the same run beside each figure that has one."""
 

@@ -6,8 +6,12 @@ answer is reported. Everything is on the loopback and bounded in number and time
 
 import argparse
 import asyncio
+import contextlib
 import json
+import sqlite3
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -279,9 +283,68 @@ async def _fill(port: int, numbers: range, padding: str) -> None:
     writer.close()
 
 
+def drain() -> Iterator[Measurement]:
+    """SIGTERM while 500 events a second arrive: an event that was answered 202 is in the display's file."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "display.db"
+        with serving(LAUNCHER, ROOT, {"FUNCTION": "display", "DISPLAY_FILE": str(file)}) as (process, port):
+            accepted, statuses = uvloop.run(_terminated(process, port))
+            code = process.wait(15)
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            held = {json.loads(row[0])["id"] for row in database.execute("SELECT attributes FROM events")}
+    yield Measurement(
+        "display ended by SIGTERM at 500 events/s",
+        f"exit {code}; {len(accepted):,} answered 202, of which {len(accepted - held)} lost; "
+        f"{len(held - accepted)} held without an answer; " + ", ".join(f"{key}: {n}" for key, n in statuses.items()),
+        "",
+        "0 lost, 0 held without an answer",
+    )
+
+
+async def _terminated(process: "subprocess.Popen[bytes]", port: int) -> tuple[set[str], dict[str, int]]:
+    """Post 500 events a second over 50 connections for 3 s, with SIGTERM after 1 s.
+
+    Return the ids that were answered 202, and the number of other outcomes.
+    """
+    accepted: set[str] = set()
+    others = {"answered 503": 0, "closed without an answer": 0, "not connected": 0}
+
+    async def post(numbers: Iterator[int]) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for number in numbers:
+            writer.write(request(INFO_TYPE, number))
+            head = await reader.readuntil(b"\r\n\r\n")
+            if head[9:12] == b"202":
+                accepted.add(str(number))
+            else:
+                others[f"answered {head[9:12].decode()}"] += 1
+            await reader.readexactly(int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0))
+            await asyncio.sleep(0.1)
+
+    async def keep_posting(index: int) -> None:
+        numbers = iter(range(40_000_000 + index * 100_000, 40_000_000 + (index + 1) * 100_000))
+        while time.monotonic() < ends:
+            try:
+                await asyncio.wait_for(post(numbers), ends - time.monotonic())
+            except TimeoutError:
+                return
+            except ConnectionRefusedError:
+                others["not connected"] += 1
+                await asyncio.sleep(0.1)
+            except (OSError, asyncio.IncompleteReadError):
+                others["closed without an answer"] += 1
+
+    ends = time.monotonic() + 3
+    tasks = [asyncio.create_task(keep_posting(index)) for index in range(50)]
+    await asyncio.sleep(1)
+    process.terminate()
+    await asyncio.gather(*tasks)
+    return accepted, others
+
+
 def main() -> int:
     """Measure what the command line names."""
-    measurements = {"attack": attack, "viewers": viewers}
+    measurements = {"attack": attack, "viewers": viewers, "drain": drain}
     parser = argparse.ArgumentParser(prog="python -m bench.attack", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*measurements, []], metavar="NAME", help=", ".join(measurements))
     for name in parser.parse_args().names or list(measurements):

@@ -174,6 +174,10 @@ class Metrics:
                 self._registry.register(collector)
         _register_process_metrics(self._registry)
 
+    def register(self, collector: Collector) -> None:
+        """Expose the metrics of *collector* too."""
+        self._registry.register(collector)
+
     def exposition(self) -> bytes:
         """Return all metrics in the format of `CONTENT_TYPE`."""
         return generate_latest(self._registry)

@@ -38,6 +38,8 @@ class Application:
         *streams* answer `GET` of their paths. *routes* answer everything else.
         """
         self._adapter = adapter
+        self.metrics = adapter.metrics
+        """What the process exposes at `/metrics`."""
         self._threads = None if adapter.returns_at_once else concurrent.futures.ThreadPoolExecutor(threads, "event")
         self._streams = streams or {}
         self._routes = routes

@@ -12,14 +12,15 @@ Every breach has a status and a reason, is answered once, and closes the connect
 """
 
 import asyncio
-import dataclasses
 import http
 import math
 from typing import Any
 
 import httptools
+import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from pipeline.metrics import Counter, counter
 from runtime.settings import LimitSettings
 
 HEALTH_PATHS = frozenset({b"/health/liveness", b"/health/readiness"})
@@ -35,22 +36,25 @@ _OVERSHOOT = 1024
 """Raw bytes of headers allowed beyond the limit, for line ends and separators, which the limit does not count."""
 
 
-@dataclasses.dataclass
-class Breaches:
-    """The number of rejected requests by status, for metrics."""
+REJECTED_REQUESTS = counter(
+    "http_rejected",
+    "Requests that were rejected before they reached the function.",
+    status="`400`, `408`, `413`, `431`, `503`",
+)
 
-    by_status: dict[int, int] = dataclasses.field(default_factory=dict)
+log = structlog.get_logger()
 
-    def count(self, status: int) -> None:
-        """Count one rejection with *status*."""
-        self.by_status[status] = self.by_status.get(status, 0) + 1
+
+def rejections() -> Counter:
+    """Return a new counter of rejected requests by status."""
+    return Counter(REJECTED_REQUESTS, "400", "408", "413", "431", "503")
 
 
 class LimitedProtocol(HttpToolsProtocol):
     """One connection. The server calls `expire` once a second. Times are the event loop's, in seconds."""
 
     limits: LimitSettings
-    breaches: Breaches
+    rejected: Counter
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -67,7 +71,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._deadline = self.loop.time() + self.limits.header_seconds
         if len(self.connections) > self.limits.max_connections + CONNECTION_RESERVE:
-            self.breaches.count(503)
+            self.rejected.add("503")
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -160,7 +164,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         if not self._received:  # idle since it connected: there is no request to answer
             self._breach = (408, "")
-            self.breaches.count(408)
+            self.rejected.add("408")
             self.transport.close()
         elif self._reading_headers:
             self._reject(408, f"no complete headers within {self.limits.header_seconds:g} s (HTTP_HEADER_TIMEOUT)")
@@ -188,7 +192,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._breach is not None:
             return
         self._breach = (status, reason)
-        self.breaches.count(status)
+        self.rejected.add(str(status))
+        log.warning("request rejected", status=status, reason=reason, client=self.client)
         self._deadline = math.inf
         cycle: RequestResponseCycle | None = self.cycle  # none before the first request
         if cycle is not None and cycle.response_complete:
@@ -217,9 +222,9 @@ class RequestRejected(Exception):
     """Ends the parser's work on a request that was answered already."""
 
 
-def limited_protocol(limits: LimitSettings, breaches: Breaches) -> type[LimitedProtocol]:
-    """Return the protocol class for uvicorn that keeps *limits* and counts into *breaches*."""
-    return type("Protocol", (LimitedProtocol,), {"limits": limits, "breaches": breaches})
+def limited_protocol(limits: LimitSettings, rejected: Counter) -> type[LimitedProtocol]:
+    """Return the protocol class for uvicorn that keeps *limits* and counts what it rejects."""
+    return type("Protocol", (LimitedProtocol,), {"limits": limits, "rejected": rejected})
 
 
 def _response(status: int, reason: str) -> bytes:

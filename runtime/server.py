@@ -19,7 +19,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from runtime.application import Application
-from runtime.protocol import CONNECTION_RESERVE, Breaches, LimitedProtocol, limited_protocol
+from runtime.protocol import CONNECTION_RESERVE, LimitedProtocol, limited_protocol, rejections
 from runtime.settings import LimitSettings
 
 log = structlog.get_logger()
@@ -60,8 +60,9 @@ class Server:
     def __init__(self, application: Application, limits: LimitSettings, host: str, port: int) -> None:
         self._application = application
         self._address = (host, port)
-        self.breaches = Breaches()
-        self._protocol = limited_protocol(limits, self.breaches)
+        rejected = rejections()
+        application.metrics.register(rejected)
+        self._protocol = limited_protocol(limits, rejected)
         self._config = Config(
             application,
             http=self._protocol,

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from pipeline.cloudevents import HTTPMessage
+from pipeline.metrics import Metrics
 from pipeline.settings import read
 from runtime.adapter import FunctionAdapter, Outcome
 from runtime.application import Application
@@ -27,6 +28,7 @@ class Adapter(FunctionAdapter):
         self.name = "a test"
         self.respond = respond  # type: ignore[assignment]  # it is what this class is for
         self.returns_at_once = returns_at_once
+        self.metrics = Metrics("a test", "0")
 
 
 @contextlib.contextmanager

@@ -1,9 +1,12 @@
 """Requests that break HTTP or a limit are rejected with a status and a reason, whatever they are."""
 
+import contextlib
 import time
 
 import pytest
 
+from pipeline.cloudevents import HTTPMessage
+from runtime.adapter import Outcome
 from tests.runtime.client import reply
 from tests.runtime.serving import serving
 
@@ -99,6 +102,31 @@ def test_too_many_connections_get_503_but_health_is_answered() -> None:
         assert client.request("POST", "/", b"hi").status == 503
         assert client.request("GET", "/health/liveness").status == 200
         assert client.request("GET", "/health/readiness").status == 200
+
+
+def test_rejected_requests_are_counted_by_status() -> None:
+    with serving() as client:
+        client.exchange(POST + b"Content-Length: -1\r\n\r\nhello")
+        client.exchange(POST + b"Content-Length: 3000000\r\n\r\n")
+        exposed = client.request("GET", "/metrics").body.decode()
+
+    assert 'vcenter_events_http_rejected_total{status="400"} 1.0' in exposed
+    assert 'vcenter_events_http_rejected_total{status="413"} 1.0' in exposed
+
+
+def test_client_that_reads_nothing_is_dropped() -> None:
+    def large(_message: HTTPMessage) -> Outcome:
+        return Outcome(200, {}, b"x" * 50_000_000)
+
+    with serving(large, HTTP_WRITE_TIMEOUT="0.3s") as client, client.connection() as connection:
+        connection.sendall(POST + b"Content-Length: 0\r\n\r\n")
+        time.sleep(2)
+        received = 0
+        with contextlib.suppress(ConnectionError):
+            while data := connection.recv(1_000_000):
+                received += len(data)
+
+    assert received < 50_000_000
 
 
 def test_places_of_closed_connections_are_free_again() -> None:
