@@ -133,7 +133,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Count the body as it comes, which is all that tells the size of a chunked one."""
+        """Count the body as it arrives. The size of a chunked one is known only then."""
         self._body_bytes += len(body)
         if self._body_bytes > self.limits.max_body_bytes:
             self._fail(413, self._too_large_body())
@@ -188,7 +188,7 @@ class LimitedProtocol(HttpToolsProtocol):
         raise RequestRejected(reason)
 
     def _reject(self, status: int, reason: str) -> None:
-        """Answer with *status* unless an answer has begun, tell the application of the end, and close."""
+        """Respond with *status* unless a response has begun, notify the application of the end, and close."""
         if self._breach is not None:
             return
         self._breach = (status, reason)

@@ -18,7 +18,8 @@ _LENGTH_HEADERS = (b"content-length", b"transfer-encoding")
 def routes(blueprint: Blueprint, metrics: Metrics) -> ASGIApplication:
     """Return the routes of *blueprint*, and `/metrics` as it admits it, served in threads.
 
-    A request reaches them once its body is there whole: WSGI cannot tell a body that was cut short from one that ended.
+    A request reaches them once its body is there whole: WSGI cannot distinguish a body that was cut short from a
+    complete one.
     """
     app = Flask("vcenter-events", static_folder=None)
     app.register_blueprint(blueprint)

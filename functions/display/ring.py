@@ -34,7 +34,7 @@ class StoredEvent:
     attributes: bytes
     """A JSON object of strings."""
     headers: bytes
-    """The other headers of its request, likewise."""
+    """The other headers of its request, in the same form."""
     data: bytes
     key: Key
     row: bytes = b""

@@ -9,7 +9,7 @@ import contextlib
 from functions.display.history import History
 
 HEARTBEAT_SECONDS = 5.0
-"""Interval at which all streams send something, so that a page can tell a silent stream from a broken one."""
+"""Interval at which all streams send something, so that a page can distinguish a silent stream from a broken one."""
 
 LEAD_SECONDS = 0.002
 """Viewers are notified this long after a change. So its sender is answered first, and changes that come together are

@@ -13,7 +13,7 @@ from local.run import Kind, Run
 
 @dataclasses.dataclass(frozen=True)
 class SinkBinding(Object):
-    """Tells a Service where to send its events."""
+    """Configures where a Service sends its events."""
 
     service: Name
     sink: Destination

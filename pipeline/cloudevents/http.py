@@ -1,6 +1,6 @@
 """The HTTP binding: binary, structured and batched mode.
 
-Header values are text: whoever has bytes decodes them as UTF-8 first.
+Header values are text. A caller that has bytes decodes them as UTF-8 first.
 """
 
 import re

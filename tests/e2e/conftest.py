@@ -35,7 +35,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
-    """A failure tells what is not ready in the cluster."""
+    """Add the objects that are not ready in the cluster to a failure."""
     report = yield
     if report.failed and item.get_closest_marker("cluster"):
         for cluster, prefix in _in_use:
@@ -158,6 +158,6 @@ def administrator(cluster: Cluster, installed: str) -> Iterator[Administrator]:
 
 
 @pytest.fixture(scope="session")
-def tell() -> Callable[[str], None]:
-    """Takes a measured figure, to be printed after the tests."""
+def report_figure() -> Callable[[str], None]:
+    """Return a function that takes a measured figure, which is printed after the tests."""
     return _figures.append

@@ -69,7 +69,11 @@ def dead_letters(cluster: Cluster, namespace: str, query: str = "") -> dict[str,
 
 
 def test_rejected_event_is_redriven_after_the_repair(
-    cluster: Cluster, installed: str, one_revision: None, recorder: ClusterRecorder, tell: Callable[[str], None]
+    cluster: Cluster,
+    installed: str,
+    one_revision: None,
+    recorder: ClusterRecorder,
+    report_figure: Callable[[str], None],
 ) -> None:
     # As the Broker's own delivery, with fewer retries: ten of them take 3.4 minutes.
     delivery = {
@@ -119,11 +123,11 @@ def test_rejected_event_is_redriven_after_the_repair(
     assert (again.id, again.body) == ("4711", b'{"a": 1}')
     [settled] = dead_letters(cluster, installed, f"?destination={kept['destination']}")["deadLetters"]
     assert (settled["number"], settled["state"], settled["failures"]) == (kept["number"], "redriven", 1)
-    tell(f"dead letter: {1 + RETRIES} attempts, kept in {kept_after:.1f} s, redriven in {handled_after:.1f} s")
+    report_figure(f"dead letter: {1 + RETRIES} attempts, kept in {kept_after:.1f} s, redriven in {handled_after:.1f} s")
 
 
 def test_dead_letters_outlive_their_pod(
-    cluster: Cluster, installed: str, one_revision: None, tell: Callable[[str], None]
+    cluster: Cluster, installed: str, one_revision: None, report_figure: Callable[[str], None]
 ) -> None:
     [pod] = cluster.ready_pods(installed, "serving.knative.dev/service=deadletter")
     for number in range(50):
@@ -142,4 +146,6 @@ def test_dead_letters_outlive_their_pod(
     seconds = time.monotonic() - started
 
     assert listed() == before
-    tell(f"dead letters: 50 handed to the next pod, none lost, when the one before had drained ({seconds:.0f} s)")
+    report_figure(
+        f"dead letters: 50 handed to the next pod, none lost, when the one before had drained ({seconds:.0f} s)"
+    )

@@ -82,7 +82,7 @@ def test_a_thousand_events_arrive_with_their_latency(
     installed: str,
     administrator: Administrator,
     box: Callable[[], list[Request]],
-    tell: Callable[[str], None],
+    report_figure: Callable[[str], None],
 ) -> None:
     administrator.post("before the thousand")
     before = administrator.newest_key
@@ -91,7 +91,9 @@ def test_a_thousand_events_arrive_with_their_latency(
 
     received = arrived(cluster, box, before + 1, before + EVENTS)
     cuts = statistics.quantiles(latencies(received), n=100)
-    tell(f"{EVENTS} events, {len(received) - EVENTS} twice: p50 {cuts[49] * 1000:.0f} ms, p99 {cuts[98] * 1000:.0f} ms")
+    report_figure(
+        f"{EVENTS} events, {len(received) - EVENTS} twice: p50 {cuts[49] * 1000:.0f} ms, p99 {cuts[98] * 1000:.0f} ms"
+    )
 
     def all_shown(rows: list[dict[str, str]]) -> bool:
         return {f"number {number}" for number in range(EVENTS)} <= {row["message"].split(": ")[-1] for row in rows}
@@ -104,7 +106,7 @@ def test_a_burst_arrives(
     cluster: Cluster,
     administrator: Administrator,
     box: Callable[[], list[Request]],
-    tell: Callable[[str], None],
+    report_figure: Callable[[str], None],
     number: int,
 ) -> None:
     administrator.post("before the burst")
@@ -118,7 +120,7 @@ def test_a_burst_arrives(
     rate = len(received) / (received[-1].at - received[0].at)
     keys = [int(request.id) for request in received]
     overtaken = sum(key < newest for key, newest in zip(keys, itertools.accumulate(keys, max), strict=True))
-    tell(
+    report_figure(
         f"burst of {EVENTS} about {number} VMs, posted at {rate:.0f} events/s: arrived at {rate:.0f} events/s, "
         f"{overtaken} overtaken by a later one"
     )
@@ -129,7 +131,7 @@ def test_a_subscriber_that_is_down_holds_up_nobody(
     installed: str,
     administrator: Administrator,
     box: Callable[[], list[Request]],
-    tell: Callable[[str], None],
+    report_figure: Callable[[str], None],
 ) -> None:
     events = 20
     cluster.apply(
@@ -155,7 +157,9 @@ def test_a_subscriber_that_is_down_holds_up_nobody(
         received = arrived(cluster, box, before + 1, before + events, 30)
         cluster.until(lambda: saved_key(cluster, installed) >= before + events, "the checkpoint behind them", 30)
         assert len(received) == events
-        tell(f"one of two subscribers down: {events} events after at most {latencies(received)[-1] * 1000:.0f} ms")
+        report_figure(
+            f"one of two subscribers down: {events} events after at most {latencies(received)[-1] * 1000:.0f} ms"
+        )
     finally:
         cluster.delete(TRIGGER, "down", installed)
 
@@ -183,7 +187,7 @@ def test_no_event_is_lost_when_a_pod_is_killed(
     installed: str,
     administrator: Administrator,
     box: Callable[[], list[Request]],
-    tell: Callable[[str], None],
+    report_figure: Callable[[str], None],
     what: str,
 ) -> None:
     (namespace, selector), events, pause_seconds = RESTARTS[what]
@@ -197,4 +201,4 @@ def test_no_event_is_lost_when_a_pod_is_killed(
 
     received = arrived(cluster, box, before + 1, before + events)
     assert killed
-    tell(f"{what} killed after {events // 3} of {events} events: none lost, {len(received) - events} twice")
+    report_figure(f"{what} killed after {events // 3} of {events} events: none lost, {len(received) - events} twice")

@@ -54,7 +54,7 @@ def test_reaction_at_zero_is_woken_by_an_event(
     installed: str,
     administrator: Administrator,
     recorder: ClusterRecorder,
-    tell: Callable[[str], None],
+    report_figure: Callable[[str], None],
 ) -> None:
     pods = "serving.knative.dev/service=notify"
     cluster.until(lambda: not cluster.pods(installed, pods), "notify at zero", 180)
@@ -65,7 +65,7 @@ def test_reaction_at_zero_is_woken_by_an_event(
     first = cluster.until(lambda: recorder.box("notified")[before:], "notification", SECONDS)[0]
 
     assert vm.name in json.loads(first.body)["title"]
-    tell(f"reaction at zero: vCenter's event to notification in {seconds_since_vcenter(first):.1f} s")
+    report_figure(f"reaction at zero: vCenter's event to notification in {seconds_since_vcenter(first):.1f} s")
     administrator.power_on(vm)
 
 

@@ -218,7 +218,7 @@ def display(cluster: Cluster, installed: str, caught_up: None) -> Iterator[Calla
 
 
 def test_event_of_vcenter_is_painted(
-    cluster: Cluster, installed: str, administrator: Administrator, visit: Visit, tell: Callable[[str], None]
+    cluster: Cluster, installed: str, administrator: Administrator, visit: Visit, report_figure: Callable[[str], None]
 ) -> None:
     page = watching(visit, address_of(cluster, "display", installed))
 
@@ -233,7 +233,7 @@ def test_event_of_vcenter_is_painted(
     assert [name for name in names if name not in painted] == []
     delays = [(painted[name] - created[name]) * 1000 for name in names]
     cuts = statistics.quantiles(delays, n=100)
-    tell(
+    report_figure(
         f"{EVENTS} events at {1 / PACE_SECONDS:.0f} a second, vCenter → Broker → painted in Chromium: "
         f"p50 {cuts[49]:.0f} ms, p95 {cuts[94]:.0f} ms, at most {max(delays):.0f} ms"
     )
@@ -248,7 +248,11 @@ ENDS = {
 
 @pytest.mark.parametrize("who", ENDS)
 def test_page_outlives_its_streams(
-    display: Callable[..., str], administrator: Administrator, visit: Visit, tell: Callable[[str], None], who: str
+    display: Callable[..., str],
+    administrator: Administrator,
+    visit: Visit,
+    report_figure: Callable[[str], None],
+    who: str,
 ) -> None:
     stream, (shortest, longest), connections = ENDS[who]
     address = display(f"display-{stream}", DISPLAY_STREAM=stream)
@@ -265,7 +269,7 @@ def test_page_outlives_its_streams(
     assert len(saw.opened) >= TIMEOUTS
     assert [length for length in saw.lengths if not shortest < length < longest] == []
     assert set(saw.connections) <= connections
-    tell(
+    report_figure(
         f"streams ended by {who} every {min(saw.lengths):.1f} to {max(saw.lengths):.1f} s, {len(saw.opened)} times "
         f"while {len(names)} events came: each on the page, once and in order"
     )
@@ -294,7 +298,7 @@ def test_page_says_how_many_events_went_with_the_pod(
     display: Callable[..., str],
     administrator: Administrator,
     visit: Visit,
-    tell: Callable[[str], None],
+    report_figure: Callable[[str], None],
     replaced: Callable[[Cluster, str, str], None],
 ) -> None:
     way = replaced.__name__.replace("_", " ")
@@ -328,7 +332,7 @@ def test_page_says_how_many_events_went_with_the_pod(
     # On a busy machine, the new pod's first stream may be cut, too.
     lines = [last_words(line) for line in lines if not line.startswith("not connected from ")]
     assert lines == [f"{lost} events shown before are no longer held"]
-    tell(
+    report_figure(
         f"display {way}: the page says so after {saw.painted[lines[0]] - begun:.1f} s; "
         f"{lost} of {len(names)} events no longer held, each was on the page once"
     )
@@ -340,7 +344,7 @@ def test_page_misses_nothing_when_a_display_with_a_file_restarts(
     display: Callable[..., str],
     administrator: Administrator,
     visit: Visit,
-    tell: Callable[[str], None],
+    report_figure: Callable[[str], None],
 ) -> None:
     address = display("display-file", DISPLAY_FILE="/tmp/display.sqlite", DISPLAY_STREAM="10m")
     page = watching(visit, address)
@@ -365,4 +369,6 @@ def test_page_misses_nothing_when_a_display_with_a_file_restarts(
     assert sorted(seen) == sorted(names)
     assert [line for line in lines if not line.startswith("not connected from ")] == []
     assert len(saw.opened) > 0
-    tell(f"display with a file restarted: {len(names)} events, none missing, {len(saw.opened)} attempts to reconnect")
+    report_figure(
+        f"display with a file restarted: {len(names)} events, none missing, {len(saw.opened)} attempts to reconnect"
+    )

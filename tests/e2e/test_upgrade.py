@@ -232,7 +232,7 @@ def received(upgraded: Upgraded, expected: Sequence[str]) -> list[Request]:
 
 
 def test_users_of_vspheresource_lose_nothing_and_change_nothing(
-    cluster: Cluster, upgraded: Upgraded, tell: Callable[[str], None]
+    cluster: Cluster, upgraded: Upgraded, report_figure: Callable[[str], None]
 ) -> None:
     predecessor, _, before, expected = upgraded
 
@@ -245,11 +245,11 @@ def test_users_of_vspheresource_lose_nothing_and_change_nothing(
     assert predecessor.specs() == before
     assert cluster.get(VSPHERESOURCE, SOURCE, predecessor.namespace) is None
     cluster.wait_gone(CONFIG_MAP, f"{SOURCE}-configmap", predecessor.namespace)
-    tell(f"upgrade while {len(expected)} events came: none lost, {len(got) - len(expected)} twice")
+    report_figure(f"upgrade while {len(expected)} events came: none lost, {len(got) - len(expected)} twice")
 
 
 def test_broker_is_changed_without_loss(
-    cluster: Cluster, upgraded: Upgraded, administrator: Administrator, tell: Callable[[str], None]
+    cluster: Cluster, upgraded: Upgraded, administrator: Administrator, report_figure: Callable[[str], None]
 ) -> None:
     predecessor, shell, *_ = upgraded
     shell.move()
@@ -267,7 +267,7 @@ def test_broker_is_changed_without_loss(
     } == {9}
     cluster.wait_subscribed(predecessor.namespace)
     assert subscribers_of_the_channel(predecessor) == subscriptions(predecessor)
-    tell(f"Broker changed while {len(expected)} events came: none lost, {len(got) - len(expected)} twice")
+    report_figure(f"Broker changed while {len(expected)} events came: none lost, {len(got) - len(expected)} twice")
 
 
 def subscriptions(predecessor: Predecessor) -> set[str]:

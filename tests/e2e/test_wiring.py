@@ -377,7 +377,7 @@ def test_api_server_source(wiring: Wiring, kubevirt: None, sample: str, created:
         looks = itertools.count()
 
         def change() -> None:
-            # Again and again: a source is ready a moment before it watches, and tells only of what comes then.
+            # Repeatedly: a source is ready a moment before it watches, and reports only what happens after that.
             annotations = {"looks": str(next(looks))}
             metadata = {
                 "name": name, "namespace": wiring.namespace, "labels": LABELLED, "annotations": annotations,
@@ -438,7 +438,7 @@ def titled(box: list[Request]) -> list[str]:
     return [str(json.loads(request.body)["title"]) for request in box]
 
 
-def test_traffic_between_two_revisions_and_back(wiring: Wiring, tell: Callable[[str], None]) -> None:
+def test_traffic_between_two_revisions_and_back(wiring: Wiring, report_figure: Callable[[str], None]) -> None:
     """50/50 by the route, each by its tag, and all of it back to the first."""
     cluster, namespace = wiring.cluster, wiring.namespace
     notify = next(
@@ -499,7 +499,9 @@ def test_traffic_between_two_revisions_and_back(wiring: Wiring, tell: Callable[[
     cluster.wait_subscribed(namespace)
 
     both = outcome("split", 60)
-    tell(f"traffic 50/50: {both.count('first')} to the first revision, {both.count('second')} to the second, of 60")
+    report_figure(
+        f"traffic 50/50: {both.count('first')} to the first revision, {both.count('second')} to the second, of 60"
+    )
     assert min(both.count("first"), both.count("second")) >= 10
     assert set(outcome("split-tagged", 5)) == {"second"}
 

@@ -1,4 +1,4 @@
-"""A real HTTP server that records each request and responds as a test tells it to.
+"""A real HTTP server that records each request and responds as a test configures it.
 
 The file imports only the standard library, so that it also runs as it is in a pod: `python recorder.py PORT`. There it
 is controlled over HTTP:
