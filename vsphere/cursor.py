@@ -14,6 +14,20 @@ DISORDER = datetime.timedelta(seconds=1)
 """The maximum by which an event's time may be later than that of an event with a greater key."""
 
 
+def begin_after(
+    position: Position | None, earliest: datetime.datetime, vcenter_now: datetime.datetime
+) -> datetime.datetime:
+    """Return the time from which to read so that every event after *position* comes, but none before *earliest*.
+
+    All times are vCenter's. A later event may have a slightly earlier time, so reading begins `DISORDER` before the
+    position. A position ahead of *vcenter_now* says that vCenter's clock was set back: the events after it have
+    earlier times, so reading begins at *earliest* and the keys decide what is new. It never begins after *vcenter_now*.
+    """
+    if position is None or position.created_time > vcenter_now + DISORDER:
+        return min(earliest, vcenter_now)
+    return min(max(earliest + DISORDER, position.created_time) - DISORDER, vcenter_now)
+
+
 @dataclasses.dataclass(frozen=True)
 class Gap:
     """Events that vCenter no longer holds and that were never read: keys *first* to *last*, both included."""
@@ -89,8 +103,11 @@ def _went_back(events: list[VCenterEvent], position: Position) -> bool:
     """Return whether keys up to that of *position* are those of later events, so that they were counted from the
     beginning.
 
-    Keys and times grow together, except for events of about the same moment.
+    Keys and times grow together, except for events of about the same moment, and after vCenter's clock was set back.
+    Then the event of *position* itself is still there, which a restart would have removed.
     """
+    if any(event.key == position.key and event.created_time == position.created_time for event in events):
+        return False
     return any(
         (event.key == position.key and event.created_time != position.created_time)
         or (event.key < position.key and event.created_time > position.created_time + DISORDER)

@@ -9,9 +9,9 @@ import structlog
 from pyVmomi import VmomiSupport, vim, vmodl
 
 from pipeline.errors import SettingsError, cut
-from vsphere.cursor import Cursor, Gap
+from vsphere.cursor import DISORDER, Cursor, Gap, begin_after
 from vsphere.element import NAMESPACE
-from vsphere.errors import translate_errors
+from vsphere.errors import VCenterUnavailable, translate_errors
 from vsphere.event import Position, VCenterEvent, from_element
 from vsphere.schema import is_entity, is_event
 from vsphere.session import Session
@@ -57,11 +57,12 @@ class EventHistory:
     Every method except `close` raises `VCenterUnavailable` or `VCenterRejected`.
     """
 
-    def __init__(self, session: Session, since: datetime.datetime, after: Position | None) -> None:
-        """Read events created at *since* (vCenter's clock) or later, from behind *after*."""
+    def __init__(self, session: Session, earliest: datetime.datetime, after: Position | None) -> None:
+        """Read events created at *earliest* (vCenter's clock) or later, from behind *after*."""
         self._session = session
         self._cursor = Cursor(after)
-        self._since = since
+        self._earliest = earliest
+        self._begin = self._begin_time()
         self._version = ""
         self._watched_key: int | None = None
         self._sentinel = self._create_collector(1)
@@ -70,6 +71,8 @@ class EventHistory:
         self.wait(0)
         if self._watched_key is not None and self._cursor.restart_before(self._watched_key):
             _warn_of_restart(after)
+        if after is not None and self._begin < after.created_time - DISORDER:
+            log.warning("Reading from an earlier time: vCenter's clock was set back", last_time=after.created_time)
 
     def read(self) -> Page:
         """Return the next events. A page without events means that there are no more for now."""
@@ -78,6 +81,7 @@ class EventHistory:
             position = self._cursor.position
             log.warning("Event collector recreated: it was stuck", last_key=position.key if position else None)
             self._session.destroy(self._reader.DestroyCollector)
+            self._begin = self._begin_time()
             self._reader = self._create_collector(PAGE_SIZE)
             self._cursor.resume()
             page = self._read()
@@ -95,6 +99,7 @@ class EventHistory:
             # which also shows whether the reading collector is stuck.
             self._session.destroy(self._filter.DestroyPropertyFilter)
             self._filter, self._version = self._watch(), ""
+            self._check_clock()
             return False
         self._version = update.findtext(f"{_NS}version", self._version)
         keys = [int(key.text or 0) for key in update.iterfind(f".//{_NS}Event/{_NS}key")]
@@ -119,8 +124,6 @@ class EventHistory:
             new = self._cursor.advance(events)
             if new.restarted:
                 _warn_of_restart(position)
-            if new.events:
-                self._since = new.events[-1].created_time
             if new.events or not events:
                 return Page(new.events, new.gap)
 
@@ -143,11 +146,22 @@ class EventHistory:
         with translate_errors(f"call {method} at {self._session.settings.sdk_url}"):
             return self._session.call(target, method, *arguments)
 
+    def _begin_time(self) -> datetime.datetime:
+        return begin_after(self._cursor.position, self._earliest, self._session.server_time())
+
+    def _check_clock(self) -> None:
+        """Raise `VCenterUnavailable` if no event can come because vCenter's clock is before the collectors' begin."""
+        vcenter_now = self._session.server_time()
+        if vcenter_now < self._begin - DISORDER:
+            raise VCenterUnavailable(
+                f"read events created from {self._begin}: vCenter's clock was set back to {vcenter_now}"
+            )
+
     def _create_collector(self, page_size: int) -> Any:
-        """Create a collector of the events since `_since` that the settings select."""
+        """Create a collector of the events since `_begin` that the settings select."""
         settings = self._session.settings
         with translate_errors("create an event collector"):
-            spec = vim.event.EventFilterSpec(time=vim.event.EventFilterSpec.ByTime(beginTime=self._since))
+            spec = vim.event.EventFilterSpec(time=vim.event.EventFilterSpec.ByTime(beginTime=self._begin))
             if settings.event_types:
                 spec.eventTypeId = list(settings.event_types)
             if settings.entity:

@@ -22,17 +22,20 @@ class Checkpoint:
 
     vcenter: str
     """The vCenter's host name, as in VC_URL. Empty in a record that names none."""
-    position: Position
+    position: Position | None
+    """The last acknowledged event. None in a record that holds only a time."""
+    begin: datetime.datetime | None = None
+    """The time from which to read if there is no position (vCenter's clock, UTC)."""
 
 
-def encode(checkpoint: Checkpoint, now: datetime.datetime) -> str:
-    """Return the record as the predecessor writes it, created at *now*."""
+def encode(vcenter: str, position: Position, now: datetime.datetime) -> str:
+    """Return the record of *position* at *vcenter* (host name) as the predecessor writes it, created at *now*."""
     return json.dumps(
         {
-            "vCenter": checkpoint.vcenter,
-            "lastEventKey": checkpoint.position.key,
-            "lastEventType": checkpoint.position.event_type,
-            "lastEventKeyTimestamp": rfc3339(checkpoint.position.created_time),
+            "vCenter": vcenter,
+            "lastEventKey": position.key,
+            "lastEventType": position.event_type,
+            "lastEventKeyTimestamp": rfc3339(position.created_time),
             "createdTimestamp": rfc3339(now),
         },
         separators=(",", ":"),
@@ -40,13 +43,17 @@ def encode(checkpoint: Checkpoint, now: datetime.datetime) -> str:
 
 
 def decode(record: str) -> Checkpoint:
-    """Return the checkpoint in *record*. Raises `CheckpointUnreadable` with the reason."""
+    """Return the checkpoint in *record*. Raises `CheckpointUnreadable` with the reason.
+
+    A key that is absent or 0 is that of no event: the predecessor's users create such a record to choose a time.
+    """
     try:
         fields = json.loads(record)
-        position = Position(
-            int(fields["lastEventKey"]), utc(fields["lastEventKeyTimestamp"]), str(fields.get("lastEventType", ""))
-        )
-        return Checkpoint(str(fields.get("vCenter", "")), position)
+        vcenter, created = str(fields.get("vCenter", "")), utc(fields["lastEventKeyTimestamp"])
+        key = int(fields.get("lastEventKey") or 0)
+        if not key:
+            return Checkpoint(vcenter, None, created)
+        return Checkpoint(vcenter, Position(key, created, str(fields.get("lastEventType", ""))))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else cut(str(error), 100)
         raise CheckpointUnreadable(f"read the checkpoint {cut(record, 100)!r}: {reason}") from error

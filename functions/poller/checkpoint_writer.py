@@ -57,8 +57,7 @@ class CheckpointWriter:
             position = self._sink.in_flight.acknowledged
             if position is None or position == self._progress.saved:
                 return
-            record = Checkpoint(vcenter_name(self._settings.vcenter.url), position)
-            self._store.save(encode(record, now()))
+            self._store.save(encode(vcenter_name(self._settings.vcenter.url), position, now()))
             self._progress.saved = position
             self._renewed = time.monotonic()
 
@@ -133,8 +132,8 @@ class UndeliverableReport:
         return count
 
 
-def load_checkpoint(store: Store, vcenter_url: str) -> Position | None:
-    """Acquire the lease and return the saved position, or None if there is none.
+def load_checkpoint(store: Store, vcenter_url: str) -> Checkpoint | None:
+    """Acquire the lease and return the saved checkpoint, or None if there is none.
 
     A record that is unreadable or of another vCenter is set aside. Raises the errors of the store.
     """
@@ -150,8 +149,13 @@ def load_checkpoint(store: Store, vcenter_url: str) -> Position | None:
     except CheckpointUnreadable as error:
         log.error("Checkpoint not usable, starting from the replay window: %s", error, kept=store.set_aside(record))
         return None
-    log.info("Checkpoint loaded", key=checkpoint.position.key, time=checkpoint.position.created_time)
-    return checkpoint.position
+    position = checkpoint.position
+    log.info(
+        "Checkpoint loaded",
+        key=position.key if position else None,
+        time=position.created_time if position else checkpoint.begin,
+    )
+    return checkpoint
 
 
 def send_status_event(sink: Sink[Position], event: CloudEvent) -> None:

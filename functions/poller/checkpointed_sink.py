@@ -56,9 +56,10 @@ class CheckpointedSink:
         if self.sink is None or self._writer is None:
             progress = self._progress
             at_most_once = self._settings.replay_window_seconds == 0
-            position = load_checkpoint(self._store, self._settings.vcenter.url)
+            checkpoint = load_checkpoint(self._store, self._settings.vcenter.url)
             if not at_most_once:
-                progress.position = position
+                progress.position = checkpoint.position if checkpoint else None
+                progress.begin = checkpoint.begin if checkpoint else None
             progress.saved = progress.position
             self.sink = Sink(self._settings.sink, at_most_once, progress.counts)
             self._writer = CheckpointWriter(self._settings, self._store, self.sink, progress, self._lose_lease)

@@ -27,6 +27,8 @@ ENCODE_EVENTS = 50
 """Events encoded and sent at once."""
 WAIT_SECONDS = 5
 """Maximum time that the server holds one wait for new events."""
+MAX_REPLAY_SECONDS = 100 * 365 * 86_400.0
+"""Maximum replay window. A longer one would begin before the first year of the calendar."""
 CLOSE_SECONDS = 8.0
 """Maximum time for delivery on SIGTERM, of the process's 10 s."""
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
@@ -202,13 +204,14 @@ class Poll:
 
     def _open_history(self) -> EventHistory:
         """Return the history after the last event read, but not before the start of the replay window."""
-        progress, window = self._progress, self._settings.replay_window_seconds
-        begin = self._session.server_time() - datetime.timedelta(seconds=window)
-        if progress.position is not None:
-            begin = max(begin, progress.position.created_time) if window else progress.position.created_time
-        elif not window:
-            begin = progress.begin = progress.begin or begin
-        return EventHistory(self._session, begin, progress.position)
+        progress = self._progress
+        window = min(self._settings.replay_window_seconds, MAX_REPLAY_SECONDS)
+        earliest = self._session.server_time() - datetime.timedelta(seconds=window)
+        if not window:  # at most once: what happened before this process started is not sent
+            earliest = progress.begin = progress.begin or earliest
+        elif progress.begin is not None and progress.position is None:
+            earliest = max(earliest, progress.begin)
+        return EventHistory(self._session, earliest, progress.position)
 
     def _send(self, sink: Sink[Position], events: list[VCenterEvent]) -> None:
         source, version, encoding = self._settings.vcenter.sdk_url, self._session.api_version, self._settings.encoding

@@ -43,7 +43,8 @@ class Progress:
     counts: Counts = dataclasses.field(default_factory=Counts)
     outage: VCenterOutage = dataclasses.field(default_factory=VCenterOutage)
     begin: datetime.datetime | None = None
-    """The start of the history while no position is known (vCenter's clock). Used with at-most-once delivery."""
+    """The start of the history while no position is known (vCenter's clock): of this process with at-most-once
+    delivery, else of a checkpoint that holds only a time."""
     position: Position | None = None
     """The last event read."""
     saved: Position | None = None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsphere.cursor import DISORDER, Cursor, Gap, NewEvents
+from vsphere.cursor import DISORDER, Cursor, Gap, NewEvents, begin_after
 from vsphere.event import Position, VCenterEvent
 
 ELEMENT = Element("returnval")
@@ -93,6 +93,36 @@ def test_cursor_is_behind_greater_keys(position: Position | None, key: int, behi
     assert Cursor(position).is_behind(key) is behind
 
 
+MINUTE = datetime.timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("position", "begin"),
+    [
+        (None, BEGIN - MINUTE),
+        (event(10, -5).position, BEGIN - datetime.timedelta(seconds=5) - DISORDER),
+        (event(10, 0.5).position, BEGIN - datetime.timedelta(seconds=0.5)),
+        (event(10, 3600).position, BEGIN - MINUTE),
+        (event(10, -3600).position, BEGIN - MINUTE),
+        (Position(10, datetime.datetime.min.replace(tzinfo=datetime.UTC)), BEGIN - MINUTE),
+        (Position(10, datetime.datetime.max.replace(tzinfo=datetime.UTC)), BEGIN - MINUTE),
+    ],
+    ids=["none", "past", "a moment ahead", "an hour ahead", "before the earliest", "year 1", "year 9999"],
+)
+def test_reading_begins_before_position_and_clock(position: Position | None, begin: datetime.datetime) -> None:
+    assert begin_after(position, BEGIN - MINUTE, vcenter_now=BEGIN) == begin
+
+
+def test_reading_never_begins_after_vcenters_clock() -> None:
+    assert begin_after(None, BEGIN + MINUTE, vcenter_now=BEGIN) == BEGIN
+
+
+def test_later_times_of_smaller_keys_beside_the_position_are_no_restart() -> None:
+    page = [event(9, 3600), event(10, 600), event(11, 660)]  # the clock was set back between 9 and 10
+
+    assert Cursor(page[1].position).advance(page) == NewEvents(page[2:])
+
+
 # ── any history ──
 
 
@@ -111,7 +141,8 @@ class Server:
         for pause in pauses:
             self._key += step if self._key else 1
             self._seconds += pause
-            posted.append(event(self._key, self._seconds))
+            # Of events of about the same moment, any may have the earlier time.
+            posted.append(event(self._key, self._seconds - (self._key % 2) * DISORDER.total_seconds()))
         self.events += posted
         self._unread += posted
         return posted
@@ -192,7 +223,7 @@ class Reader:
 
     def _collect(self) -> None:
         position = self.cursor.position
-        self.server.collect(position.created_time if position else BEGIN)
+        self.server.collect(begin_after(position, BEGIN - DISORDER, BEGIN + datetime.timedelta(days=1)))
 
 
 Step = Callable[[Reader], object]

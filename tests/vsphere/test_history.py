@@ -1,5 +1,6 @@
 """Reading a simulated vCenter's history: complete, in order, and despite every way in which it fails."""
 
+import datetime
 import json
 import threading
 import time
@@ -146,6 +147,31 @@ def test_restarted_keys_past_the_position_are_read_again(session: Session, admin
     events, gaps = drain(open_history(session, before_restore))
     assert [event.key for event in events] == administrator.event_keys()
     assert gaps == []
+
+
+def test_position_ahead_of_vcenters_clock_is_continued(
+    session: Session, administrator: Administrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = drain(open_history(session))[0][-1].position
+    administrator.post("after it")
+    hour_ago = session.server_time() - datetime.timedelta(hours=1)
+    monkeypatch.setattr(session, "server_time", lambda: hour_ago)
+    history = open_history(session, ahead)
+    assert history._begin <= hour_ago
+    events, gaps = drain(history)
+    assert [event.key for event in events] == [ahead.key + 1]
+    assert gaps == []
+
+
+def test_clock_set_back_before_the_begin_ends_the_wait(
+    session: Session, administrator: Administrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = open_history(session)
+    drain(history)
+    hour_ago = session.server_time() - datetime.timedelta(hours=1)
+    monkeypatch.setattr(session, "server_time", lambda: hour_ago)
+    with pytest.raises(VCenterUnavailable, match="clock was set back"):
+        history.wait(1)
 
 
 def test_session_that_an_administrator_ended_is_recognized(session: Session, administrator: Administrator) -> None:

@@ -23,13 +23,14 @@ PREDECESSORS = (
 def test_record_of_the_predecessor_is_read() -> None:
     checkpoint = decode(PREDECESSORS)
     assert checkpoint.vcenter == "10.161.153.226"
+    assert checkpoint.position is not None
     assert checkpoint.position.key == 17208
     assert checkpoint.position.event_type == "UserLogoutSessionEvent"
     assert checkpoint.position.created_time == datetime.datetime(2021, 2, 15, 20, 0, 25, 112999, tzinfo=datetime.UTC)
 
 
 def test_record_has_the_predecessors_fields() -> None:
-    record = encode(Checkpoint("vcenter.example", POSITION), NOW)
+    record = encode("vcenter.example", POSITION, NOW)
     assert list(json.loads(record)) == list(json.loads(PREDECESSORS))
     assert decode(record) == Checkpoint("vcenter.example", POSITION)
 
@@ -56,12 +57,20 @@ def test_malformed_record_is_rejected_with_the_reason(record: str) -> None:
         decode(record)
 
 
-@given(st.text(), st.integers(-(2**31), 2**31 - 1), st.text(), st.datetimes(timezones=st.just(datetime.UTC)))
+@given(
+    st.text(), st.integers(-(2**31), 2**31 - 1).filter(bool), st.text(), st.datetimes(timezones=st.just(datetime.UTC))
+)
 def test_every_checkpoint_is_read_as_it_was_written(
     vcenter: str, key: int, event_type: str, created: datetime.datetime
 ) -> None:
-    checkpoint = Checkpoint(vcenter, Position(key, created, event_type))
-    assert decode(encode(checkpoint, NOW)) == checkpoint
+    position = Position(key, created, event_type)
+    assert decode(encode(vcenter, position, NOW)) == Checkpoint(vcenter, position)
+
+
+@pytest.mark.parametrize("key", ["", '"lastEventKey":0,', '"lastEventKey":null,'])
+def test_record_of_a_time_alone_says_where_to_begin(key: str) -> None:
+    record = f'{{{key}"lastEventKeyTimestamp":"2026-01-02T03:04:05Z"}}'
+    assert decode(record) == Checkpoint("", None, NOW)
 
 
 @given(st.text() | st.from_regex(r'\{"lastEventKey": ?.{0,9}, ?"lastEventKeyTimestamp": ?.{0,30}\}'))

@@ -32,9 +32,10 @@ def test_undeliverable_events_are_reported_at_once_then_rarely() -> None:
 def test_checkpoint_of_the_vcenter_is_loaded(vcenter: str) -> None:
     store = MemoryStore()
     store.save(record(vcenter))
-    position = load_checkpoint(store, URL)
-    assert position is not None
-    assert position.key == 7
+    checkpoint = load_checkpoint(store, URL)
+    assert checkpoint is not None
+    assert checkpoint.position is not None
+    assert checkpoint.position.key == 7
 
 
 @pytest.mark.parametrize("text", [record("another.example"), "not JSON"])

@@ -16,6 +16,7 @@ import pytest
 
 from demo.vcsim import VCSim
 from functions.poller import Poller, create
+from functions.poller.checkpoint import rfc3339
 from functions.poller.lease import LeaseHeld
 from functions.poller.settings import PollerSettings
 from functions.poller.stores import ConfigMapStore
@@ -38,6 +39,10 @@ def polling(environ: dict[str, str], **more: str) -> Iterator[Served]:
         yield served
         if served.process.poll() is None:
             served.signal(signal.SIGKILL)
+
+
+def checkpoint_path(environ: dict[str, str]) -> Path:
+    return Path(environ["CHECKPOINT"].removeprefix("file:"))
 
 
 def from_vcenter(requests: list[Request]) -> list[Request]:
@@ -103,7 +108,7 @@ def test_event_that_always_fails_holds_only_its_entity(
         others = set(keys) - {poison} - behind_it
         wait_until(lambda: others <= set(arrived(sink)))
         wait_until(lambda: sum(request.id == str(poison) for request in sink.requests) > 20)
-        record = json.loads(Path(environ["CHECKPOINT"].removeprefix("file:")).read_text())
+        record = json.loads(checkpoint_path(environ).read_text())
         assert record["lastEventKey"] == poison - 1
         sink.respond = lambda request: OK
         wait_until(lambda: set(keys) <= set(arrived(sink)))
@@ -254,8 +259,8 @@ def test_predecessors_checkpoint_is_continued(
 ) -> None:
     post(administrator, 10)
     middle = administrator.events()[-6]
-    created = middle.createdTime.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
-    Path(environ["CHECKPOINT"].removeprefix("file:")).write_text(
+    created = rfc3339(middle.createdTime)
+    checkpoint_path(environ).write_text(
         f'{{"vCenter":"127.0.0.1","lastEventKey":{middle.key},"lastEventType":"GeneralUserEvent",'
         f'"lastEventKeyTimestamp":"{created}","createdTimestamp":"{created}"}}'
     )
@@ -263,6 +268,35 @@ def test_predecessors_checkpoint_is_continued(
     poller.handle(TICK)
     poller.close()
     assert sorted(arrived(sink))[:5] == [middle.key + number for number in range(1, 6)]
+
+
+def test_checkpoint_ahead_of_vcenters_clock_is_continued(
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
+) -> None:
+    post(administrator, 10)
+    middle = administrator.events()[-6]
+    ahead = rfc3339(middle.createdTime + datetime.timedelta(hours=1))
+    checkpoint_path(environ).write_text(
+        f'{{"vCenter":"127.0.0.1","lastEventKey":{middle.key},"lastEventKeyTimestamp":"{ahead}"}}'
+    )
+    with contextlib.closing(create(environ)) as poller:
+        poller.handle(TICK)
+    assert {middle.key + number for number in range(1, 6)} <= set(arrived(sink))
+
+
+def test_checkpoint_with_only_a_time_is_continued(
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
+) -> None:
+    """The predecessor's users create it by hand, to choose where reading begins."""
+    time.sleep(2.1)  # the simulator's times are whole seconds
+    administrator.post("from here on")
+    first = administrator.newest_key
+    begin = rfc3339(administrator.events()[-1].createdTime)
+    checkpoint_path(environ).write_text(f'{{"lastEventKeyTimestamp":"{begin}"}}')
+    with contextlib.closing(create(environ)) as poller:
+        poller.handle(TICK)
+    assert min(arrived(sink)) == first
+    assert status_event_data(sink, status_events.GAP) == []
 
 
 def test_at_most_once_starts_now_and_never_repeats(
