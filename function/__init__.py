@@ -5,6 +5,7 @@ on as they are. With `invoke: cloudevent` it reads the event itself, and answers
 """
 
 import json
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,7 +53,10 @@ class MiddlewareFunction:
     def stop(self) -> None:
         """Close the function."""
         if self._function is not None:
-            self._function.close()
+            # In a thread, because the middleware may call this on its event loop, and a function may need one.
+            closing = threading.Thread(target=self._function.close, name="close")
+            closing.start()
+            closing.join()
 
 
 def new() -> MiddlewareFunction:

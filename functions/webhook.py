@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-import requests
 import structlog
 
 from pipeline.cloudevents import CloudEvent, to_json
-from pipeline.errors import PermanentError, TemporaryError, cut
+from pipeline.errors import PermanentError, TemporaryError
+from pipeline.http_client import HTTPClient, NoResponse
 from pipeline.reaction import ReactionFunction, Skipped, dedup_size_setting
 from pipeline.settings import Environ, Secret, duration, existing_file, one_of, read, setting, text
 from pipeline.settings.templates import condition_setting, jinja_template
@@ -111,7 +111,7 @@ class Settings:
         unset="public authorities",
     )
     timeout_seconds: float = setting(
-        "WEBHOOK_TIMEOUT", duration, "Maximum wait for the response.", example="30s", default="10s"
+        "WEBHOOK_TIMEOUT", duration, "Maximum time for the whole response.", example="30s", default="10s"
     )
     dedup_size: int = dedup_size_setting("WEBHOOK_DEDUP_SIZE")
 
@@ -130,24 +130,24 @@ class WebhookReaction:
             raise Skipped("WEBHOOK_IF is false")
         body = self._body.render(event, event=to_json(event).decode()).encode()
         attempted = f"send event {event['id']} to the webhook"  # without its URL, which may contain a token
+        settings = self._settings
         try:
-            response = requests.request(
-                self._settings.method,
-                self._settings.url.reveal(),
-                data=body,
-                headers=self._headers(event, body),
-                timeout=self._settings.timeout_seconds,
-                verify=self._settings.ca_bundle or True,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            raise TemporaryError(f"{attempted}: {type(error).__name__}") from error
-        result = f"{attempted}: {response.status_code} {cut(response.text)}"
-        if response.status_code >= 500 or response.status_code in RETRIED_STATUSES:
+            with HTTPClient(ca_bundle=settings.ca_bundle, uses_proxies=True) as client:
+                response = client.send(
+                    settings.method,
+                    settings.url.reveal(),
+                    self._headers(event, body),
+                    body,
+                    seconds=settings.timeout_seconds,
+                )
+        except NoResponse as error:
+            raise TemporaryError(f"{attempted}: {error.reason}") from error
+        result = f"{attempted}: {response.status} {response.text}"
+        if response.status >= 500 or response.status in RETRIED_STATUSES:
             raise TemporaryError(result)
-        if not 200 <= response.status_code < 300:
+        if not response.is_success:
             raise PermanentError(f"{result} (correct WEBHOOK_URL, WEBHOOK_HEADERS or WEBHOOK_BODY, then redrive it)")
-        log.info("webhook called", id=event["id"], status=response.status_code)
+        log.info("webhook called", id=event["id"], status=response.status)
 
     def _headers(self, event: CloudEvent, body: bytes) -> dict[str, str]:
         headers = {

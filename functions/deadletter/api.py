@@ -13,7 +13,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from functions.deadletter import document
 from functions.deadletter.document import InvalidDeadLetter
-from functions.deadletter.sink import DeadLetterSink
+from functions.deadletter.sink import DeadLetterSink, RedriveUnderWay
 from functions.deadletter.store import DeadLetter, DeadLetterStore, State
 from pipeline import payload
 from pipeline.cloudevents import LENIENT, from_json
@@ -21,6 +21,12 @@ from pipeline.errors import TemporaryError
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
+
+MAX_NUMBER = 2**63 - 1
+"""SQLite's largest integer, beyond any number of a dead letter."""
+
+MAX_REASON_CHARACTERS = 1000
+"""The maximum length of the reason of a drop. The store's limit of size does not count it."""
 
 
 def blueprint(sink: DeadLetterSink, store: DeadLetterStore) -> Blueprint:
@@ -42,7 +48,7 @@ def _add_reading(routes: Blueprint, sink: DeadLetterSink, store: DeadLetterStore
     @routes.get("/api/dead-letters")
     def list_dead_letters() -> Response:
         """Newest first. `?state=`, `?type=` and `?destination=` select, `?limit=` and `?before=` page."""
-        limit = min(_number("limit", DEFAULT_LIMIT), MAX_LIMIT)
+        limit = min(_number("limit", DEFAULT_LIMIT), MAX_LIMIT) or DEFAULT_LIMIT
         state = request.args.get("state", "")
         if state and state not in list(State):
             raise BadRequest(f"state is {state!r}, not one of {', '.join(State)}")
@@ -64,7 +70,8 @@ def _add_reading(routes: Blueprint, sink: DeadLetterSink, store: DeadLetterStore
     @routes.get("/api/dead-letters/<int:number>")
     def get_dead_letter(number: int) -> Response:
         """One dead letter with its event: the attributes, and the payload formatted for reading."""
-        dead_letters, structured = store.numbered([number]), store.event(number)
+        exists = number <= MAX_NUMBER
+        dead_letters, structured = (store.numbered([number]), store.event(number)) if exists else ([], None)
         if not dead_letters or structured is None:
             return _json({"error": f"there is no dead letter {number}"}, 404)
         event = from_json(structured, LENIENT)
@@ -75,10 +82,14 @@ def _add_reading(routes: Blueprint, sink: DeadLetterSink, store: DeadLetterStore
 def _add_redriving_and_dropping(routes: Blueprint, sink: DeadLetterSink, store: DeadLetterStore) -> None:
     @routes.post("/api/dead-letters/redrive")
     def redrive() -> Response:
-        """Send the selected events to the Broker again. 502 if it accepted none of them."""
-        selected, missing = _selected(_body(), store)
+        """Send the selected events to the Broker again. 502 if it accepted none of them, 409 during another redrive."""
+        body = _body()
         try:
-            failed = sink.redrive(selected) | missing
+            with sink.one_redrive():
+                selected, missing = _selected(body, store)
+                failed = sink.redrive(selected) | missing
+        except RedriveUnderWay as error:
+            return _json({"error": str(error)}, 409)
         except TemporaryError as error:
             return _json({"error": str(error)}, 503)
         redriven = [dead_letter.number for dead_letter in selected if dead_letter.number not in failed]
@@ -91,6 +102,8 @@ def _add_redriving_and_dropping(routes: Blueprint, sink: DeadLetterSink, store: 
         reason = body.get("reason")
         if not isinstance(reason, str) or not reason.strip():
             raise BadRequest('the reason is missing: {"reason": "the VM is gone", …}')
+        if len(reason) > MAX_REASON_CHARACTERS or not _is_storable(reason):
+            raise BadRequest(f"the reason is not a text of at most {MAX_REASON_CHARACTERS} characters")
         selected, missing = _selected(body, store)
         sink.drop(selected, reason.strip())
         return _json({"dropped": [dead_letter.number for dead_letter in selected], "failed": _failures(missing)})
@@ -120,18 +133,25 @@ def _selected(body: dict[str, Any], store: DeadLetterStore) -> tuple[list[DeadLe
     numbers = body.get("numbers")
     if numbers is not None:
         # A bool is an int in Python, but not a number in JSON.
-        if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
+        if not isinstance(numbers, list) or not all(
+            type(number) is int and 0 <= number <= MAX_NUMBER for number in numbers
+        ):
             raise BadRequest("numbers is not a list of whole numbers")
         selected = store.numbered(sorted(set(numbers)))
         missing = set(numbers) - {dead_letter.number for dead_letter in selected}
         return selected, dict.fromkeys(sorted(missing), "there is no such dead letter")
     criteria = {name: body.get(name, "") for name in ("destination", "type")}
-    if not all(isinstance(value, str) for value in criteria.values()):
+    if not all(isinstance(value, str) and _is_storable(value) for value in criteria.values()):
         raise BadRequest("destination and type must be text")
     if body.get("all") is not True and not any(criteria.values()):
         raise BadRequest('select with {"numbers": [1, 2]}, {"all": true} or {"destination": "…", "type": "…"}')
     selected = store.select(state=State.WAITING, type_=criteria["type"], destination=criteria["destination"])
     return selected[::-1], {}
+
+
+def _is_storable(text: str) -> bool:
+    """Return whether SQLite can hold *text*. JSON can escape half of a surrogate pair, which UTF-8 cannot encode."""
+    return text.isascii() or text.encode("utf-8", "replace").decode() == text
 
 
 def _failures(reasons: dict[int, str]) -> list[dict[str, Any]]:

@@ -1,7 +1,9 @@
 """The dead-letter sink of the Broker: what happens with each event that arrives, and with those that are selected."""
 
+import contextlib
+import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -23,6 +25,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class RedriveUnderWay(TemporaryError):
+    """Another redrive is under way."""
+
+
 class DeadLetterSink:
     """Keeps dead letters until an operator redrives or drops them."""
 
@@ -37,6 +43,7 @@ class DeadLetterSink:
         self._broker_url = broker_url
         self._handover_url = handover_url
         self._clock = clock
+        self._redriving = threading.Lock()
         self.name = uuid.uuid4().hex
         """Identifies this process, so that it hands nothing over to itself."""
         self.counts = Counts()
@@ -68,10 +75,23 @@ class DeadLetterSink:
             response=cut(failure.response),
         )
 
+    @contextlib.contextmanager
+    def one_redrive(self) -> Iterator[None]:
+        """The right to select and redrive. Raises `RedriveUnderWay` if another request has it.
+
+        Two redrives of one selection would send each event twice.
+        """
+        if not self._redriving.acquire(blocking=False):
+            raise RedriveUnderWay("another redrive is under way: wait until it has ended")
+        try:
+            yield
+        finally:
+            self._redriving.release()
+
     def redrive(self, selected: Sequence[DeadLetter]) -> dict[int, str]:
         """Send the *selected* to the Broker again. Return number → reason of those that it did not accept.
 
-        Raises `TemporaryError` if no Broker is set.
+        Call it within `one_redrive`. Raises `TemporaryError` if no Broker is set.
         """
         if self._broker_url is None:
             raise TemporaryError("redrive: K_SINK is not set, so there is no Broker to send to")

@@ -4,9 +4,11 @@ There is one dead letter for each event and destination, because an event may fa
 An event that fails again after a redrive updates its dead letter, so failures are counted and do not multiply.
 """
 
+import base64
 import contextlib
 import dataclasses
 import enum
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,7 +19,7 @@ from typing import Any
 import structlog
 
 from functions.deadletter.failure import Failure
-from pipeline.cloudevents import CloudEvent, to_json
+from pipeline.cloudevents import LENIENT, CloudEvent, from_json, to_json
 from pipeline.errors import TemporaryError
 
 log = structlog.get_logger()
@@ -282,7 +284,7 @@ class DeadLetterStore:
 
 def _new_row(event: CloudEvent, failure: Failure, now: datetime) -> dict[str, Any]:
     """Return the values of a dead letter that failed for the first time."""
-    structured = to_json(event).decode()
+    structured = _structured(event)
     return {
         "source": event["source"],
         "id": event["id"],
@@ -297,6 +299,15 @@ def _new_row(event: CloudEvent, failure: Failure, now: datetime) -> dict[str, An
         "size": len(structured.encode()),
         "event": structured,
     }
+
+
+def _structured(event: CloudEvent) -> str:
+    """Return *event* as structured JSON from which its data can be read byte by byte."""
+    structured = to_json(event)
+    if from_json(structured, LENIENT).data == event.data:
+        return structured.decode()
+    data = base64.b64encode(event.data).decode()  # white space around JSON would be lost
+    return json.dumps({**event.attributes, "data_base64": data}, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def _text(moment: datetime) -> str:

@@ -1,11 +1,13 @@
 """Dead letters, which the deadletter function keeps: listed, redriven and dropped on behalf of a viewer."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
-import requests
-
-from pipeline.errors import TemporaryError, cut
+from pipeline.errors import TemporaryError
+from pipeline.http_client import NoResponse, send
+from pipeline.settings import Secret
 
 LIST_SECONDS = 5.0
 """Time-out for the list of dead letters, and for one of them."""
@@ -14,18 +16,26 @@ ACT_SECONDS = 90.0
 """Time-out for a redrive and a drop: the deadletter function waits up to 10 s for the Broker's response to an event."""
 
 
-class DeadLetterClient:
-    """The deadletter function at *url*. Its methods return the status and the document of the response.
+MAX_LIST_BYTES = 16_000_000
+"""The maximum size of a response: 1,000 dead letters of 2 kB are 2 MB, and a dead letter has at most one event."""
 
-    They raise `TemporaryError` if there is no response, or not one of the deadletter function.
+
+class DeadLetterClient:
+    """The deadletter function at *url*, which lets the bearer *token* redrive and drop.
+
+    Its methods return the status and the document of the response. They raise `TemporaryError` if there is no response,
+    or not one of the deadletter function.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: Secret | None = None) -> None:
         self.url = url.rstrip("/")
+        self._headers = {"content-type": "application/json"}
+        if token is not None:
+            self._headers["authorization"] = f"Bearer {token.reveal()}"
 
     def list(self, criteria: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         """List the dead letters that match *criteria*: state, type, destination, limit, before."""
-        return self._request("GET", "", LIST_SECONDS, params=dict(criteria))
+        return self._request("GET", f"?{urlencode(dict(criteria))}", LIST_SECONDS)
 
     def get(self, number: int) -> tuple[int, dict[str, Any]]:
         """Get one dead letter with its event."""
@@ -33,24 +43,20 @@ class DeadLetterClient:
 
     def act(self, action: str, selection: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """Redrive or drop, the *action*, the dead letters that match *selection*."""
-        return self._request("POST", f"/{action}", ACT_SECONDS, json=selection)
+        return self._request("POST", f"/{action}", ACT_SECONDS, json.dumps(selection).encode())
 
-    def _request(self, method: str, path: str, seconds: float, **options: Any) -> tuple[int, dict[str, Any]]:
+    def _request(self, method: str, path: str, seconds: float, body: bytes = b"") -> tuple[int, dict[str, Any]]:
         address = f"{self.url}/api/dead-letters{path}"
-        with requests.Session() as session:
-            session.trust_env = False  # the deadletter function is in the cluster, behind no proxy
-            try:
-                response = session.request(method, address, timeout=seconds, allow_redirects=False, **options)
-            except requests.ReadTimeout as error:
-                raise TemporaryError(f"the deadletter function at {self.url} timed out after {seconds:g} s") from error
-            except requests.RequestException as error:
-                raise TemporaryError(
-                    f"the deadletter function at {self.url} cannot be reached: {cut(str(error))}"
-                ) from error
         try:
-            document = response.json()
-        except ValueError:
+            response = send(method, address, self._headers, body, seconds=seconds, max_bytes=MAX_LIST_BYTES)
+        except NoResponse as error:
+            if error.reason == "Timeout":
+                raise TemporaryError(f"the deadletter function at {self.url} timed out after {seconds:g} s") from error
+            raise TemporaryError(f"the deadletter function at {self.url} cannot be reached: {error}") from error
+        try:
+            document = json.loads(response.body)
+        except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
-            raise TemporaryError(f"{address} answered {response.status_code}, but is not the deadletter function")
-        return response.status_code, document
+            raise TemporaryError(f"{address} answered {response.status}, but is not the deadletter function")
+        return response.status, document

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
 from flask import Request
 
 from pipeline.cloudevents import LENIENT, STRUCTURED, from_json
-from pipeline.errors import PermanentError, TemporaryError, cut
+from pipeline.errors import PermanentError, TemporaryError
+from pipeline.http_client import NoResponse, send
 
 SINK_SECONDS = 10.0
 """Time-out for the sink's response."""
@@ -60,10 +60,8 @@ class Sender:
         return 202, ""
 
     def _to_sink(self, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
-        with requests.Session() as session:
-            session.trust_env = False  # the sink is in the cluster, behind no proxy
-            try:
-                response = session.post(str(self._sink), body, headers=dict(headers), timeout=SINK_SECONDS)
-            except requests.RequestException as error:
-                raise TemporaryError(f"send to {self._sink}: {cut(str(error))}") from error
-        return response.status_code, cut(response.text)
+        try:
+            response = send("POST", str(self._sink), headers, body, seconds=SINK_SECONDS)
+        except NoResponse as error:
+            raise TemporaryError(f"send to {self._sink}: {error}") from error
+        return response.status, response.text

@@ -1,14 +1,18 @@
 """webhook, with a real HTTP receiver."""
 
+import gzip
 import hashlib
 import hmac
 import json
+import tracemalloc
+from pathlib import Path
 
 import pytest
 
 from functions import webhook
 from local.services import free_port
 from pipeline.errors import PermanentError, SettingsError, TemporaryError
+from tests.support.drip import HEADERS, drip
 from tests.support.events import vcenter_event
 from tests.support.recorder import Recorder, Response
 
@@ -117,3 +121,41 @@ def test_invalid_settings_are_named_without_their_values() -> None:
 def test_invalid_headers_are_rejected_at_start(value: str) -> None:
     with pytest.raises(SettingsError, match="WEBHOOK_HEADERS"):
         webhook.create({"WEBHOOK_URL": "http://ok.example", "WEBHOOK_HEADERS": value})
+
+
+@pytest.mark.parametrize("beginning", [HEADERS, b"HTTP/1.1 500 No\r\nContent-Length: 99999\r\n\r\n"])
+def test_response_without_end_is_temporary(beginning: bytes) -> None:
+    with drip(beginning) as url, pytest.raises(TemporaryError, match="Timeout"):
+        webhook.create({"WEBHOOK_URL": url, "WEBHOOK_TIMEOUT": "500ms"}).handle(EVENT)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [(gzip.compress(bytes(50_000_000)), {"content-encoding": "gzip"}), (bytes(50_000_000), {})],
+    ids=["packed", "plain"],
+)
+def test_large_response_is_not_read_and_not_unpacked(body: bytes, headers: dict[str, str]) -> None:
+    with Recorder(lambda _: Response(500, body, headers)) as receiver:
+        function = webhook.create({"WEBHOOK_URL": receiver.url})
+        tracemalloc.start()
+        with pytest.raises(TemporaryError):
+            function.handle(EVENT)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
+    assert peak < 10_000_000
+
+
+def test_reason_is_read_as_utf8() -> None:
+    with Recorder(lambda _: Response(400, "größer")) as receiver, pytest.raises(PermanentError, match="400 größer"):
+        webhook.create({"WEBHOOK_URL": receiver.url}).handle(EVENT)
+
+
+def test_netrc_does_not_replace_the_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login other password other")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with Recorder() as receiver:
+        headers = '{"Authorization": "Bearer hunter2"}'
+        webhook.create({"WEBHOOK_URL": receiver.url, "WEBHOOK_HEADERS": headers}).handle(EVENT)
+
+    assert receiver.accepted[0].headers["authorization"] == "Bearer hunter2"
