@@ -5,6 +5,7 @@ id follows from the occurrence, so that a repeated report is recognised. `docs/e
 """
 
 import datetime
+import hashlib
 from typing import Any
 
 from pipeline.cloudevents import CloudEvent, create
@@ -14,6 +15,7 @@ UNREACHABLE = f"{TYPE_PREFIX}unreachable.v0"
 RECOVERED = f"{TYPE_PREFIX}recovered.v0"
 GAP = f"{TYPE_PREFIX}gap.v0"
 UNDELIVERABLE = f"{TYPE_PREFIX}undeliverable.v0"
+UNREADABLE = f"{TYPE_PREFIX}unreadable.v0"
 
 
 def unreachable(source: str, since: datetime.datetime, reason: str) -> CloudEvent:
@@ -44,6 +46,16 @@ def undeliverable(
     """
     data = {"count": count, "lastId": last_id, "lastType": last_type, "reason": reason}
     return _status_event(UNDELIVERABLE, source, now, f"undeliverable-{last_id}-{_text(now)}", data)
+
+
+def unreadable(source: str, key: int | None, text: str, reason: str, now: datetime.datetime) -> CloudEvent:
+    """Return the report that vCenter sent *text* as an event that cannot be delivered as one because of *reason*.
+
+    *key* is the event's, if it has one. The id follows from *text*, so that a repeated report is recognised.
+    """
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+    data = {"key": key, "reason": reason, "text": text}
+    return _status_event(UNREADABLE, source, now, f"unreadable-{digest if key is None else key}", data)
 
 
 def _status_event(

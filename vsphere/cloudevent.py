@@ -4,11 +4,18 @@ The payload is decoded by the schema where that knows a type or property, and as
 odd to be delivered. `tests/golden/` holds the wire contract (attributes, JSON and XML as the predecessor wrote them).
 """
 
+import re
+
 from pipeline.cloudevents import CloudEvent
 from vsphere.element import child, child_text, local_name, reference_text
 from vsphere.event import VCenterEvent
 from vsphere.json_payload import to_json
 from vsphere.xml_payload import to_xml
+
+_UTC_TIME = re.compile(
+    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?Z", re.ASCII
+).fullmatch
+"""A time as vCenter writes it, which is passed on as it is."""
 
 JSON = "application/json"
 XML = "application/xml"
@@ -60,7 +67,7 @@ def event_type(event: VCenterEvent) -> str:
 def event_time(event: VCenterEvent) -> str:
     """Return the event's time in RFC 3339, UTC, with all the digits that vCenter sent."""
     text = child_text(event.element, "createdTime")
-    return text if text.endswith("Z") else event.created_time.isoformat().replace("+00:00", "Z")
+    return text if _UTC_TIME(text) else event.created_time.isoformat().replace("+00:00", "Z")
 
 
 def subject(event: VCenterEvent) -> str:

@@ -6,9 +6,18 @@ a reason to reject it. `vsphere.cloudevent` turns it into a CloudEvent.
 
 import dataclasses
 import datetime
+import re
 from xml.etree.ElementTree import Element
 
+from pipeline.errors import PermanentError, cut
 from vsphere.element import child_text, xsi_type
+
+MAX_KEY_DIGITS = 19
+"""Maximum digits of an event's key. It is an int32, and even a 64-bit number has no more digits."""
+
+
+class EventUnreadable(PermanentError):
+    """An element that vCenter sent as an event has no usable key."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,19 +50,30 @@ class VCenterEvent:
         return Position(self.key, self.created_time, self.class_name)
 
 
-def from_element(element: Element) -> VCenterEvent:
-    """Return the event in *element*, an element of the vSphere type Event.
+def from_element(element: Element, default_time: datetime.datetime) -> VCenterEvent:
+    """Return the event in *element*, an element of the vSphere type Event. Raises `EventUnreadable` without a key.
 
-    Raises ValueError if its key or time cannot be read.
+    An event whose time cannot be read gets *default_time*.
     """
-    key = child_text(element, "key")
-    created = child_text(element, "createdTime")
-    if not key.lstrip("-").isdigit():
-        raise ValueError(f"event key {key!r} is not a number")
-    return VCenterEvent(int(key), xsi_type(element) or "Event", utc(created), element)
+    key = read_key(child_text(element, "key"))
+    if key is None:
+        raise EventUnreadable(f"event key {cut(child_text(element, 'key'), 100)!r} is not a number")
+    try:
+        created = utc(child_text(element, "createdTime"))
+    except ValueError:
+        created = default_time
+    return VCenterEvent(key, xsi_type(element) or "Event", created, element)
+
+
+def read_key(text: str) -> int | None:
+    """Return the event key in *text*, or None if it is not a number of at most `MAX_KEY_DIGITS` digits."""
+    return int(text) if re.fullmatch(rf"-?[0-9]{{1,{MAX_KEY_DIGITS}}}", text) else None
 
 
 def utc(text: str) -> datetime.datetime:
     """Return the xsd:dateTime *text* as a UTC time. Without a zone it is taken as UTC. Raises ValueError."""
-    moment = datetime.datetime.fromisoformat(text)
-    return moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+        return moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is not in the calendar in UTC") from error

@@ -12,7 +12,7 @@ from pipeline.errors import SettingsError, cut
 from vsphere.cursor import DISORDER, Cursor, Gap, begin_after
 from vsphere.element import NAMESPACE
 from vsphere.errors import VCenterUnavailable, translate_errors
-from vsphere.event import Position, VCenterEvent, from_element
+from vsphere.event import Position, VCenterEvent, from_element, read_key
 from vsphere.schema import is_entity, is_event
 from vsphere.session import Session
 from vsphere.settings import VCenterSettings
@@ -21,7 +21,18 @@ log = structlog.get_logger()
 
 PAGE_SIZE = 1000
 """The maximum number of events in a page: vCenter's own limit for a collector."""
+MAX_UNREADABLE_TEXT = 16_384
+"""Maximum characters that are kept of an element without a usable key. A real event has a tenth of it."""
 _NS = f"{{{NAMESPACE}}}"
+
+
+@dataclasses.dataclass(frozen=True)
+class UnreadableEvent:
+    """An element that vCenter sent as an event, and that has no usable key."""
+
+    reason: str
+    text: str
+    """The element as XML, or only its text if it is too deep, cut to `MAX_UNREADABLE_TEXT` characters."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +41,12 @@ class Page:
 
     events: list[VCenterEvent]
     gap: Gap | None = None
+    unreadable: tuple[UnreadableEvent, ...] = ()
+    """The elements among them without a usable key. They have no place in the order."""
+
+    def __bool__(self) -> bool:
+        """Return False if vCenter has nothing more for now."""
+        return bool(self.events or self.unreadable)
 
 
 def check_selection(settings: VCenterSettings) -> None:
@@ -75,9 +92,9 @@ class EventHistory:
             log.warning("Reading from an earlier time: vCenter's clock was set back", last_time=after.created_time)
 
     def read(self) -> Page:
-        """Return the next events. A page without events means that there are no more for now."""
+        """Return the next events. A page without content means that there are no more for now."""
         page = self._read()
-        if not page.events and self._is_behind():
+        if not page and self._is_behind():
             position = self._cursor.position
             log.warning("Event collector recreated: it was stuck", last_key=position.key if position else None)
             self._session.destroy(self._reader.DestroyCollector)
@@ -85,7 +102,7 @@ class EventHistory:
             self._reader = self._create_collector(PAGE_SIZE)
             self._cursor.resume()
             page = self._read()
-            if not page.events:
+            if not page:
                 self._watched_key = None  # the event that was watched is gone: dropped by the server, or filtered out
         return page
 
@@ -102,9 +119,8 @@ class EventHistory:
             self._check_clock()
             return False
         self._version = update.findtext(f"{_NS}version", self._version)
-        keys = [int(key.text or 0) for key in update.iterfind(f".//{_NS}Event/{_NS}key")]
-        if keys:
-            self._watched_key = max(keys)
+        keys = [read_key((element.text or "").strip()) for element in update.iterfind(f".//{_NS}Event/{_NS}key")]
+        self._watched_key = max((key for key in keys if key is not None), default=self._watched_key)
         return True
 
     def close(self) -> None:
@@ -119,28 +135,29 @@ class EventHistory:
     def _read(self) -> Page:
         """Return the next new events, passing over pages that hold only events read before."""
         while True:
-            events = self._fetch_page()
+            events, unreadable = self._fetch_page()
             position = self._cursor.position
             new = self._cursor.advance(events)
             if new.restarted:
                 _warn_of_restart(position)
-            if new.events or not events:
-                return Page(new.events, new.gap)
+            if new.events or unreadable or not events:
+                return Page(new.events, new.gap, tuple(unreadable))
 
-    def _fetch_page(self) -> list[VCenterEvent]:
-        """Return the readable events of the collector's next page."""
+    def _fetch_page(self) -> tuple[list[VCenterEvent], list[UnreadableEvent]]:
+        """Return the events of the collector's next page, and the elements that cannot be read as one."""
         response = self._call(self._reader, "ReadNextEvents", PAGE_SIZE)
         events: list[VCenterEvent] = []
+        unreadable: list[UnreadableEvent] = []
+        last_time = self._cursor.position.created_time if self._cursor.position else self._begin
         for element in response.iter(f"{_NS}returnval"):
             try:
-                events.append(from_element(element))
-            except ValueError as error:
-                log.error(
-                    "Event skipped: its key or time cannot be read",
-                    error=str(error),
-                    event=cut(ElementTree.tostring(element, "unicode"), 2000),
-                )
-        return events
+                event = from_element(element, last_time)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is one event's, and reported as such
+                unreadable.append(UnreadableEvent(cut(str(error)) or type(error).__name__, as_text(element)))
+                continue
+            events.append(event)
+            last_time = event.created_time
+        return events, unreadable
 
     def _call(self, target: Any, method: str, *arguments: Any) -> ElementTree.Element:
         with translate_errors(f"call {method} at {self._session.settings.sdk_url}"):
@@ -182,6 +199,15 @@ class EventHistory:
         )
         with translate_errors("watch an event collector"):
             return self._session.waiter.CreateFilter(spec, False)
+
+
+def as_text(element: ElementTree.Element) -> str:
+    """Return *element* as XML, or only its text if it is too deep, cut to `MAX_UNREADABLE_TEXT` characters."""
+    try:
+        text = ElementTree.tostring(element, "unicode")
+    except (RecursionError, ValueError, TypeError):
+        text = " ".join(element.itertext())
+    return cut(text, MAX_UNREADABLE_TEXT)
 
 
 def _warn_of_restart(position: Position | None) -> None:

@@ -4,6 +4,7 @@ The session logs in when it is first needed, and again when it has ended. It nee
 what the reaction does (`docs/reactions.md` lists the privileges) and nothing else.
 """
 
+import contextlib
 import json
 import threading
 import time
@@ -18,7 +19,7 @@ from pipeline.errors import ObjectNotFound
 from pipeline.payload import Reference
 from vsphere.element import NAMESPACE
 from vsphere.errors import VCenterUnavailable, translate_errors
-from vsphere.event import from_element
+from vsphere.event import EventUnreadable, from_element
 from vsphere.json_payload import to_json
 from vsphere.session import Session
 from vsphere.settings import VCenterSettings
@@ -179,7 +180,10 @@ class Inventory:
             eventTypeId=["EventEx", *types],
         )
         response = self._session.call(self._session.content.eventManager, "QueryEvents", spec)
-        events = [from_element(element) for element in response.iter(f"{{{NAMESPACE}}}returnval")]
+        events = []
+        for element in response.iter(f"{{{NAMESPACE}}}returnval"):
+            with contextlib.suppress(EventUnreadable):  # the poller reports it
+                events.append(from_element(element, begin))
         payloads = [json.loads(to_json(event)) for event in sorted(events, key=lambda event: event.key)]
         return [data for data in payloads if data.get("EventTypeId") in types or not data.get("EventTypeId")]
 

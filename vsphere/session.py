@@ -239,10 +239,14 @@ def _parse(body: bytes) -> ElementTree.Element:
 _NOT_XML = dict.fromkeys(
     [*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\ufffd"
 )
+_MAX_REFERENCE_DIGITS = 12
+"""Maximum length of a character reference that is read. The greatest character has 7 digits."""
 _REFERENCE = re.compile(r"&#(x[0-9a-fA-F]+|[0-9]+);")
 
 
 def _legal_reference(reference: re.Match[str]) -> str:
     text = reference[1]
+    if len(text) > _MAX_REFERENCE_DIGITS:
+        return "\ufffd"
     code = int(text[1:], 16) if text.startswith("x") else int(text)
     return "\ufffd" if code in _NOT_XML or code > 0x10FFFF else reference[0]

@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import threading
 import time
+from collections.abc import Sequence
 
 import structlog
 
@@ -14,11 +15,11 @@ from functions.poller.progress import Progress, now
 from functions.poller.settings import PollerSettings
 from functions.poller.sink import Sink
 from pipeline import status_events
-from pipeline.errors import TemporaryError, VCenterEventsError
+from pipeline.errors import TemporaryError, VCenterEventsError, cut
 from vsphere.cloudevent import subject, to_cloudevent
 from vsphere.errors import VCenterRejected, VCenterUnavailable
 from vsphere.event import Position, VCenterEvent
-from vsphere.history import EventHistory
+from vsphere.history import EventHistory, UnreadableEvent, as_text
 from vsphere.session import Session
 
 log = structlog.get_logger()
@@ -93,6 +94,20 @@ class PollStatus:
         error = self.error
         if error is not None:
             raise error
+
+
+def encode(event: VCenterEvent, source: str, api_version: str, encoding: str) -> Delivery[Position]:
+    """Return the delivery of *event* as a CloudEvent, or of a status event with its text if it cannot be one.
+
+    Either way the position moves on, so that one event never stops the others.
+    """
+    try:
+        return Delivery(to_cloudevent(event, source, api_version, encoding), subject(event), event.position)
+    except Exception as error:
+        log.exception("Event %d cannot be encoded, sending its text", event.key, id=str(event.key))
+        reason = f"encode the event: {type(error).__name__}: {cut(str(error))}"
+        report = status_events.unreadable(source, event.key, as_text(event.element), reason, now())
+        return Delivery(report, report["type"], event.position)
 
 
 class Poll:
@@ -192,8 +207,9 @@ class Poll:
                     self._output.send_status_event(
                         status_events.gap(self._settings.vcenter.sdk_url, page.gap.first, page.gap.last, now())
                     )
-                if page.events:
-                    self._send(sink, page.events)
+                self._report_unreadable(page.unreadable)
+                self._send(sink, page.events)
+                if page:
                     continue
                 if not self.status.drained:
                     self._drain(sink)
@@ -218,12 +234,7 @@ class Poll:
         # In chunks, so that the first events are sent while the next ones are encoded.
         for start in range(0, len(events), ENCODE_EVENTS):
             chunk = events[start : start + ENCODE_EVENTS]
-            sink.send(
-                [
-                    Delivery(to_cloudevent(event, source, version, encoding), subject(event), event.position)
-                    for event in chunk
-                ]
-            )
+            sink.send([encode(event, source, version, encoding) for event in chunk])
             self._progress.read += len(chunk)
             self._progress.position = chunk[-1].position
 
@@ -257,6 +268,13 @@ class Poll:
         if isinstance(error, VCenterUnavailable | VCenterRejected):
             self._report_unreachable(str(error))
         self.status.set(error=error)
+
+    def _report_unreadable(self, elements: Sequence[UnreadableEvent]) -> None:
+        for element in elements:
+            report = status_events.unreadable(self._settings.vcenter.sdk_url, None, element.text, element.reason, now())
+            if self._progress.unreadable.add(report["id"]):
+                log.error("Event cannot be read: %s", element.reason, text=element.text)
+                self._output.send_status_event(report)
 
     def _report_unreachable(self, reason: str) -> None:
         outage = self._progress.outage

@@ -2,9 +2,13 @@
 
 import dataclasses
 import datetime
+from collections import deque
 
 from functions.poller.delivery import Counts
 from vsphere.event import Position
+
+MAX_REPORTED_IDS = 1000
+"""Maximum number of reports that are remembered: a page of vCenter's."""
 
 
 def now() -> datetime.datetime:
@@ -36,6 +40,20 @@ class VCenterOutage:
         return since
 
 
+class ReportedIds:
+    """The ids of the last reports, so that a collector that is read again causes no second one. Pure."""
+
+    def __init__(self) -> None:
+        self._ids: deque[str] = deque(maxlen=MAX_REPORTED_IDS)
+
+    def add(self, identity: str) -> bool:
+        """Remember *identity* and return True if it was not known."""
+        if identity in self._ids:
+            return False
+        self._ids.append(identity)
+        return True
+
+
 @dataclasses.dataclass
 class Progress:
     """The progress of a poller since its process started."""
@@ -49,5 +67,7 @@ class Progress:
     """The last event read."""
     saved: Position | None = None
     """The checkpoint in the store."""
+    unreadable: ReportedIds = dataclasses.field(default_factory=ReportedIds)
+    """The reports of elements that could not be read as events."""
     read: int = 0
     """Events read."""
