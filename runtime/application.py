@@ -39,7 +39,7 @@ class Application:
         """
         self._adapter = adapter
         self.metrics = adapter.metrics
-        """What the process exposes at `/metrics`."""
+        """The metrics that the process exposes at `/metrics`."""
         self._threads = None if adapter.returns_at_once else concurrent.futures.ThreadPoolExecutor(threads, "event")
         self._streams = streams or {}
         self._routes = routes
