@@ -1,4 +1,4 @@
-"""Finding on the display's page, in a real Chromium: by text, severity, value, time and keyboard; and exporting it."""
+"""Finding events on the page in a real Chromium: by text, severity, value, time and keyboard."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -55,8 +55,8 @@ def shows(page: Page, *names: str) -> None:
     expect(page.locator("#rows .message")).to_have_text([f"{name} happened" for name in names])
 
 
-def test_text_finds_words_phrases_and_what_lacks_them(page: Page) -> None:
-    for text, found in (
+def test_text_finds_words_phrases_and_exclusions(page: Page) -> None:
+    for text, names in (
         ("BERT", ["five", "four"]),
         ("vm-b anna", ["three"]),
         ("-anna -two", ["five", "four"]),
@@ -65,9 +65,9 @@ def test_text_finds_words_phrases_and_what_lacks_them(page: Page) -> None:
         ("PoweredOn", ["three"]),
     ):
         page.fill("#text", text)
-        if found:
-            shows(page, *found)
-            expect(page.locator("#count")).to_have_text(f"{len(found)} of 5 shown")
+        if names:
+            shows(page, *names)
+            expect(page.locator("#count")).to_have_text(f"{len(names)} of 5 shown")
         else:
             expect(page.locator("#nothing")).to_be_visible()
     page.fill("#text", "")
@@ -88,7 +88,7 @@ def test_severities_are_counted_and_chosen(page: Page) -> None:
     shows(page, "five", "four", "three", "two", "one")
 
 
-def test_click_selects_events_of_a_value_and_shift_the_others(page: Page) -> None:
+def test_click_on_a_value_filters_by_it(page: Page) -> None:
     page.locator("#rows .user .value", has_text="bert").first.click()
     shows(page, "five", "four")
     page.locator("#rows .target .value", has_text="vm-c").click(modifiers=["Shift"])
@@ -100,7 +100,7 @@ def test_click_selects_events_of_a_value_and_shift_the_others(page: Page) -> Non
     shows(page, "five", "four", "three", "two", "one")
 
 
-def test_types_are_counted_chosen_and_left_out(page: Page) -> None:
+def test_types_are_counted_chosen_and_excluded(page: Page) -> None:
     page.click("#types-button")
     expect(page.locator("#type-list li").first).to_contain_text("2VmPoweredOffEvent")
     page.locator("#type-list li").first.locator("text=not").click()
@@ -111,7 +111,7 @@ def test_types_are_counted_chosen_and_left_out(page: Page) -> None:
     shows(page, "four", "two")  # one or the other
 
 
-def test_types_say_how_many_choosing_them_would_show(page: Page) -> None:
+def test_counts_of_types_show_the_effect_of_choosing_them(page: Page) -> None:
     expect(page.locator("#types-button")).to_have_text("Types 4")
     page.locator("#rows .user .value", has_text="bert").first.click()
     expect(page.locator("#types-button")).to_have_text("Types 2")
@@ -148,7 +148,7 @@ def test_list_of_types_does_not_move_while_it_is_open(served: Served, visit: Vis
     expect(second).to_be_focused()
 
 
-def test_sign_of_a_kind_shows_only_such_objects(served: Served, visit: Visit) -> None:
+def test_sign_of_a_target_type_filters_by_it(served: Served, visit: Visit) -> None:
     for kind, argument, reference in (
         ("VmPoweredOffEvent", "Vm", {"Vm": {"Type": "VirtualMachine", "Value": "vm-1"}}),
         ("HostAddedEvent", "Host", {}),
@@ -196,12 +196,12 @@ def test_dragging_over_the_rate_selects_a_span(page: Page) -> None:
     shows(page, "five", "four", "three", "two", "one")
 
 
-def test_last_minutes_are_chosen_from_a_list(page: Page) -> None:
+def test_time_span_is_chosen_from_a_list(page: Page) -> None:
     page.select_option("#span", "5")
     shows(page, "five", "four", "three")
 
 
-def test_view_is_a_link_and_back_undoes(page: Page, visit: Visit) -> None:
+def test_address_is_a_link_and_back_undoes(page: Page, visit: Visit) -> None:
     page.fill("#text", "happened")
     page.click("#only-info")
     page.locator("#rows .user .value", has_text="bert").first.click(modifiers=["Shift"])
@@ -220,7 +220,7 @@ def test_view_is_a_link_and_back_undoes(page: Page, visit: Visit) -> None:
     shows(page, "five", "three", "one")
 
 
-def test_what_arrives_is_filtered_too(served: Served, visit: Visit) -> None:
+def test_new_events_are_filtered_too(served: Served, visit: Visit) -> None:
     five(served)
     page = visit(served.address)
     page.fill("#text", "bert")
@@ -238,7 +238,7 @@ def downloaded(page: Page, act: Callable[[], None]) -> Download:
     return download.value
 
 
-def test_what_is_shown_is_exported(page: Page, tmp_path: Path) -> None:
+def test_shown_events_are_exported(page: Page, tmp_path: Path) -> None:
     page.fill("#text", "bert")
     shows(page, "five", "four")
 
@@ -257,7 +257,7 @@ def test_what_is_shown_is_exported(page: Page, tmp_path: Path) -> None:
     assert [line.split(",")[3] for line in table[1:]] == ["four happened", "five happened"]
 
 
-def test_keyboard_alone_finds_opens_copies_pauses_and_exports(served: Served, visit: Visit) -> None:
+def test_keyboard_alone_reaches_every_action(served: Served, visit: Visit) -> None:
     five(served)
     page = visit(served.address)
     held(page, 5)

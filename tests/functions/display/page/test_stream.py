@@ -1,4 +1,4 @@
-"""The display's page in a real Chromium while its connection comes and goes: nothing is lost, and it says so."""
+"""The page in a real Chromium while its connection comes and goes."""
 
 import json
 import re
@@ -19,8 +19,8 @@ def happened(name: str) -> dict[str, Any]:
     return {"FullFormattedMessage": f"{name} happened"}
 
 
-def told(page: Page) -> list[str]:
-    """From the top: the first word of each row's description, and the words of each divider."""
+def shown(page: Page) -> list[str]:
+    """Return from the top the first word of each row's description, and the words of each divider."""
     words: list[str] = page.evaluate(
         """() => [...document.querySelectorAll("#rows > *")].map((row) =>
             row.querySelector(".message")?.textContent.split(" ")[0] ?? row.textContent)"""
@@ -28,7 +28,7 @@ def told(page: Page) -> list[str]:
     return words
 
 
-def test_reconnected_page_gets_missed_events_once_in_order(served: Served, visit: Visit) -> None:
+def test_missed_events_come_once_and_in_order(served: Served, visit: Visit) -> None:
     with Wire(served.port) as wire:
         served.post(happened("a"), id="a")
         page = visit(wire.address)
@@ -42,14 +42,14 @@ def test_reconnected_page_gets_missed_events_once_in_order(served: Served, visit
         wire.mend()
         held(page, 4)
         expect(page.locator("#rows .times")).to_have_text("\N{MULTIPLICATION SIGN}2")
-        *rows, divider, last = told(page)
+        *rows, divider, last = shown(page)
         assert rows == ["d", "c", "b"]
         assert re.fullmatch(r"not connected from \d\d:\d\d to \d\d:\d\d; what came in between is above", divider)
         assert last == "\N{MULTIPLICATION SIGN}2a"
         assert wire.requests[-1].count("?after=") == 1
 
 
-def test_page_says_how_many_events_are_no_longer_held(visit: Visit) -> None:
+def test_page_shows_how_many_events_are_no_longer_held(visit: Visit) -> None:
     with Served("display", DISPLAY_EVENTS="3") as served, Wire(served.port) as wire:
         for name in "ab":
             served.post(happened(name), id=name)
@@ -61,11 +61,11 @@ def test_page_says_how_many_events_are_no_longer_held(visit: Visit) -> None:
             served.post(happened(name), id=name)
         wire.mend()
         held(page, 3)
-        assert told(page) == ["g", "f", "e", "2 events came in between and are no longer held"]
+        assert shown(page) == ["g", "f", "e", "2 events came in between and are no longer held"]
         expect(page.locator("#state")).to_contain_text("3 kept of 7")
 
 
-def test_page_starts_afresh_when_the_display_was_restarted(visit: Visit) -> None:
+def test_page_drops_its_rows_after_a_restart(visit: Visit) -> None:
     with Served("display") as first, Served("display") as second, Wire(first.port) as wire:
         first.post(happened("old"), id="old")
         page = visit(wire.address)
@@ -76,10 +76,10 @@ def test_page_starts_afresh_when_the_display_was_restarted(visit: Visit) -> None
         wire.mend()
         expect(page.locator("#rows .message")).to_have_text("new happened")
         held(page, 1)
-        assert told(page) == ["new", "the display was restarted: 1 event shown before is no longer held"]
+        assert shown(page) == ["new", "the display was restarted: 1 event shown before is no longer held"]
 
 
-def test_page_that_is_offline_says_since_when(served: Served, visit: Visit) -> None:
+def test_offline_page_shows_since_when(served: Served, visit: Visit) -> None:
     page = visit(served.address)
     held(page, 0)
     page.context.set_offline(True)
@@ -90,7 +90,7 @@ def test_page_that_is_offline_says_since_when(served: Served, visit: Visit) -> N
     )
 
 
-def test_pause_holds_the_view_and_counts_what_is_new(served: Served, visit: Visit) -> None:
+def test_pause_holds_the_view_and_counts_new_events(served: Served, visit: Visit) -> None:
     served.post(happened("a"), id="a")
     page = visit(served.address)
     held(page, 1)
@@ -100,16 +100,16 @@ def test_pause_holds_the_view_and_counts_what_is_new(served: Served, visit: Visi
         served.post(happened(name), id=name)
     held(page, 3, "paused")
     expect(page.locator("#new")).to_have_text("2 new")
-    assert told(page) == ["a"]
+    assert shown(page) == ["a"]
     page.fill("#text", "happened")  # looking for something else does not end the pause
     expect(page.locator("#new")).to_have_text("2 new")
-    assert told(page) == ["a"]
+    assert shown(page) == ["a"]
     page.click("text=Resume")
     held(page, 3)
-    assert told(page) == ["c", "b", "a"]
+    assert shown(page) == ["c", "b", "a"]
 
 
-def test_hidden_tab_has_everything_when_it_is_looked_at(served: Served, visit: Visit) -> None:
+def test_hidden_tab_is_current_when_it_is_shown(served: Served, visit: Visit) -> None:
     page = visit(served.address)
     held(page, 0)
     # A tab in the background gets no frames: what they would do waits for this.
@@ -129,22 +129,22 @@ def test_hidden_tab_has_everything_when_it_is_looked_at(served: Served, visit: V
     page.wait_for_function(
         "() => document.getElementById('state').textContent.startsWith('301 kept of 301')", polling=50
     )
-    assert told(page) == []
+    assert shown(page) == []
     page.evaluate("look()")
     held(page, 301)
-    assert told(page)[:2] == ["299", "298"]
+    assert shown(page)[:2] == ["299", "298"]
 
 
-def test_expired_stream_is_followed_by_the_next_unnoticed(visit: Visit) -> None:
+def test_next_stream_follows_without_a_sign(visit: Visit) -> None:
     with Served("display", DISPLAY_STREAM="1s") as served:
         page = visit(served.address)
         held(page, 0)
-        said = page.evaluate_handle(
+        states = page.evaluate_handle(
             """() => {
-                const said = [];
-                new MutationObserver(() => said.push(document.body.dataset.connection)).observe(
+                const states = [];
+                new MutationObserver(() => states.push(document.body.dataset.connection)).observe(
                     document.body, { attributeFilter: ["data-connection"] });
-                return said;
+                return states;
             }"""
         )
         for name in "abc":
@@ -152,11 +152,11 @@ def test_expired_stream_is_followed_by_the_next_unnoticed(visit: Visit) -> None:
                 pass
             served.post(happened(name), id=name)
         held(page, 3)
-        assert told(page) == ["c", "b", "a"]
-        assert set(said.json_value()) <= {"live"}
+        assert shown(page) == ["c", "b", "a"]
+        assert set(states.json_value()) <= {"live"}
 
 
-def test_page_says_so_when_the_next_stream_does_not_open(visit: Visit) -> None:
+def test_next_stream_that_does_not_open_is_reported(visit: Visit) -> None:
     with Served("display", DISPLAY_STREAM="1s") as served:
         page = visit(served.address)
         held(page, 0)
@@ -164,7 +164,7 @@ def test_page_says_so_when_the_next_stream_does_not_open(visit: Visit) -> None:
         expect(page.locator("body[data-connection=reconnecting]")).to_be_attached()
 
 
-def test_page_behind_a_prefix_finds_everything(served: Served, visit: Visit) -> None:
+def test_page_behind_a_prefix_works(served: Served, visit: Visit) -> None:
     """A proxy may mount the display anywhere: here, by taking the prefix off every request."""
     served.post(happened("a"), id="a")
     with Wire(served.port, strip=b"/mounted/here") as wire:
@@ -174,7 +174,7 @@ def test_page_behind_a_prefix_finds_everything(served: Served, visit: Visit) -> 
         expect(page.locator("#attributes")).to_contain_text("vcenter.example")
 
 
-def test_viewer_beyond_the_limit_waits_until_another_leaves(visit: Visit) -> None:
+def test_surplus_viewer_waits_until_another_leaves(visit: Visit) -> None:
     with Served("display", DISPLAY_VIEWERS="3") as served:
         seats = [socket.create_connection(("127.0.0.1", served.port), timeout=10) for _ in range(3)]
         for seat in seats:
@@ -189,7 +189,7 @@ def test_viewer_beyond_the_limit_waits_until_another_leaves(visit: Visit) -> Non
         held(page, 2)
 
 
-def test_login_is_asked_before_anything_is_shown(visit: Visit) -> None:
+def test_login_is_required_before_anything_is_shown(visit: Visit) -> None:
     with Served("display", DISPLAY_LOGIN="anna:pw") as served:
         assert served.post(happened("a"), id="a")[0] == 202
         assert served.request("GET", "/")[0] == 401

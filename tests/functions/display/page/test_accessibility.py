@@ -1,4 +1,4 @@
-"""Whom the display's page keeps out: nobody, says axe; and what it is on a phone, in the dark, in forced colours."""
+"""The page for everybody: findings of axe, phones, dark and forced colors, screen readers."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -17,11 +17,11 @@ AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"
 
 
 def findings(page: Page, *rules: str) -> list[str]:
-    """What axe finds, by all its rules or these: the rule, and the first element that breaks it."""
+    """Return the findings of axe, by all its rules or these: the rule, and the first element that breaks it."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
     results = page.evaluate("(rules) => axe.run(document, rules.length ? { runOnly: rules } : {})", rules)
-    return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in results["violations"]]
+    return [f"{finding['id']}: {finding['nodes'][0]['html'][:200]}" for finding in results["violations"]]
 
 
 def fill(served: Served) -> None:
@@ -89,7 +89,7 @@ def types(page: Page) -> None:
     page.locator("#type-list .small").last.click()
 
 
-def refused(page: Page) -> None:
+def rejected(page: Page) -> None:
     page.click("#show-rejected")
     page.locator("#rejected-list summary").click()
 
@@ -105,7 +105,7 @@ STATES: dict[str, Callable[[Page], None]] = {
     "trigger": tab("trigger"),
     "trigger view": trigger_view,
     "types": types,
-    "refused": refused,
+    "rejected": rejected,
     "help": help_,
 }
 
@@ -117,7 +117,7 @@ def send(page: Page) -> None:
     expect(page.locator("#send-result li")).to_be_visible()
 
 
-def letters(page: Page) -> None:
+def dead_letters(page: Page) -> None:
     page.click("#show-dead-letters")
     page.locator("#dead-letter-list summary").first.click()
     expect(page.locator("#dead-letter-list .payload")).to_be_visible()
@@ -125,17 +125,17 @@ def letters(page: Page) -> None:
 
 
 def drop(page: Page) -> None:
-    letters(page)
+    dead_letters(page)
     page.click("#drop")
 
 
 def failed(page: Page) -> None:
-    letters(page)
+    dead_letters(page)
     page.click("#redrive")
     expect(page.locator("#dead-letters-result.bad")).to_be_visible()
 
 
-def no_letters(page: Page) -> None:
+def no_dead_letters(page: Page) -> None:
     page.click("#show-dead-letters")
     expect(page.locator("#dead-letters-none")).to_be_visible()
 
@@ -146,20 +146,20 @@ WIDE, PHONE = ViewportSize(width=1280, height=480), ViewportSize(width=390, heig
 def faults(
     browser: Browser, served: Served, states: dict[str, Callable[[Page], None]], size: ViewportSize, events: int = 60
 ) -> dict[str, list[str]]:
-    """What axe finds in each state, on a page of its own, light and dark; nothing of it where nothing is found."""
+    """Return state → findings of axe, light and dark. A state without findings is left out."""
     context = browser.new_context(color_scheme="light", viewport=size)
-    found = {}
+    results = {}
     for name, arrange in states.items():
         page = context.new_page()
         page.goto(served.address)
         held(page, events)
         arrange(page)
-        found[name] = findings(page)
+        results[name] = findings(page)
         page.emulate_media(color_scheme="dark")
-        found[f"{name}, dark"] = findings(page, "color-contrast")  # nothing else differs
+        results[f"{name}, dark"] = findings(page, "color-contrast")  # nothing else differs
         page.close()
     context.close()
-    return {name: broken for name, broken in found.items() if broken}
+    return {name: broken for name, broken in results.items() if broken}
 
 
 def test_axe_finds_nothing_in_any_state(browser: Browser, filled: Served) -> None:
@@ -173,9 +173,9 @@ def test_axe_finds_nothing_on_a_phone(browser: Browser, filled: Served) -> None:
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 @pytest.mark.parametrize(
     ("everything", "states"),
-    [(2, (send, types, refused, help_, letters, drop, failed)), (0, (no_letters,))],
+    [(2, (send, types, rejected, help_, dead_letters, drop, failed)), (0, (no_dead_letters,))],
     indirect=["everything"],
-    ids=["letters", "none"],
+    ids=["dead letters", "none"],
 )
 def test_axe_finds_nothing_in_any_tab(
     browser: Browser, everything: Served, states: tuple[Callable[[Page], None], ...], size: ViewportSize
@@ -191,16 +191,16 @@ def test_axe_finds_nothing_on_an_empty_page(browser: Browser, served: Served) ->
     assert faults(browser, served, {"empty": empty}, WIDE, events=0) == {}
 
 
-def test_phone_shows_cards_of_two_lines_and_scrolls_down_only(browser: Browser, filled: Served) -> None:
+def test_phone_shows_cards_and_scrolls_only_vertically(browser: Browser, filled: Served) -> None:
     context = browser.new_context(viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True)
     page = context.new_page()
     page.goto(filled.address)
     held(page, 60)
     row = page.locator("#rows .row").first
-    box, message, kind = (each.bounding_box() for each in (row, row.locator(".message"), row.locator(".type")))
-    assert box is not None and message is not None and kind is not None  # noqa: PT018 - they are there or not together
+    box, message, type_ = (element.bounding_box() for element in (row, row.locator(".message"), row.locator(".type")))
+    assert box is not None and message is not None and type_ is not None  # noqa: PT018 - they are there or not together
     assert box["height"] == 54
-    assert kind["y"] >= message["y"] + 15
+    assert type_["y"] >= message["y"] + 15
     assert row.get_by_role("img", name="VM").is_visible()
     for tap in (
         "#rows .message >> nth=0",
@@ -215,7 +215,7 @@ def test_phone_shows_cards_of_two_lines_and_scrolls_down_only(browser: Browser, 
     context.close()
 
 
-def test_nothing_moves_where_less_motion_is_asked_for(browser: Browser, filled: Served) -> None:
+def test_nothing_moves_with_reduced_motion(browser: Browser, filled: Served) -> None:
     context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
     page.goto(filled.address)
@@ -230,7 +230,7 @@ def test_nothing_moves_where_less_motion_is_asked_for(browser: Browser, filled: 
     context.close()
 
 
-def test_forced_colours_keep_severity_selection_and_focus(browser: Browser, filled: Served) -> None:
+def test_severity_and_selection_are_visible_in_forced_colors(browser: Browser, filled: Served) -> None:
     context = browser.new_context(forced_colors="active", viewport={"width": 1280, "height": 800})
     page = context.new_page()
     page.goto(filled.address)
@@ -242,7 +242,7 @@ def test_forced_colours_keep_severity_selection_and_focus(browser: Browser, fill
     context.close()
 
 
-def test_screen_readers_announce_the_connection_and_no_rows(browser: Browser, filled: Served) -> None:
+def test_screen_readers_get_the_connection_and_no_rows(browser: Browser, filled: Served) -> None:
     context = browser.new_context()
     page = context.new_page()
     page.goto(filled.address)

@@ -1,0 +1,49 @@
+"""The summary of an event, and the row that viewers get."""
+
+import json
+
+from functions.display import row
+from pipeline.cloudevents import CloudEvent
+
+POWERED_OFF = {
+    "Vm": {"Name": "DC0_C0_RP0_VM0"},
+    "UserName": "VSPHERE.LOCAL\\Administrator",
+    "ChainId": 4711,
+    "FullFormattedMessage": "DC0_C0_RP0_VM0 on DC0_C0_H0 in DC0 is powered off",
+}
+EVENT = CloudEvent(
+    {
+        "specversion": "1.0",
+        "id": "4711",
+        "type": "com.vmware.vsphere.VmPoweredOffEvent.v0",
+        "source": "https://vcenter.example/sdk",
+        "subject": "VirtualMachine/vm-66",
+        "time": "2026-11-20T15:45:13.931122Z",
+        "datacontenttype": "application/json",
+    },
+    json.dumps(POWERED_OFF).encode(),
+)
+
+
+def test_summary_has_a_value_for_each_column() -> None:
+    values = row.by_name(row.summary(EVENT))
+
+    assert values == {
+        "severity": "info",
+        "time": "2026-11-20T15:45:13.931122Z",
+        "message": "DC0_C0_RP0_VM0 on DC0_C0_H0 in DC0 is powered off",
+        "chain": "4711",
+        "type": "com.vmware.vsphere.VmPoweredOffEvent.v0",
+        "target": "DC0_C0_RP0_VM0",
+        "targettype": "vm",
+        "user": "VSPHERE.LOCAL\\Administrator",
+        "source": "https://vcenter.example/sdk",
+        "subject": "VirtualMachine/vm-66",
+        "id": "4711",
+        "contenttype": "application/json",
+        "size": len(EVENT.data),
+    }
+
+
+def test_row_is_small() -> None:
+    assert len(row.write(1, 0, 1_795_000_000_000, row.summary(EVENT))) < 320
