@@ -45,7 +45,7 @@ def test_errors_of_the_deadletter_function_are_passed_on(sending: Served) -> Non
     )
     assert act(sending, "burn", "{}", **own)[0] in (404, 405)
     assert sending.request("GET", "/api/dead-letters/7") == (404, "there is no dead letter 7\n")
-    assert sending.request("GET", "/api/dead-letters/99999999999999999999")[0] == 502
+    assert sending.request("GET", "/api/dead-letters/99999999999999999999")[0] == 404
     assert sending.request("GET", "/api/dead-letters?state=lost") == (
         400,
         "state is 'lost', not one of waiting, redriven, dropped\n",
