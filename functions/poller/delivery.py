@@ -11,8 +11,9 @@ from typing import Generic, Self, TypeVar
 import aiohttp
 import structlog
 
-from functions.poller.retry import Action, Failure, RetryPolicy, is_acknowledged, parse_retry_after
+from functions.poller.retry import Action, DropLimit, Failure, RetryPolicy, is_acknowledged, parse_retry_after
 from functions.poller.settings import SinkSettings
+from pipeline import status_events
 from pipeline.cloudevents import CloudEvent, to_binary
 from pipeline.errors import cut
 
@@ -22,6 +23,8 @@ P = TypeVar("P")
 
 ERROR_BODY_BYTES = 1024
 """The part of an error's body that is kept, as Knative does for `knativeerrordata`."""
+MAX_BODY_BYTES = 1024 * 1024
+"""The part of a 2xx's body that is waited for. The status acknowledges the event, and no Broker sends a body."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class Dispatcher:
             has_dead_letter_sink=settings.dead_letter_url is not None,
             at_most_once=at_most_once,
         )
+        self._drop_limit = DropLimit()
         self._counts = counts
         self._on_failure = on_failure
         self._session: aiohttp.ClientSession
@@ -116,6 +120,8 @@ class Dispatcher:
         outcome = await self._send_with_retry(settings.url, event, settings.overrides, self._policy)
         if not isinstance(outcome, _GivenUp):
             self._counts.sent += 1
+            if not event["type"].startswith(status_events.TYPE_PREFIX):
+                self._drop_limit.acknowledge()
             return outcome
         self.last_rejection = Rejection(event["id"], event["type"], outcome.failure.reason)
         if outcome.action is Action.DEAD_LETTER and settings.dead_letter_url is not None:
@@ -151,7 +157,11 @@ class Dispatcher:
         self, url: str, event: CloudEvent, extensions: Mapping[str, str], policy: RetryPolicy
     ) -> float | _GivenUp:
         """Post *event* until it is acknowledged, by a request whose start is returned, or until *policy* gives up."""
-        headers, body = to_binary(event.with_attributes(**extensions))
+        try:
+            headers, body = to_binary(event.with_attributes(**extensions))
+        except Exception as error:
+            log.exception("Event %s cannot be sent", event["id"], id=event["id"])
+            return _GivenUp(Action.DROP, Failure(f"encode the event: {type(error).__name__}: {cut(str(error))}"))
         attempt = 0
         while True:
             attempt += 1
@@ -165,6 +175,8 @@ class Dispatcher:
             if url == self._settings.url:
                 self._on_failure(failure, attempt, started)
             action = policy.next_action(failure, attempt)
+            if not policy.at_most_once:
+                action = self._drop_limit.next_action(action, failure)
             if action is not Action.RETRY:
                 return _GivenUp(action, failure)
             if not self.failing:  # once an outage, not for every event
@@ -178,7 +190,7 @@ class Dispatcher:
         try:
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 if is_acknowledged(response.status):
-                    await response.read()
+                    await _discard(response)
                     return None
                 data = await response.content.read(ERROR_BODY_BYTES)
                 return Failure(
@@ -192,3 +204,13 @@ class Dispatcher:
             return Failure(f"POST {url}: no response within {timeout:g} s", timed_out=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, the event is retried and the reason is logged
             return Failure(f"POST {url}: {cut(str(error)) or type(error).__name__}")
+
+
+async def _discard(response: aiohttp.ClientResponse) -> None:
+    """Wait for the end of the body, which may still fail, or for its first `MAX_BODY_BYTES`."""
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            response.close()
+            return

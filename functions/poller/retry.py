@@ -5,16 +5,18 @@ An attempt to send an event ends in one of three ways:
 | outcome | when | what happens |
 |---|---|---|
 | acknowledged | the response is 2xx | the event is complete |
-| temporary failure | no response, 5xx, or a status in `TEMPORARY_STATUSES` | the event is retried after a delay |
-| permanent failure | any other status, redirects included | the event goes to the dead-letter sink |
+| temporary failure | no response, 3xx, 5xx, or a status in `TEMPORARY_STATUSES` | the event is retried after a delay |
+| permanent failure | any other status | the event goes to the dead-letter sink |
 
 - The delay doubles with each attempt up to a maximum, and is shortened by up to half at random, so that many events do
   not come back at the same moment. A longer `Retry-After` of the response replaces it, up to
   `MAX_RETRY_AFTER_SECONDS`.
 - With a dead-letter sink, an event that was answered with an error `max_attempts` times goes there, too. A sink that
   does not respond at all is down for every event and is retried without limit.
+- Redirects are never followed. Like the temporary statuses, they come from a gateway and concern every event.
 - Without a dead-letter sink, temporary failures are retried without limit, and an event that fails permanently is
-  dropped: it is logged in full and counted.
+  dropped: it is logged in full and counted. After `MAX_DROPS_IN_A_ROW` of them the sink itself is at fault: `DropLimit`
+  then has permanent failures retried like temporary ones, until the sink acknowledges an event.
 - With at-most-once delivery there are no retries: every failure is handled like a permanent one.
 - The dead-letter sink itself is retried without limit, whatever it responds, since nothing comes after it.
 """
@@ -25,9 +27,11 @@ import email.utils
 import enum
 import re
 
-TEMPORARY_STATUSES = frozenset({401, 403, 404, 407, 408, 409, 425, 429})
-"""Statuses below 500 that are not the event's fault. Knative responds 404 while a pod starts. 401 and 403 mean that
-access is not configured yet."""
+TEMPORARY_STATUSES = frozenset({401, 403, 404, 405, 407, 408, 409, 421, 425, 429})
+"""Statuses from 400 to 499 that are not the event's fault. Knative responds 404 while a pod starts. 401 and 403 mean
+that access is not configured yet. 405 and 421 come from a gateway that does not lead to the sink at the moment."""
+MAX_DROPS_IN_A_ROW = 5
+"""Events that may be dropped one after the other, without an acknowledgement between them."""
 MAX_RETRY_AFTER_SECONDS = 300.0
 """A sink that asks for a longer delay is nevertheless retried after this one."""
 
@@ -61,7 +65,7 @@ class Failure:
     @property
     def is_permanent(self) -> bool:
         """True if the sink rejects this event, so that sending it again is useless."""
-        return 300 <= self.status < 500 and self.status not in TEMPORARY_STATUSES
+        return 400 <= self.status < 500 and self.status not in TEMPORARY_STATUSES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +100,29 @@ class RetryPolicy:
     def for_dead_letters(self) -> "RetryPolicy":
         """Return the policy for the dead-letter sink itself."""
         return dataclasses.replace(self, unlimited=True)
+
+
+class DropLimit:
+    """Counts events dropped in a row, so that a sink that rejects everything does not drain the history into the log.
+
+    Without it, a gateway that answers 400 to everything would have every event dropped at the speed of reading.
+    """
+
+    def __init__(self) -> None:
+        self._drops = 0
+
+    def acknowledge(self) -> None:
+        """Record that the sink acknowledged an event of vCenter's."""
+        self._drops = 0
+
+    def next_action(self, action: Action, failure: Failure) -> Action:
+        """Return *action*, the policy's for *failure*, or RETRY instead of a drop that is one too many."""
+        if action is not Action.DROP or not failure.is_permanent:
+            return action
+        if self._drops >= MAX_DROPS_IN_A_ROW:
+            return Action.RETRY
+        self._drops += 1
+        return action
 
 
 def is_acknowledged(status: int) -> bool:

@@ -28,6 +28,8 @@ log = structlog.get_logger()
 P = TypeVar("P")
 T = TypeVar("T")
 
+RETRY_SECONDS = 1.0
+"""Delay after an unexpected error."""
 MAX_CHUNK = 100
 """Maximum number of events that are handed to the loop at once."""
 
@@ -36,6 +38,8 @@ class KeyedWorkers(Generic[T]):
     """A fixed number of workers. All items of a key go to the same worker, which handles one at a time, in order."""
 
     def __init__(self, concurrency: int, handle: Callable[[T], Awaitable[None]]) -> None:
+        self.errors = 0
+        """Unexpected errors of *handle*."""
         self._handle = handle
         self._queues: list[deque[T]] = [deque() for _ in range(concurrency)]
         self._filled = [asyncio.Event() for _ in range(concurrency)]
@@ -60,7 +64,19 @@ class KeyedWorkers(Generic[T]):
             while not queue:
                 filled.clear()
                 await filled.wait()
-            await self._handle(queue.popleft())
+            await self._handle_with_retry(queue[0])
+            queue.popleft()
+
+    async def _handle_with_retry(self, item: T) -> None:
+        """Handle *item*, however often that fails unexpectedly: the items behind it wait, but the worker never ends."""
+        while True:
+            try:
+                await self._handle(item)
+                return
+            except Exception:
+                log.exception("Delivery failed unexpectedly, retrying")
+                self.errors += 1
+                await asyncio.sleep(RETRY_SECONDS)
 
 
 class Sink(Generic[P]):

@@ -7,9 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from functions.poller.retry import (
+    MAX_DROPS_IN_A_ROW,
     MAX_RETRY_AFTER_SECONDS,
     TEMPORARY_STATUSES,
     Action,
+    DropLimit,
     Failure,
     RetryPolicy,
     is_acknowledged,
@@ -40,12 +42,14 @@ def policy(max_attempts: int = 3, *, has_dead_letter_sink: bool = False, at_most
     return RetryPolicy(0.2, 30, max_attempts, has_dead_letter_sink, at_most_once)
 
 
-@pytest.mark.parametrize("status", [0, 401, 403, 404, 407, 408, 409, 425, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize(
+    "status", [0, 301, 302, 304, 307, 308, 401, 403, 404, 405, 407, 408, 409, 421, 425, 429, 500, 502, 503, 504]
+)
 def test_temporary_failure_is_retried_without_limit(status: int) -> None:
     assert policy().next_action(Failure("", status), 1000) is Action.RETRY
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 400, 405, 410, 413, 415, 422, 431])
+@pytest.mark.parametrize("status", [400, 410, 413, 415, 422, 431])
 def test_permanent_failure_is_not_retried(status: int) -> None:
     assert policy().next_action(Failure("", status), 1) is Action.DROP
     assert policy(has_dead_letter_sink=True).next_action(Failure("", status), 1) is Action.DEAD_LETTER
@@ -86,8 +90,24 @@ def test_status_has_exactly_one_outcome(status: int) -> None:
     if is_acknowledged(status):
         assert status // 100 == 2
     else:
-        temporary = status < 300 or status >= 500 or status in TEMPORARY_STATUSES
+        temporary = status < 400 or status >= 500 or status in TEMPORARY_STATUSES
         assert Failure("", status).is_permanent is not temporary
+
+
+REJECTED = Failure("", 400)
+
+
+def test_drops_in_a_row_end_with_retries_until_an_acknowledgement() -> None:
+    limit = DropLimit()
+    assert [limit.next_action(Action.DROP, REJECTED) for _ in range(MAX_DROPS_IN_A_ROW)] == [Action.DROP] * 5
+    assert limit.next_action(Action.DROP, REJECTED) is Action.RETRY
+    limit.acknowledge()
+    assert limit.next_action(Action.DROP, REJECTED) is Action.DROP
+
+
+def test_dead_letters_are_not_limited() -> None:
+    limit = DropLimit()
+    assert {limit.next_action(Action.DEAD_LETTER, REJECTED) for _ in range(100)} == {Action.DEAD_LETTER}
 
 
 @given(policies, failures, attempts, st.floats(0, 1))

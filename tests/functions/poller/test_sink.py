@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from functions.poller.delivery import Delivery
+from functions.poller.delivery import Delivery, Dispatcher
 from functions.poller.in_flight import SinkClosed
+from functions.poller.retry import MAX_DROPS_IN_A_ROW
 from functions.poller.settings import SinkSettings
 from functions.poller.sink import Sink
-from pipeline.cloudevents import create
+from pipeline.cloudevents import CloudEvent, create
 from pipeline.settings import read
 from tests.support.recorder import OK, Recorder, Response
 from tests.support.waiting import wait_until
@@ -50,6 +51,55 @@ def deliveries(count: int, entities: int = 7, start: int = 0) -> list[Delivery[i
     ]
 
 
+@pytest.mark.parametrize("status", [301, 405, 400])
+def test_gateway_that_rejects_everything_does_not_drain_the_history(
+    sinks: Any, receiver: Recorder, status: int
+) -> None:
+    receiver.respond = lambda _: Response(status, headers={"Location": "/elsewhere"})
+    sink = sinks(receiver.url)
+    sink.send(deliveries(200))
+    wait_until(lambda: sink.counts.retries > 100)
+    receiver.respond = lambda _: OK
+    assert sink.in_flight.wait_idle(10)
+    assert sink.counts.dropped <= MAX_DROPS_IN_A_ROW
+    assert sink.counts.sent + sink.counts.dropped == 200
+
+
+def test_unexpected_error_of_a_delivery_is_retried(
+    sinks: Any, receiver: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = [RuntimeError("once")]
+
+    async def deliver(self: Dispatcher, event: CloudEvent) -> float | None:
+        if errors:
+            raise errors.pop()
+        return await unchanged(self, event)
+
+    unchanged = Dispatcher.deliver
+    monkeypatch.setattr(Dispatcher, "deliver", deliver)
+    sink = sinks(receiver.url, SINK_CONCURRENCY="1")
+    sink.send(deliveries(10))
+    assert sink.in_flight.wait_idle(10)
+    assert receiver.ids == list(range(10))
+
+
+def test_event_that_cannot_be_encoded_is_dropped_alone(sinks: Any, receiver: Recorder) -> None:
+    sink = sinks(receiver.url, SINK_CONCURRENCY="1")
+    odd = CloudEvent({"specversion": "1.0", "id": "1", "type": "t", "source": "s", "odd": None}, b"")  # type: ignore[dict-item]
+    sink.send([Delivery(odd, "entity", 1), *deliveries(1, start=2)])
+    assert sink.in_flight.wait_idle(10)
+    assert receiver.ids == [2]
+    assert sink.counts.dropped == 1
+
+
+def test_endless_body_of_an_acknowledgement_is_not_read(sinks: Any, receiver: Recorder) -> None:
+    receiver.respond = lambda _: Response(202, body=b" " * 8 * 1024 * 1024)
+    sink = sinks(receiver.url)
+    sink.send(deliveries(1))
+    assert sink.in_flight.wait_idle(10)
+    assert sink.counts.sent == 1
+
+
 def test_everything_arrives_once_and_in_order_for_every_entity(sinks: Any, receiver: Recorder) -> None:
     sink = sinks(receiver.url)
     sink.send(deliveries(500))
@@ -73,7 +123,7 @@ def test_temporary_failure_is_retried(sinks: Any, receiver: Recorder, status: in
     assert sink.counts.retries == 3
 
 
-@pytest.mark.parametrize("status", [301, 400])
+@pytest.mark.parametrize("status", [410, 400])
 def test_permanent_failure_does_not_block_other_events(
     sinks: Any, receiver: Recorder, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
