@@ -52,13 +52,16 @@ settings: $(STAMP) ## write docs/reference/settings.md
 metrics: $(STAMP) ## write docs/reference/metrics.md
 	@$(BIN)/python -m tools.metrics
 
-lock: ## pin requirements*.in in requirements*.txt, with hashes
+lock: ## pin the packages of pyproject.toml and requirements*.in in requirements*.txt, with hashes
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/pip install --quiet --upgrade uv
-	for name in requirements requirements-dev tools/javascript/requirements; do \
+	pin() { \
 	    .cache/lock/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 \
-	        --custom-compile-command "make lock" $$name.in -o $$name.txt; \
-	done
+	        --custom-compile-command "make lock" "$$@"; \
+	}; \
+	pin pyproject.toml requirements.in -o requirements.txt; \
+	pin requirements-dev.in -o requirements-dev.txt; \
+	pin tools/javascript/requirements.in -o tools/javascript/requirements.txt
 
 clean: ## remove .venv, .cache and the caches of tools
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

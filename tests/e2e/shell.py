@@ -10,16 +10,13 @@ from pathlib import Path
 import yaml
 
 from tests.e2e.installation import ROOT, kustomize_image
+from tests.support.image import image_files
 
 PAGE = (ROOT / "docs/deploy.md").read_text()
 NAMESPACE = "vcenter-events"
 IMAGE = "registry.example/team/vcenter-events:1.0"
 
-CHECKOUT = (
-    "config", "triggers", "functions", "pipeline", "runtime", "vsphere", "func.py", "func.yaml", "launcher.py",
-    "Procfile", "app.sh",
-    "requirements.txt", ".funcignore", ".gitignore",
-)  # fmt: skip
+CHECKOUT = ("config", "triggers", *image_files())
 """The files that the commands need."""
 
 COMMAND_SECONDS = 300

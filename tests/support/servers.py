@@ -1,6 +1,7 @@
 """The three servers that can run a function, each as a process of its own: launcher, parliament, func-python."""
 
 import contextlib
+import fcntl
 import http.client
 import os
 import socket
@@ -52,13 +53,16 @@ class RunningFunction:
 
 
 @contextlib.contextmanager
-def running(server: str, function: str, **environ: str) -> Iterator[RunningFunction]:
-    """Run *function* behind *server*: `launcher`, `parliament`, `func-python http` or `func-python cloudevent`."""
+def running(server: str, function: str, sources: Path = ROOT, **environ: str) -> Iterator[RunningFunction]:
+    """Run *function* behind *server*: `launcher`, `parliament`, `func-python http` or `func-python cloudevent`.
+
+    The code is that in *sources*.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     settings = {"PATH": os.environ["PATH"], "FUNCTION": function, "HOST": "127.0.0.1", "PORT": str(port), **environ}
-    settings |= {"LISTEN_ADDRESS": f"127.0.0.1:{port}", "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(_command(server, port), cwd=ROOT, env=settings, stdout=subprocess.DEVNULL) as process:
+    settings |= {"LISTEN_ADDRESS": f"127.0.0.1:{port}", "PYTHONPATH": str(sources)}
+    with subprocess.Popen(_command(server, port), cwd=sources, env=settings, stdout=subprocess.DEVNULL) as process:
         served = RunningFunction(port)
         try:
             wait_until(lambda: _answers(served), 20, f"{server} answers")
@@ -83,18 +87,21 @@ def _answers(served: RunningFunction) -> bool:
 
 
 def func_python() -> Path:
-    """Return a Python that has func-python, and this environment's packages except where func-python brings others.
+    """Return a Python that has func-python and hatchling, and this environment's packages for everything else.
 
     It needs version 2 of the CloudEvents SDK, and parliament version 1: they cannot share one environment.
     """
-    folder = ROOT / ".cache" / f"func-python-{FUNC_PYTHON}"
+    folder = ROOT / ".cache" / f"func-python-{FUNC_PYTHON}-hatchling"
     python = folder / "bin" / "python"
     ready = folder / ".ready"
-    if not ready.exists():
-        venv.create(folder, with_pip=True, clear=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, f"func-python=={FUNC_PYTHON}"], check=True)
-        site = next((folder / "lib").glob("python3.*/site-packages"))
-        (site / "after.pth").write_text(sysconfig.get_paths()["purelib"] + "\n", encoding="utf-8")
-        ready.touch()
+    folder.parent.mkdir(exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two files of tests may run at once
+        if not ready.exists():
+            venv.create(folder, with_pip=True, clear=True)
+            install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([*install, f"func-python=={FUNC_PYTHON}", "hatchling"], check=True)
+            site = next((folder / "lib").glob("python3.*/site-packages"))
+            (site / "after.pth").write_text(sysconfig.get_paths()["purelib"] + "\n", encoding="utf-8")
+            ready.touch()
     return python
