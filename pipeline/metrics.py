@@ -118,6 +118,11 @@ HANDLED = counter(
 HANDLING_SECONDS = histogram(
     "handling_seconds", "Duration of the requests with events.", function=HANDLED.labels["function"]
 )
+HTTP_REJECTED = counter(
+    "http_rejected",
+    "Requests rejected before they reached the function.",
+    status="`400` (malformed), `408` (too slow), `413` and `431` (too large), `503` (too many connections)",
+)
 BUILD_INFO = gauge("build_info", "Always 1.", function=HANDLED.labels["function"], version="version of the software")
 
 
@@ -168,15 +173,12 @@ class Metrics:
     def __init__(self, function: str, version: str, own: Collector | None = None) -> None:
         """Expose the metrics of every function, and *own*, those of the function itself."""
         self.handled = HandledEvents(function)
+        self.http_rejected = Counter(HTTP_REJECTED, "400", "408", "413", "431", "503")
         self._registry = CollectorRegistry(auto_describe=False)
-        for collector in (self.handled, _BuildInfo(function, version), own):
+        for collector in (self.handled, self.http_rejected, _BuildInfo(function, version), own):
             if collector is not None:
                 self._registry.register(collector)
         _register_process_metrics(self._registry)
-
-    def register(self, collector: Collector) -> None:
-        """Expose the metrics of *collector* too."""
-        self._registry.register(collector)
 
     def exposition(self) -> bytes:
         """Return all metrics in the format of `CONTENT_TYPE`."""

@@ -20,7 +20,7 @@ import httptools
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from pipeline.metrics import Counter, counter
+from pipeline.metrics import Counter
 from runtime.settings import LimitSettings
 
 HEALTH_PATHS = frozenset({b"/health/liveness", b"/health/readiness"})
@@ -36,18 +36,7 @@ _OVERSHOOT = 1024
 """Raw bytes of headers allowed beyond the limit, for line ends and separators, which the limit does not count."""
 
 
-REJECTED_REQUESTS = counter(
-    "http_rejected",
-    "Requests that were rejected before they reached the function.",
-    status="`400`, `408`, `413`, `431`, `503`",
-)
-
 log = structlog.get_logger()
-
-
-def rejections() -> Counter:
-    """Return a new counter of rejected requests by status."""
-    return Counter(REJECTED_REQUESTS, "400", "408", "413", "431", "503")
 
 
 class LimitedProtocol(HttpToolsProtocol):

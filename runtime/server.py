@@ -19,7 +19,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from runtime.application import Application
-from runtime.protocol import CONNECTION_RESERVE, LimitedProtocol, limited_protocol, rejections
+from runtime.protocol import CONNECTION_RESERVE, LimitedProtocol, limited_protocol
 from runtime.settings import LimitSettings
 
 log = structlog.get_logger()
@@ -60,9 +60,7 @@ class Server:
     def __init__(self, application: Application, limits: LimitSettings, host: str, port: int) -> None:
         self._application = application
         self._address = (host, port)
-        rejected = rejections()
-        application.metrics.register(rejected)
-        self._protocol = limited_protocol(limits, rejected)
+        self._protocol = limited_protocol(limits, application.metrics.http_rejected)
         self._config = Config(
             application,
             http=self._protocol,
