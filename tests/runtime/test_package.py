@@ -45,7 +45,7 @@ def test_package_has_the_name_and_the_version(metadata: Message) -> None:
     assert (metadata["Name"], metadata["Version"]) == ("function", VERSION)
 
 
-def test_package_admits_every_python_of_the_scaffolding(metadata: Message) -> None:
+def test_package_accepts_every_python_of_the_scaffolding(metadata: Message) -> None:
     assert metadata["Requires-Python"] == ">=3.10"  # Poetry rejects one that is narrower
 
 

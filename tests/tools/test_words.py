@@ -1,8 +1,12 @@
 """The check of words finds them where they stand, and nothing else."""
 
+from pathlib import Path
+
 import pytest
 
 from tools import words
+
+ROOT = Path(__file__).parent.parent.parent
 
 RULES = """
 [[word]]
@@ -98,3 +102,21 @@ def test_the_word_list_can_be_read() -> None:
     rules, exemptions = words.load(words.WORDS.read_text(encoding="utf-8"))
     assert len(rules) > 20
     assert exemptions
+
+
+def test_every_exemption_is_used() -> None:
+    rules, exemptions = words.load(words.WORDS.read_text(encoding="utf-8"))
+
+    unused = [exemption.path for exemption in exemptions if not is_used(exemption, rules)]
+
+    assert unused == []
+
+
+def is_used(exemption: words.Exemption, rules: list[words.Rule]) -> bool:
+    """Return whether a file has a match that the exemption allows."""
+    files = [file for file in ROOT.glob(exemption.path) if file.is_file()]
+    return any(
+        exemption.pattern.fullmatch(finding.match)
+        for file in files
+        for finding in words.findings(file.name, words.pieces(file.name, file.read_text("utf-8")), rules, [])
+    )

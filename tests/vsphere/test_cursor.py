@@ -117,7 +117,7 @@ def test_reading_never_begins_after_vcenters_clock() -> None:
     assert begin_after(None, BEGIN + MINUTE, vcenter_now=BEGIN) == BEGIN
 
 
-def test_later_times_of_smaller_keys_beside_the_position_are_not_a_restart() -> None:
+def test_smaller_keys_with_later_times_are_not_a_restart() -> None:
     page = [event(9, 3600), event(10, 600), event(11, 660)]  # the clock was set back between 9 and 10
 
     assert Cursor(page[1].position).advance(page) == NewEvents(page[2:])
