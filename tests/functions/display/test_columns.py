@@ -3,7 +3,7 @@
 import json
 import re
 
-from functions.display import document, export, row
+from functions.display import document, row
 from functions.display.columns import COLUMNS
 
 PAGE = document.assemble().plain.decode()
@@ -48,10 +48,3 @@ def test_formats_of_cells_and_values_exist_on_the_page() -> None:
     used = {cell.format for column in COLUMNS for cell in (column.events, column.trigger) if cell is not None}
     assert used <= cell_formats
     assert {column.format for column in COLUMNS} <= set(re.findall(r"(\w+)(?=[:,])", values[1]))
-
-
-def test_csv_has_its_columns_in_the_order_of_the_list() -> None:
-    assert export.CSV_COLUMNS == (
-        "severity", "received", "time", "message", "type", "target", "targettype", "user", "source", "subject", "id",
-        "repeats",
-    )  # fmt: skip

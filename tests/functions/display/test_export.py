@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from functions.display import document
 from tests.support.display import EVENT, STRUCTURED, display_client, stored_event
 from tests.support.headers import headers
 
@@ -34,6 +35,13 @@ def test_export_of_chosen_events_has_only_these(client: FlaskClient) -> None:
     response = client.post("/api/export.jsonl", json=[3, 1, 99, "x"])
     assert [json.loads(line)["id"] for line in response.text.splitlines()] == ["a", "c"]
     assert client.post("/api/export.jsonl", data="{}").status_code == 400
+
+
+def test_csv_has_the_columns_of_the_list_in_its_order(client: FlaskClient) -> None:
+    heading = client.get("/api/export.csv").text.strip().split(",")
+
+    assert heading == [column["name"] for column in document.columns_json() if column["csv"]]
+    assert set(heading) >= {"severity", "received", "time", "message", "target", "targettype", "user", "repeats"}
 
 
 def cells(response: TestResponse) -> list[dict[str, str]]:
