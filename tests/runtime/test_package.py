@@ -36,7 +36,7 @@ def metadata(wheel: Path) -> Message:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the installed wheel, and nothing else of the project."""
     folder = tmp_path_factory.mktemp("installed")
-    install = [str(func_python()), "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, wheel]
+    install = [str(func_python()), "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), str(wheel)]
     subprocess.run(install, check=True)
     return folder
 

@@ -88,7 +88,7 @@ def reports(sink: Recorder) -> list[Any]:
 
 
 @pytest.mark.parametrize("change", NO_KEY.values(), ids=NO_KEY)
-def test_event_without_a_usable_key_is_reported_once_with_its_text(
+def test_event_without_a_usable_key_is_reported_once(
     change: Any, environ: dict[str, str], sink: Recorder, administrator: Administrator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = odd_key(administrator)

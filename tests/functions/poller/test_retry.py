@@ -97,7 +97,7 @@ def test_status_has_exactly_one_outcome(status: int) -> None:
 REJECTED = Failure("", 400)
 
 
-def test_drops_in_a_row_end_with_retries_until_an_acknowledgement() -> None:
+def test_drops_in_a_row_end_with_retries_until_acknowledged() -> None:
     limit = DropLimit()
     assert [limit.next_action(Action.DROP, REJECTED) for _ in range(MAX_DROPS_IN_A_ROW)] == [Action.DROP] * 5
     assert limit.next_action(Action.DROP, REJECTED) is Action.RETRY
