@@ -31,7 +31,7 @@ OBJECTS = {
 """The objects that an event may name, and where: `data.Ds.Datastore` is the datastore's reference. The entity is the
 object of an alarm or a task, of any type."""
 
-_KINDS = {
+_TARGET_TYPES = {
     "VirtualMachine": "vm",
     "HostSystem": "host",
     "ComputeResource": "host",  # of a host outside any cluster, with the same name
@@ -128,7 +128,7 @@ def beginning(data: Any, limit: int) -> str:
 class Target(NamedTuple):
     """The object that an event is about."""
 
-    kind: str
+    type: str
     """`vm`, `host`, `cluster`, `folder` … or `entity`. A Kubernetes object has its kind, `Pod`. "" if unknown."""
     name: str
     """Its name. `Pod/web-1` for a Kubernetes object. Without a name, the event's subject or ""."""
@@ -137,16 +137,16 @@ class Target(NamedTuple):
 def about(event: CloudEvent) -> Target:
     """Return the object that the event is about (VM, host, datastore …), by its payload, else by its subject."""
     properties = fields(event)
-    for kind in _TARGETS:
-        argument, property_ = OBJECTS[kind]
+    for object_name in _TARGETS:
+        argument, property_ = OBJECTS[object_name]
         held = properties.get(argument)
         words = held.get("Name") if isinstance(held, dict) else None
         if isinstance(held, dict) and isinstance(words, str) and words.strip():
-            return Target(_kind(held.get(property_)) or kind, cut(words, 200))
+            return Target(_target_type(held.get(property_)) or object_name, cut(words, 200))
     if kubernetes := _kubernetes_object(properties):
         return Target(cut(kubernetes[0], 60), cut(f"{kubernetes[0]}/{kubernetes[2]}", 200))
     subject = str(event.get("subject") or "")
-    return Target(_KINDS.get(subject.partition("/")[0], ""), cut(subject, 200))
+    return Target(_TARGET_TYPES.get(subject.partition("/")[0], ""), cut(subject, 200))
 
 
 def target(event: CloudEvent) -> str:
@@ -154,10 +154,10 @@ def target(event: CloudEvent) -> str:
     return about(event).name
 
 
-def _kind(reference_: Any) -> str:
+def _target_type(reference_: Any) -> str:
     """Return the word for the type in a reference `{"Type", "Value"}`. "" if the type is unknown."""
     type_ = reference_.get("Type") if isinstance(reference_, dict) else None
-    return _KINDS.get(type_, "") if isinstance(type_, str) else ""
+    return _TARGET_TYPES.get(type_, "") if isinstance(type_, str) else ""
 
 
 def _kubernetes_object(properties: Mapping[str, Any]) -> tuple[str, str, str] | None:

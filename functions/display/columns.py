@@ -46,7 +46,7 @@ class Reading:
     @property
     def target_name(self) -> str:
         """The target's name. Of the subject `VirtualMachine/vm-12` only `vm-12`, because the type says the rest."""
-        if self.target.kind and self.target.name == (self.event.get("subject") or ""):
+        if self.target.type and self.target.name == (self.event.get("subject") or ""):
             return self.target.name.partition("/")[2][:ATTRIBUTE_CHARACTERS]
         return self.target.name
 
@@ -170,7 +170,7 @@ COLUMNS = (
     ),
     Column(
         "targettype",
-        lambda reading: reading.target.kind,
+        lambda reading: reading.target.type,
         Use.FILTER | Use.SEARCH | Use.CSV | Use.SHARED,
         label="target type",
         related="events about objects of this type",

@@ -53,7 +53,7 @@ def named(argument: str, property_: str = "", type_: str = "") -> dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    ("data", "subject", "kind", "name"),
+    ("data", "subject", "type_", "name"),
     [
         (JSON_DATA, "", "vm", "DC0_H0_VM0"),
         (named("Host", "Host", "HostSystem"), "", "host", "a"),
@@ -71,11 +71,11 @@ def named(argument: str, property_: str = "", type_: str = "") -> dict[str, Any]
         ({"kind": "Pod", "metadata": {"name": "web-1"}}, "/apis/v1", "Pod", "Pod/web-1"),
     ],
 )
-def test_target_has_a_kind(data: dict[str, Any], subject: str, kind: str, name: str) -> None:
-    assert payload.about(event(data, subject=subject)) == (kind, name)
+def test_target_has_a_type(data: dict[str, Any], subject: str, type_: str, name: str) -> None:
+    assert payload.about(event(data, subject=subject)) == (type_, name)
 
 
-def test_kind_is_read_from_xml_as_well() -> None:
+def test_target_type_is_read_from_xml_as_well() -> None:
     text = '<E><datastore><n/></datastore><entity><name>a</name><entity type="Datastore">ds-1</entity></entity></E>'
     assert payload.about(event(text, "application/xml")) == ("datastore", "a")
 
