@@ -15,7 +15,7 @@ from typing import TypeVar
 import structlog
 
 from functions import Function
-from pipeline import logs, settings
+from pipeline import logs, settings, threads
 from pipeline.errors import SettingsError, VCenterEventsError
 from pipeline.settings import Environ
 from runtime import VERSION
@@ -46,6 +46,7 @@ def run(environ: Environ) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    threads.end_process_with_them(reasons.put)
 
     options, limits, function = _open(environ)
     application = build(options.function, function, options.threads)

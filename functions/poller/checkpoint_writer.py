@@ -68,8 +68,8 @@ class CheckpointWriter:
         try:
             self.save()
             self._store.release()
-        except VCenterEventsError as error:
-            log.error("Checkpoint not saved: %s", error)
+        except Exception as error:  # noqa: BLE001 - the process ends all the same, and the lease expires
+            self._report(error)
 
     def _run(self) -> None:
         pause = min(self._settings.checkpoint_period_seconds, self._store.min_save_seconds)
@@ -82,9 +82,9 @@ class CheckpointWriter:
             except LeaseHeld as error:
                 self._stop_sending(error)
                 return
-            except VCenterEventsError as error:
-                log.warning("Checkpoint not saved, retrying: %s", error)
-                if time.monotonic() - self._renewed > LEASE_SECONDS:
+            except Exception as error:  # noqa: BLE001 - whatever a store raises is a failed attempt to save
+                self._report(error)
+                if not self._store.keeps_lease and time.monotonic() - self._renewed > LEASE_SECONDS:
                     self._stop_sending(
                         LeaseHeld(f"the lease could not be renewed within {LEASE_SECONDS:.0f} s: {error}")
                     )
@@ -92,6 +92,13 @@ class CheckpointWriter:
                 self._done.wait(RETRY_SECONDS)
             self._send(report)
             self._done.wait(pause)
+
+    def _report(self, error: Exception) -> None:
+        if isinstance(error, VCenterEventsError):
+            log.warning("Checkpoint not saved, retrying: %s", error)
+        else:
+            log.error("Checkpoint not saved, retrying", exc_info=error)
+            self._progress.counts.errors += 1
 
     def _renew(self) -> None:
         if time.monotonic() - self._renewed > LEASE_SECONDS / 3:

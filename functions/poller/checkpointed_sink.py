@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import structlog
 
+from functions.poller.checkpoint import Checkpoint
 from functions.poller.checkpoint_writer import CheckpointWriter, load_checkpoint, send_status_event
+from functions.poller.in_flight import SinkClosed
 from functions.poller.lease import LeaseHeld
 from functions.poller.progress import Progress
 from functions.poller.settings import PollerSettings
@@ -50,7 +52,7 @@ class CheckpointedSink:
 
         The progress then begins at the checkpoint. Raises `LeaseHeld` and `StoreUnavailable`.
         """
-        if self.lease_lost is not None:
+        if self.lease_lost is not None or (self.sink is not None and not self.sink.is_open):
             self.lease_lost = None
             self.close(0)
         if self.sink is None or self._writer is None:
@@ -58,9 +60,9 @@ class CheckpointedSink:
             at_most_once = self._settings.replay_window_seconds == 0
             checkpoint = load_checkpoint(self._store, self._settings.vcenter.url)
             if not at_most_once:
-                progress.position = checkpoint.position if checkpoint else None
-                progress.begin = checkpoint.begin if checkpoint else None
-            progress.saved = progress.position
+                self._resume(checkpoint)
+            progress.saved = checkpoint.position if checkpoint else None
+            progress.acknowledged = None
             self.sink = Sink(self._settings.sink, at_most_once, progress.counts)
             self._writer = CheckpointWriter(self._settings, self._store, self.sink, progress, self._lose_lease)
         return self.sink
@@ -71,10 +73,18 @@ class CheckpointedSink:
         self.sink = self._writer = None
         if sink is not None:
             sink.close(seconds)
+            self._progress.acknowledged = sink.in_flight.acknowledged
             if len(sink.in_flight):
                 log.warning("Events not delivered are read again at the next start", events=len(sink.in_flight))
         if writer is not None:
             writer.close()
+
+    def check(self) -> None:
+        """Raise the reason why the sink must be opened again, if there is one: `LeaseHeld` or `SinkClosed`."""
+        if self.lease_lost is not None:
+            raise self.lease_lost
+        if self.sink is not None and not self.sink.is_open:
+            raise SinkClosed("send events: the sink ended unexpectedly, see the log")
 
     def save(self) -> None:
         """Save the acknowledged position. Raises the errors of the store."""
@@ -86,6 +96,13 @@ class CheckpointedSink:
         """Send an event of the poller's own, if the sink is open."""
         if self.sink is not None:
             send_status_event(self.sink, event)
+
+    def _resume(self, checkpoint: Checkpoint | None) -> None:
+        """Continue after *checkpoint*, or after what was acknowledged since, unless somebody else saved meanwhile."""
+        progress = self._progress
+        position = checkpoint.position if checkpoint else None
+        progress.begin = checkpoint.begin if checkpoint else None
+        progress.position = progress.acknowledged or position if position == progress.saved else position
 
     def _lose_lease(self, error: LeaseHeld) -> None:
         self.lease_lost = error

@@ -55,6 +55,9 @@ class Counts:
     dropped: int = 0
     """Rejected permanently while no dead-letter sink is set, and logged in full."""
 
+    errors: int = 0
+    """Unexpected errors, each logged with its traceback."""
+
     @property
     def rejected(self) -> int:
         """Events that did not reach the sink."""

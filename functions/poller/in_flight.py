@@ -29,6 +29,11 @@ class InFlight(Generic[P]):
             return len(self._tracker)
 
     @property
+    def is_closed(self) -> bool:
+        """True once `close` was called."""
+        return self._closed
+
+    @property
     def acknowledged(self) -> P | None:
         """The last position up to which every event was acknowledged. None before the first."""
         with self._changed:

@@ -27,10 +27,29 @@ class Lease:
 
     holder: str
     expires: datetime.datetime
+    """By the holder's clock. It changes with each renewal, and is for people to read: nobody compares it with their own
+    clock."""
 
-    def binds(self, other: str, now: datetime.datetime) -> bool:
-        """Return True if *other* may not acquire the lease at *now*."""
-        return other != self.holder and self.expires > now
+
+class LeaseObserver:
+    """Judges another holder's lease by the time since it was last seen to change, as Kubernetes' client-go does.
+
+    Two hosts' clocks may differ by hours, so an expiry of one means nothing to the other.
+    """
+
+    def __init__(self, holder: str) -> None:
+        """Observe for *holder*, whom the own lease never binds."""
+        self._holder = holder
+        self._lease: Lease | None = None
+        self._seen = 0.0
+
+    def binds(self, lease: Lease, moment: float) -> bool:
+        """Return True if *lease*, as it is stored at *moment* (monotonic, seconds), may not be acquired."""
+        if lease.holder == self._holder:
+            return False
+        if lease != self._lease:
+            self._lease, self._seen = lease, moment
+        return moment - self._seen < LEASE_SECONDS
 
 
 def encode(lease: Lease) -> str:

@@ -18,6 +18,7 @@ RETRIES = counter("poller_retries", "Attempts to send an event after the first o
 RESENT = counter("poller_resent", "Events sent again after an outage of the sink.")
 DEAD_LETTERED = counter("poller_dead_lettered", "Events acknowledged by the dead-letter sink.")
 DROPPED = counter("poller_dropped", "Events rejected permanently while no dead-letter sink is set.")
+ERRORS = counter("poller_errors", "Unexpected errors, each logged with its traceback. The work was retried.")
 IN_FLIGHT = gauge("poller_in_flight", "Events read and not yet acknowledged.")
 LAG_SECONDS = gauge("poller_lag_seconds", "Age of the oldest event not yet acknowledged.")
 CHECKPOINT_AGE_SECONDS = gauge("poller_checkpoint_age_seconds", "Age of the event at the checkpoint.")
@@ -42,6 +43,7 @@ class PollerMetrics(Collector):
         yield RESENT.family(counts.resent)
         yield DEAD_LETTERED.family(counts.dead_lettered)
         yield DROPPED.family(counts.dropped)
+        yield ERRORS.family(counts.errors)
         sink = self._output.sink
         oldest = sink.in_flight.oldest_open if sink else None
         vcenter_now = now() + self._session.clock_lead

@@ -30,6 +30,8 @@ WAIT_SECONDS = 5
 """Maximum time that the server holds one wait for new events."""
 MAX_REPLAY_SECONDS = 100 * 365 * 86_400.0
 """Maximum replay window. A longer one would begin before the first year of the calendar."""
+READER_SECONDS = 3.0
+"""Maximum time for the reader to end on SIGTERM, of `CLOSE_SECONDS`."""
 CLOSE_SECONDS = 8.0
 """Maximum time for delivery on SIGTERM, of the process's 10 s."""
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
@@ -161,15 +163,29 @@ class Poll:
     def close(self) -> None:
         """End the poll now. Events already read are delivered, within at most `CLOSE_SECONDS`."""
         self._stopping.set()
-        while self._thread.is_alive():
+        started = time.monotonic()
+        while self._thread.is_alive() and time.monotonic() - started < READER_SECONDS:
             self._session.interrupt()  # repeatedly, since the reader may not have been waiting yet
             self._thread.join(0.2)
+        if self._thread.is_alive():  # vCenter does not answer, or the sink has no room: deliver and save without it
+            self._output.close(CLOSE_SECONDS - READER_SECONDS)
 
     # ── the reader's thread ──
 
     def _run(self, previous: "Poll | None") -> None:
-        if previous is not None:
-            previous.join()
+        try:
+            if previous is not None:
+                previous.join()
+            self._read_with_retry()
+            self.deadline.expire()
+            self._output.close(CLOSE_SECONDS)
+            log.info("Poll ended", **self.summary())
+        finally:  # whatever happened, the next tick begins another poll
+            self.deadline.expire()
+            self.status.set(drained=self.status.drained, error=self.status.error, ended=True)
+
+    def _read_with_retry(self) -> None:
+        """Read until the deadline has passed or the poll is closed, whatever interrupts it."""
         failures = 0
         while not self._stopping.is_set():
             had_session = self._session.connected
@@ -188,10 +204,6 @@ class Poll:
                     break
                 self._stopping.wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
                 failures += 1
-        self.deadline.expire()
-        self._output.close(CLOSE_SECONDS)
-        log.info("Poll ended", **self.summary())
-        self.status.set(drained=self.status.drained, error=self.status.error, ended=True)
 
     def _follow(self, sink: Sink[Position]) -> None:
         """Read until the deadline has passed and everything is delivered. Raises whatever interrupts it."""
@@ -199,8 +211,7 @@ class Poll:
         with contextlib.closing(self._open_history()) as history:
             self._report_recovered()
             while not self._stopping.is_set():
-                if self._output.lease_lost is not None:
-                    raise self._output.lease_lost
+                self._output.check()
                 page = history.read()
                 if page.gap:
                     log.error("Events are missing: vCenter no longer holds them", **dataclasses.asdict(page.gap))
@@ -233,6 +244,8 @@ class Poll:
         source, version, encoding = self._settings.vcenter.sdk_url, self._session.api_version, self._settings.encoding
         # In chunks, so that the first events are sent while the next ones are encoded.
         for start in range(0, len(events), ENCODE_EVENTS):
+            if self._stopping.is_set():  # the rest is read again at the next start
+                return
             chunk = events[start : start + ENCODE_EVENTS]
             sink.send([encode(event, source, version, encoding) for event in chunk])
             self._progress.read += len(chunk)
@@ -241,8 +254,9 @@ class Poll:
     def _drain(self, sink: Sink[Position]) -> None:
         """Wait until everything read is delivered and saved, or the poll is interrupted."""
         while not sink.in_flight.wait_idle(0.5):
-            if self._stopping.is_set() or self._output.lease_lost is not None:
+            if self._stopping.is_set():
                 return
+            self._output.check()
         self._output.save()
         if self.status.error:
             log.info("Poll continues", **self.summary())
@@ -262,6 +276,7 @@ class Poll:
             error = self._output.lease_lost  # it caused whatever was interrupted
         if not isinstance(error, VCenterEventsError):
             log.error("Poll failed unexpectedly, retrying", exc_info=error)
+            self._progress.counts.errors += 1
             error = TemporaryError(f"poll: unexpected {type(error).__name__}, see the log")
         elif str(error) != str(self.status.error):
             log.warning("Poll failed, retrying: %s", error)

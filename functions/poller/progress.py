@@ -65,6 +65,8 @@ class Progress:
     delivery, else of a checkpoint that holds only a time."""
     position: Position | None = None
     """The last event read."""
+    acknowledged: Position | None = None
+    """The position that the last sink had acknowledged when it was closed."""
     saved: Position | None = None
     """The checkpoint in the store."""
     unreadable: ReportedIds = dataclasses.field(default_factory=ReportedIds)

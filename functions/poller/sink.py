@@ -37,10 +37,12 @@ MAX_CHUNK = 100
 class KeyedWorkers(Generic[T]):
     """A fixed number of workers. All items of a key go to the same worker, which handles one at a time, in order."""
 
-    def __init__(self, concurrency: int, handle: Callable[[T], Awaitable[None]]) -> None:
-        self.errors = 0
-        """Unexpected errors of *handle*."""
+    def __init__(
+        self, concurrency: int, handle: Callable[[T], Awaitable[None]], on_error: Callable[[], object]
+    ) -> None:
+        """Call *on_error* after each unexpected error of *handle*."""
         self._handle = handle
+        self._on_error = on_error
         self._queues: list[deque[T]] = [deque() for _ in range(concurrency)]
         self._filled = [asyncio.Event() for _ in range(concurrency)]
 
@@ -75,7 +77,7 @@ class KeyedWorkers(Generic[T]):
                 return
             except Exception:
                 log.exception("Delivery failed unexpectedly, retrying")
-                self.errors += 1
+                self._on_error()
                 await asyncio.sleep(RETRY_SECONDS)
 
 
@@ -88,7 +90,7 @@ class Sink(Generic[P]):
         self.in_flight = InFlight[P](settings.max_in_flight)
         self._chunk = max(1, min(MAX_CHUNK, settings.max_in_flight // 4))
         self._dispatcher = Dispatcher(settings, at_most_once, self.counts, self._record_failure)
-        self._workers = KeyedWorkers[tuple[int, Delivery[P]]](settings.concurrency, self._deliver)
+        self._workers = KeyedWorkers[tuple[int, Delivery[P]]](settings.concurrency, self._deliver, self._record_error)
         resend_seconds = 0.0 if at_most_once else settings.resend_seconds
         self._resend = ResendTracker[Delivery[P]](resend_seconds, settings.timeout_seconds, settings.max_in_flight)
         self._outage_number = 0
@@ -101,6 +103,11 @@ class Sink(Generic[P]):
     def failing(self) -> str:
         """The reason why the sink does not acknowledge events at the moment. Empty while it does."""
         return self._dispatcher.failing
+
+    @property
+    def is_open(self) -> bool:
+        """False once the sink is closed, or has ended unexpectedly."""
+        return not self.in_flight.is_closed
 
     @property
     def last_rejection(self) -> Rejection | None:
@@ -130,7 +137,11 @@ class Sink(Generic[P]):
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._serve())
+        except Exception:
+            log.exception("Sink ended unexpectedly")
+            self.counts.errors += 1
         finally:
+            self.in_flight.close()  # whoever waits for room or for acknowledgements goes on
             self._loop.close()
 
     async def _serve(self) -> None:
@@ -147,6 +158,9 @@ class Sink(Generic[P]):
         if started is not None and not delivery.resent:
             self._resend.acknowledge(delivery, started, time.monotonic())
         self.in_flight.complete(number)
+
+    def _record_error(self) -> None:
+        self.counts.errors += 1
 
     def _record_failure(self, failure: Failure, attempt: int, started: float) -> None:
         if suggests_outage(failure, attempt) and self._resend.fail(started, time.monotonic()):

@@ -10,18 +10,19 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from functions.poller import lease
-from functions.poller.checkpoint import rfc3339
-from functions.poller.lease import LEASE_SECONDS, Lease, LeaseHeld
+from functions.poller.lease import LEASE_SECONDS, Lease, LeaseHeld, LeaseObserver
 from pipeline.errors import TemporaryError, cut
 
 KEY = "checkpoint"
 LEASE_KEY = "lease"
-REQUEST_TIMEOUT_SECONDS = 10.0
+REQUEST_TIMEOUT_SECONDS = 5.0
+"""Maximum wait for the API server to connect, and for each part of its answer. A third of `LEASE_SECONDS`."""
 
 
 class StoreUnavailable(TemporaryError):
@@ -37,6 +38,8 @@ class Store(Protocol):
 
     min_save_seconds: float
     """Minimum time between two saves, so that they do not burden the server."""
+    keeps_lease: bool
+    """True if the lease is held until it is released, although saving fails."""
 
     def acquire(self) -> None:
         """Acquire the lease or renew it. Raises `LeaseHeld` if another poller holds it."""
@@ -71,6 +74,7 @@ class MemoryStore:
     """A store for trials, which ends with the process."""
 
     min_save_seconds = 0.0
+    keeps_lease = True
 
     def __init__(self) -> None:
         self._record: str | None = None
@@ -99,6 +103,7 @@ class FileStore:
     """A file with the record. The lease is a lock, which the system removes when the process ends, even if killed."""
 
     min_save_seconds = 0.05
+    keeps_lease = True
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -160,6 +165,7 @@ class ConfigMapStore:
     """
 
     min_save_seconds = 1.0
+    keeps_lease = False
 
     def __init__(
         self,
@@ -167,14 +173,18 @@ class ConfigMapStore:
         holder: str,
         api: Any = None,
         namespace: str | None = None,
-        now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Use *api*, a `kubernetes.client.CoreV1Api`. The default is the pod's own cluster, else KUBECONFIG's."""
+        """Use *api*, a `kubernetes.client.CoreV1Api`. The default is the pod's own cluster, else KUBECONFIG's.
+
+        *now* is a monotonic clock, in seconds.
+        """
         self._name = name
         self._holder = holder
         self._api = api
         self._namespace = namespace
         self._now = now
+        self._observer = LeaseObserver(holder)
         self._object: Any = None
         self._acquired = False
 
@@ -218,14 +228,17 @@ class ConfigMapStore:
         )
 
     def _lease(self) -> dict[str, str | None]:
-        expires = self._now() + datetime.timedelta(seconds=LEASE_SECONDS)
+        expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=LEASE_SECONDS)
         return {LEASE_KEY: lease.encode(Lease(self._holder, expires))}
 
     def _check_lease(self) -> None:
         current = lease.decode(self._data().get(LEASE_KEY, ""))
-        if current and current.binds(self._holder, self._now()):
+        if current and self._observer.binds(current, self._now()):
             self._acquired = False
-            raise LeaseHeld(f"poller {current.holder} holds ConfigMap {self._name} until {rfc3339(current.expires)}")
+            raise LeaseHeld(
+                f"poller {cut(current.holder, 100)} holds ConfigMap {self._name}, or did until less than "
+                f"{LEASE_SECONDS:.0f} s ago"
+            )
 
     def _write(self, changes: dict[str, str | None]) -> None:
         """Replace the ConfigMap as it was read, with *changes*. A value of None removes the key.
@@ -260,19 +273,34 @@ class ConfigMapStore:
 
     def _call(self, verb: str, call: Callable[[Any, str], Any]) -> Any:
         from kubernetes.client import ApiException  # noqa: PLC0415 - half a second that only this store needs
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
         try:
             api, namespace = self._connect()
-            return call(api, namespace)
+            return self._checked(call(api, namespace))
+        except StoreUnavailable:
+            raise
         except ApiException as error:
             message = f"{verb} ConfigMap {self._name}: {error.status} {cut(_reason(error))}"
             if error.status == 409:
                 raise _Conflict(message) from error
             hint = {403: ". The Role must allow get, update and patch on it", 404: ". Apply config/030-checkpoint.yaml"}
             raise StoreUnavailable(message + hint.get(error.status or 0, "")) from error
-        except (HTTPError, OSError) as error:
-            raise StoreUnavailable(f"{verb} ConfigMap {self._name}: {cut(str(error))}") from error
+        except Exception as error:  # whatever the client makes of an answer, this attempt failed
+            reason = cut(str(error)) or type(error).__name__
+            raise StoreUnavailable(f"{verb} ConfigMap {self._name}: {reason}") from error
+
+    def _checked(self, response: Any) -> Any:
+        """Return *response* if it is this ConfigMap. Raises `ValueError` otherwise: the client takes anything."""
+        from kubernetes.client import V1ConfigMap  # noqa: PLC0415
+
+        if not isinstance(response, V1ConfigMap) or response.metadata is None:
+            raise ValueError(f"the response is not a ConfigMap: {cut(str(response), 100)}")
+        if response.metadata.name != self._name or not response.metadata.resource_version:
+            raise ValueError(f"the response is of {cut(str(response.metadata.name), 100)!r}, or has no version")
+        data = response.data
+        if data is not None and not (isinstance(data, dict) and all(isinstance(text, str) for text in data.values())):
+            raise ValueError("the response has data that are not text")
+        return response
 
     def _connect(self) -> tuple[Any, str]:
         from kubernetes import client, config  # noqa: PLC0415
@@ -309,5 +337,5 @@ def _file_access(verb: str, path: Path) -> Iterator[None]:
 def _reason(error: Any) -> str:
     try:
         return str(json.loads(error.body)["message"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return str(error.reason)

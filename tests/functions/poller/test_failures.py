@@ -19,7 +19,7 @@ from functions.poller import Poller, create
 from functions.poller.checkpoint import rfc3339
 from functions.poller.lease import LeaseHeld
 from functions.poller.settings import PollerSettings
-from functions.poller.stores import ConfigMapStore
+from functions.poller.stores import ConfigMapStore, StoreUnavailable
 from pipeline import status_events
 from pipeline.cloudevents import CloudEvent
 from pipeline.settings import read
@@ -404,3 +404,17 @@ def test_two_pollers_on_one_configmap_deliver_each_event_once(
     assert set(administrator.event_keys()[:-2]) <= set(arrived(sink)) | set(administrator.event_keys()[-2:])
     assert held
     assert all("holds ConfigMap" in error or "another poller wrote it" in error for error in held)
+
+
+def test_checkpoint_that_cannot_be_written_causes_no_repeats(
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
+) -> None:
+    checkpoint_path(environ).with_name("checkpoint.json.new").mkdir()  # a folder where the new file would be
+    with contextlib.closing(create(environ)) as poller:
+        for _ in range(3):
+            post(administrator, 5)
+            with pytest.raises(StoreUnavailable):
+                poller.handle(TICK)
+            poller._poll.join()  # type: ignore[union-attr]
+    assert len(arrived(sink)) == len(set(arrived(sink)))
+    assert len(arrived(sink)) >= 15

@@ -6,23 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.poller.lease import Lease, decode, encode
+from functions.poller.lease import Lease, LeaseObserver, decode, encode
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 LATER = NOW + datetime.timedelta(seconds=1)
 
 
-@pytest.mark.parametrize(
-    ("lease", "binds"),
-    [
-        (Lease("poller-1", LATER), True),
-        (Lease("poller-1", NOW), False),
-        (Lease("poller-2", LATER), False),
-    ],
-    ids=["another's", "expired", "own"],
-)
-def test_lease_of_another_poller_binds_until_it_expires(lease: Lease, binds: bool) -> None:
-    assert lease.binds("poller-2", NOW) is binds
+def test_own_lease_never_binds() -> None:
+    assert not LeaseObserver("poller-1").binds(Lease("poller-1", LATER), 0)
+
+
+@pytest.mark.parametrize("lead", [datetime.timedelta(days=-40), datetime.timedelta(), datetime.timedelta(hours=1)])
+def test_lease_of_another_binds_until_it_was_not_renewed(lead: datetime.timedelta) -> None:
+    """However far the holder's clock is ahead or behind."""
+    observer = LeaseObserver("poller-2")
+    assert observer.binds(Lease("poller-1", NOW + lead), 100)
+    assert observer.binds(Lease("poller-1", LATER + lead), 110)
+    assert observer.binds(Lease("poller-1", LATER + lead), 124.9)
+    assert not observer.binds(Lease("poller-1", LATER + lead), 125)
+    assert observer.binds(Lease("poller-3", LATER + lead), 126)
 
 
 @given(st.text(), st.datetimes(timezones=st.just(datetime.UTC)))

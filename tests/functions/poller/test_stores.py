@@ -1,6 +1,5 @@
 """One contract for every store. The ConfigMap's is tested with a real API server, if there is one."""
 
-import datetime
 import os
 import subprocess
 import sys
@@ -12,8 +11,7 @@ import pytest
 
 from functions.poller.lease import LeaseHeld
 from functions.poller.stores import ConfigMapStore, FileStore, MemoryStore, Store, StoreUnavailable
-
-NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+from tests.support.config_map_server import NAME, ConfigMapServer
 
 
 @pytest.fixture(params=["memory", "file", pytest.param("configmap", marks=pytest.mark.cluster)])
@@ -83,6 +81,74 @@ time.sleep(60)
     store.release()
 
 
+@pytest.fixture
+def server() -> Iterator[ConfigMapServer]:
+    with ConfigMapServer() as running:
+        yield running
+
+
+def test_configmap_keeps_the_record(server: ConfigMapServer) -> None:
+    store = ConfigMapStore(NAME, "poller-1", server.client(), "default")
+    store.acquire()
+    store.save("record")
+    assert store.load() == "record"
+    store.release()
+    assert server.data == {"checkpoint": "record"}
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"<html>log in</html>",
+        b"[]",
+        b"",
+        b'"x"',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"{}",
+        b'{"metadata": {"name": "another", "resourceVersion": "1"}}',
+        b'{"metadata": {"name": "checkpoint"}}',
+        b'{"metadata": {"name": "checkpoint", "resourceVersion": "1"}, "data": {"checkpoint": 7}}',
+        b'{"metadata": 7, "data": "x"}',
+    ],
+    ids=lambda garbage: garbage[:40].decode("latin-1") or "nothing",
+)
+def test_answer_that_is_not_the_configmap_is_unavailable(server: ConfigMapServer, garbage: bytes) -> None:
+    store = ConfigMapStore(NAME, "poller-1", server.client(), "default")
+    store.acquire()
+    server.garbage = garbage
+    for attempt in (store.acquire, store.load, lambda: store.save("lost")):
+        with pytest.raises(StoreUnavailable, match="ConfigMap checkpoint"):
+            attempt()
+    server.garbage = None
+    store.acquire()
+    store.save("kept")
+    assert store.load() == "kept"
+
+
+def test_lease_by_a_clock_that_is_ahead_binds_15_seconds(server: ConfigMapServer) -> None:
+    server.data["lease"] = '{"holder": "poller-1", "expires": "2099-01-02T03:04:05Z"}'
+    clock = [0.0]
+    store = ConfigMapStore(NAME, "poller-2", server.client(), "default", lambda: clock[0])
+    with pytest.raises(LeaseHeld, match="poller-1"):
+        store.acquire()
+    clock[0] += 14.9
+    with pytest.raises(LeaseHeld, match="poller-1"):
+        store.acquire()
+    clock[0] += 0.2
+    store.acquire()
+
+
+def test_lease_by_a_clock_that_is_behind_binds_while_it_is_renewed(server: ConfigMapServer) -> None:
+    clock = [0.0]
+    store = ConfigMapStore(NAME, "poller-2", server.client(), "default", lambda: clock[0])
+    for second in range(4):
+        server.data["lease"] = f'{{"holder": "poller-1", "expires": "2001-01-02T03:04:0{second}Z"}}'
+        with pytest.raises(LeaseHeld, match="poller-1"):
+            store.acquire()
+        clock[0] += 10
+
+
 def test_unwritable_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreUnavailable, match="checkpoint file"):
@@ -99,14 +165,14 @@ def test_configmap_without_a_cluster_has_a_hint(tmp_path: Path) -> None:
 @pytest.mark.cluster
 def test_lease_of_a_configmap_binds_until_it_expires(config_map: tuple[Any, str, str]) -> None:
     api, namespace, name = config_map
-    clock = [NOW]
+    clock = [0.0]
     first = ConfigMapStore(name, "poller-1", api, namespace, lambda: clock[0])
     second = ConfigMapStore(name, "poller-2", api, namespace, lambda: clock[0])
     first.acquire()
     first.save("first's")
     with pytest.raises(LeaseHeld, match="poller-1"):
         second.acquire()
-    clock[0] += datetime.timedelta(seconds=16)
+    clock[0] += 16
     second.acquire()
     second.save("second's")
     with pytest.raises(LeaseHeld):

@@ -1,0 +1,127 @@
+"""No thread of the poller dies unseen: whatever is raised in it is a failed attempt, and the next one works."""
+
+import contextlib
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.poller import Poller, create
+from functions.poller.checkpointed_sink import CheckpointedSink
+from functions.poller.delivery import Dispatcher
+from functions.poller.sink import KeyedWorkers
+from functions.poller.stores import FileStore
+from pipeline.cloudevents import CloudEvent
+from tests.support.administrator import Administrator
+from tests.support.recorder import Recorder
+from tests.support.waiting import wait_until
+from vsphere.history import EventHistory
+from vsphere.session import Session
+
+TICK = CloudEvent({"id": "tick", "type": "dev.knative.sources.ping", "source": "/test"})
+
+RAISING = [
+    (Session, "connect", 1),
+    (Session, "connect", 2),
+    (Session, "server_time", 1),
+    (Session, "call", 1),
+    (Session, "call", 2),
+    (Session, "call", 4),
+    (EventHistory, "read", 1),
+    (EventHistory, "read", 2),
+    (EventHistory, "wait", 2),
+    (EventHistory, "close", 1),
+    (CheckpointedSink, "open", 1),
+    (CheckpointedSink, "open", 2),
+    (CheckpointedSink, "save", 1),
+    (FileStore, "acquire", 1),
+    (FileStore, "load", 1),
+    (FileStore, "save", 1),
+    (FileStore, "save", 2),
+    (Dispatcher, "deliver", 1),
+    (Dispatcher, "_post", 1),
+    (Dispatcher, "_post", 30),
+    (Dispatcher, "__aenter__", 1),
+    (KeyedWorkers, "run", 1),
+]
+"""A method of each thread and of each await, and which of its calls raises."""
+
+
+@contextlib.contextmanager
+def following(environ: dict[str, str]) -> Iterator[Poller]:
+    with contextlib.closing(create({**environ, "FOLLOW_SECONDS": "always"})) as poller:
+        yield poller
+
+
+def raising_once(unchanged: Callable[..., Any], call: int) -> tuple[Callable[..., Any], list[int]]:
+    """Return *unchanged*, except that its call number *call* raises, and the list of its calls."""
+    calls: list[int] = []
+
+    def changed(*arguments: Any, **more: Any) -> Any:
+        calls.append(len(calls))
+        if len(calls) == call:
+            raise ZeroDivisionError("injected")
+        return unchanged(*arguments, **more)
+
+    return changed, calls
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "call"), RAISING, ids=[f"{owner.__name__}.{name}-{call}" for owner, name, call in RAISING]
+)
+def test_an_error_anywhere_stops_nothing(
+    owner: Any,
+    name: str,
+    call: int,
+    environ: dict[str, str],
+    sink: Recorder,
+    administrator: Administrator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changed, calls = raising_once(getattr(owner, name), call)
+    monkeypatch.setattr(owner, name, changed)
+    died: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", died.append)
+    with following(environ):
+        for number in range(20):
+            administrator.post(f"event {number}")
+        wait_until(lambda: bool(sink.ids), 20)
+        wait_until(lambda: len(administrator.content.sessionManager.sessionList) > 1)
+        administrator.end_other_sessions()
+        administrator.post("after it")
+        wait_until(lambda: set(administrator.event_keys()) <= set(sink.ids), 20)
+    assert not died
+    assert len(calls) >= call
+
+
+def test_thread_that_dies_ends_the_process(tmp_path: Path) -> None:
+    script = """
+import os, sys, threading
+import launcher
+from runtime import functions
+class Function:
+    blueprint = None
+    def __init__(self):
+        threading.Timer(0.2, lambda: 1 / 0).start()
+    def handle(self, event):
+        return None
+    def close(self):
+        pass
+launcher.open_function = lambda name, environ: Function()
+sys.exit(launcher.run({"FUNCTION": "webhook", "PORT": "0", "HOST": "127.0.0.1"}))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "ZeroDivisionError" in result.stdout
+    assert "ended unexpectedly" in result.stdout
