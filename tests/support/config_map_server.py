@@ -1,4 +1,4 @@
-"""An API server with one ConfigMap, over HTTP, for Kubernetes' own client. It answers as a test tells it to."""
+"""An API server with one ConfigMap, over HTTP, for Kubernetes' own client. A test sets its responses."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ class ConfigMapServer:
     def __init__(self) -> None:
         self.data: dict[str, str] = {}
         self.garbage: bytes | None = None
-        """The answer, with status 200, to every request. None: the ConfigMap."""
+        """The response, with status 200, to every request. None: the ConfigMap."""
         self._version = 1
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)

@@ -52,9 +52,7 @@ def deliveries(count: int, entities: int = 7, start: int = 0) -> list[Delivery[i
 
 
 @pytest.mark.parametrize("status", [301, 405, 400])
-def test_gateway_that_rejects_all_does_not_drain_the_history(
-    sinks: Any, receiver: Recorder, status: int
-) -> None:
+def test_gateway_that_rejects_all_does_not_drain_the_history(sinks: Any, receiver: Recorder, status: int) -> None:
     receiver.respond = lambda _: Response(status, headers={"Location": "/elsewhere"})
     sink = sinks(receiver.url)
     sink.send(deliveries(200))

@@ -113,7 +113,7 @@ def test_configmap_keeps_the_record(server: ConfigMapServer) -> None:
     ],
     ids=lambda garbage: garbage[:40].decode("latin-1") or "nothing",
 )
-def test_answer_that_is_not_the_configmap_is_unavailable(server: ConfigMapServer, garbage: bytes) -> None:
+def test_response_that_is_not_the_configmap_is_unavailable(server: ConfigMapServer, garbage: bytes) -> None:
     store = ConfigMapStore(NAME, "poller-1", server.client(), "default")
     store.acquire()
     server.garbage = garbage
@@ -139,7 +139,7 @@ def test_lease_by_a_clock_that_is_ahead_binds_15_seconds(server: ConfigMapServer
     store.acquire()
 
 
-def test_lease_by_a_clock_that_is_behind_binds_while_it_is_renewed(server: ConfigMapServer) -> None:
+def test_lease_by_a_clock_that_is_behind_binds_while_renewed(server: ConfigMapServer) -> None:
     clock = [0.0]
     store = ConfigMapStore(NAME, "poller-2", server.client(), "default", lambda: clock[0])
     for second in range(4):
