@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
+from pipeline import xml
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import cut
 
@@ -59,26 +60,11 @@ def fields(event: CloudEvent) -> dict[str, Any]:
     if isinstance(data, dict):
         return data
     if isinstance(data, bytes | str) and "xml" in str(event.get("datacontenttype") or ""):
-        element = parse_xml(data)
+        element = xml.parse(data)
         if element is not None and len(element):
-            try:
-                value = _value(element)
-            except RecursionError:  # nested deeper than any payload worth reading
-                return {}
+            value = _value(element)
             return value if isinstance(value, dict) else {}
     return {}
-
-
-def parse_xml(data: bytes | str) -> ElementTree.Element | None:
-    """Return the root element. None if *data* is not XML or has a document type, whose entities may expand without
-    limit."""
-    marker: Any = b"<!DOCTYPE" if isinstance(data, bytes) else "<!DOCTYPE"
-    if marker in data:
-        return None
-    try:
-        return ElementTree.fromstring(data)  # noqa: S314 - without a document type there is nothing to expand
-    except (ElementTree.ParseError, ValueError, LookupError, RecursionError):
-        return None
 
 
 def _value(element: ElementTree.Element) -> Any:
@@ -193,9 +179,19 @@ def reference(event: CloudEvent, object_name: str) -> Reference | None:
     if not isinstance(pair, dict) or not isinstance(argument_, dict):
         return None
     type_, value, name = pair.get("Type"), pair.get("Value"), argument_.get("Name")
-    if not (isinstance(type_, str) and isinstance(value, str) and type_.isidentifier() and value):
+    if not (isinstance(type_, str) and isinstance(value, str) and is_reference(type_, value)):
         return None
     return Reference(type_, value, name if isinstance(name, str) else "")
+
+
+def is_reference(managed_type: str, identity: str) -> bool:
+    """Return whether both have the form of a managed object reference's: names that are safe in any markup or URL."""
+    return bool(_MANAGED_TYPE(managed_type) and _MANAGED_ID(identity))
+
+
+_MANAGED_TYPE = re.compile(r"[A-Z][A-Za-z0-9]{0,99}").fullmatch
+_MANAGED_ID = re.compile(r"[A-Za-z0-9_.:/-]{1,200}").fullmatch
+"""`vm-12`. ESXi's datastores have paths (`host:/export`)."""
 
 
 class Alarm(NamedTuple):
@@ -258,7 +254,7 @@ def pretty(event: CloudEvent) -> str:
     if data is None:
         return ""
     if isinstance(data, bytes | str):
-        if "xml" in str(event.get("datacontenttype") or "") and (element := parse_xml(data)) is not None:
+        if "xml" in str(event.get("datacontenttype") or "") and (element := xml.parse(data)) is not None:
             ElementTree.indent(element)
             return ElementTree.tostring(element, encoding="unicode")
         if isinstance(data, str):

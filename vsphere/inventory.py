@@ -13,14 +13,15 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 import structlog
-from pyVmomi import vim, vmodl
+from pyVmomi import VmomiSupport, vim, vmodl
 
-from pipeline.errors import ObjectNotFound
+from pipeline.errors import ObjectNotFound, cut
 from pipeline.payload import Reference
 from vsphere.element import NAMESPACE
 from vsphere.errors import VCenterUnavailable, translate_errors
 from vsphere.event import EventUnreadable, from_element
 from vsphere.json_payload import to_json
+from vsphere.schema import is_entity
 from vsphere.session import Session
 from vsphere.settings import VCenterSettings
 
@@ -238,9 +239,9 @@ class Inventory:
 
     def _at(self, reference: Reference) -> Any:
         """Return pyVmomi's object for *reference*, in this session."""
-        managed_type = getattr(vim, reference.managed_type, None)
-        if managed_type is None:
-            raise ObjectNotFound(f"{reference.managed_type} is not a managed type")
+        if not is_entity(reference.managed_type):
+            raise ObjectNotFound(f"{cut(reference.managed_type, 100)!r} is not a type of managed entity")
+        managed_type = VmomiSupport.GetWsdlType(NAMESPACE, reference.managed_type)
         return self._session.managed_object(managed_type, reference.id)
 
     def _do(self, operation: str, work: Callable[[], Result]) -> Result:

@@ -22,6 +22,8 @@ from xml.etree import ElementTree
 import structlog
 from pyVmomi import SoapAdapter, SoapStubAdapter, VmomiSupport, vim
 
+from pipeline.errors import ObjectNotFound, cut
+from pipeline.payload import is_reference
 from vsphere.errors import VCenterRejected, VCenterUnavailable, translate_errors
 from vsphere.settings import VCenterSettings
 
@@ -111,7 +113,12 @@ class Session:
         return now
 
     def managed_object(self, managed_type: Any, identity: str) -> Any:
-        """Return pyVmomi's object of *managed_type* (`vim.VirtualMachine`) with the id *identity* (`vm-12`)."""
+        """Return pyVmomi's object of *managed_type* (`vim.VirtualMachine`) with the id *identity* (`vm-12`).
+
+        Raises `ObjectNotFound` for anything that cannot be an id: pyVmomi writes it into its requests as it is.
+        """
+        if not is_reference(managed_type._wsdlName, identity):
+            raise ObjectNotFound(f"{cut(identity, 100)!r} is not the id of a managed object")
         return managed_type(identity, self._required(self._stub))
 
     def call(self, target: Any, method: str, *arguments: Any) -> ElementTree.Element:

@@ -17,7 +17,7 @@ def words(value: str) -> tuple[str, ...]:
 
 def entity(value: str) -> str:
     """Check `Type/id`, as in an event's subject."""
-    if not re.fullmatch(r"[A-Za-z]+/[\w.-]+", value):
+    if not re.fullmatch(r"[A-Za-z]+/[A-Za-z0-9_.:/-]{1,200}", value):
         raise ValueError(f"is {value!r}, not of the form Type/id")
     return value
 

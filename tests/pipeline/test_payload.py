@@ -154,3 +154,18 @@ def test_deep_nesting_is_read(depth: int) -> None:
         nested = [nested]
     assert payload.message(event(nested), 10).startswith("[[[")
     assert payload.pretty(event(nested)).startswith("[")
+
+
+@pytest.mark.parametrize(
+    ("managed_type", "identity"),
+    [
+        ("VirtualMachine", "vm-12</vm><vm>"),
+        ("VirtualMachine", "vm-12&x;"),
+        ("VirtualMachine", "vm 12"),
+        ("VirtualMachine", "v" * 201),
+        ("__setattr__", "VirtualMachine"),
+    ],
+)
+def test_forged_reference_is_none(managed_type: str, identity: str) -> None:
+    forged = event({"Vm": {"Name": "a", "Vm": {"Type": managed_type, "Value": identity}}})
+    assert payload.reference(forged, "vm") is None

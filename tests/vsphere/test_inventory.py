@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
+from pyVmomi import vim
 
 from demo.vcsim import VCSim
 from pipeline.errors import ObjectNotFound
@@ -51,8 +52,29 @@ def test_stopped_vcenter_is_unavailable(inventory: Inventory, administrator: Adm
 
 
 @pytest.mark.parametrize(
-    ("managed_type", "text"), [("VirtualMachine", "suspend VirtualMachine vm-0: "), ("Planet", "not a managed type")]
+    ("managed_type", "text"), [("VirtualMachine", "suspend VirtualMachine vm-0: "), ("Planet", "not a type of managed entity")]
 )
 def test_unknown_object_is_not_found(inventory: Inventory, managed_type: str, text: str) -> None:
     with pytest.raises(ObjectNotFound, match=text):
         inventory.suspend(Reference(managed_type, "vm-0", ""))
+
+
+@pytest.mark.parametrize(
+    ("managed_type", "identity"),
+    [
+        ("ClusterComputeResource", "domain-c28</entity><eventTypeId>Anything</eventTypeId><entity>"),
+        ("ClusterComputeResource", "domain-c28\n"),
+        ("ClusterComputeResource", ""),
+        ("__setattr__", "VirtualMachine"),
+        ("TaskInfo", "task-1"),
+        ("ServiceInstance", "ServiceInstance"),
+        ("event", "x"),
+        ("vm", "vm-12"),
+    ],
+)
+def test_forged_reference_reaches_no_request(inventory: Inventory, managed_type: str, identity: str) -> None:
+    with pytest.raises(ObjectNotFound):
+        inventory.vms_in(Reference(managed_type, identity, ""))
+    with pytest.raises(ObjectNotFound):
+        inventory.attributes(Reference(managed_type, identity, ""))
+    assert isinstance(vim.VirtualMachine, type)

@@ -1,0 +1,44 @@
+"""XML that anybody may have sent: read as ElementTree reads it, or rejected in little time."""
+
+import time
+from xml.etree import ElementTree
+
+import pytest
+
+from pipeline import xml
+from tests.golden import Record, records
+
+BOMB = (
+    '<?xml version="1.0" encoding="{}"?><!DOCTYPE E [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><E><x>&b;</x></E>'
+)
+
+
+@pytest.mark.parametrize("recorded", records("xml"), ids=str)
+def test_recorded_event_is_read_as_by_elementtree(recorded: Record) -> None:
+    element = xml.parse(recorded.body)
+    assert element is not None
+    assert ElementTree.tostring(element) == ElementTree.tostring(ElementTree.fromstring(recorded.body))
+
+
+def test_namespaces_and_attributes_are_read_as_by_elementtree() -> None:
+    text = '<a xmlns="urn:vim25" xmlns:x="urn:x" x:type="y" plain="z">é<x:b/></a>'
+    for data in (text, text.encode(), text.encode("utf-16")):
+        element = xml.parse(data)
+        assert element is not None
+        assert ElementTree.tostring(element) == ElementTree.tostring(ElementTree.fromstring(data))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "iso-8859-1"])
+def test_document_type_is_rejected_in_any_encoding(encoding: str) -> None:
+    assert xml.parse(BOMB.format(encoding).encode(encoding)) is None
+
+
+def test_deep_document_is_rejected_quickly() -> None:
+    started = time.process_time()
+    assert xml.parse("<a>" * 300_000 + "</a>" * 300_000) is None
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("data", ["", "text", "<a>", "<a></b>", b"\xff\xfe", "<a/><b/>", "\0", b"<a>\xff</a>"])
+def test_anything_else_is_none(data: str | bytes) -> None:
+    assert xml.parse(data) is None
