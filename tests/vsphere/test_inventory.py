@@ -52,7 +52,8 @@ def test_stopped_vcenter_is_unavailable(inventory: Inventory, administrator: Adm
 
 
 @pytest.mark.parametrize(
-    ("managed_type", "text"), [("VirtualMachine", "suspend VirtualMachine vm-0: "), ("Planet", "not a type of managed entity")]
+    ("managed_type", "text"),
+    [("VirtualMachine", "suspend VirtualMachine vm-0: "), ("Planet", "not a type of managed entity")],
 )
 def test_unknown_object_is_not_found(inventory: Inventory, managed_type: str, text: str) -> None:
     with pytest.raises(ObjectNotFound, match=text):
