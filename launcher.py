@@ -15,7 +15,7 @@ from typing import TypeVar
 import structlog
 
 from functions import Function
-from pipeline import logs, settings, threads
+from pipeline import lazy, logs, settings, threads
 from pipeline.errors import SettingsError, VCenterEventsError
 from pipeline.settings import Environ
 from runtime import VERSION
@@ -58,6 +58,7 @@ def run(environ: Environ) -> int:
         message = os.strerror(error.errno or 0)
         return _fail(f"cannot listen on {options.host}:{options.port} (HOST and PORT): {message}", 1)
     log.info("serving", function=options.function, address=address, threads=options.threads, version=VERSION)
+    lazy.load()
 
     reason = reasons.get()
     started = time.monotonic()

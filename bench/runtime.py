@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from bench.cold_start import cold_start
 from bench.measure import Measurement
 from bench.poster import INFO_TYPE
 
@@ -54,6 +55,7 @@ class Figures:
 def runtime() -> Iterator[Measurement]:
     """Measure each function, with the minimal application as the baseline."""
     yield from measure([("now", ROOT)])
+    yield from cold_start([("now", ROOT)])
 
 
 def measure(checkouts: Sequence[tuple[str, Path]]) -> Iterator[Measurement]:
@@ -120,10 +122,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.runtime", description=__doc__)
     parser.add_argument("--before", type=Path, help="a checkout with its .venv to measure in the same run")
     parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--cold-start", action="store_true", help="measure the start alone")
     arguments = parser.parse_args()
     checkouts = [("before", arguments.before)] if arguments.before else []
     for _ in range(arguments.runs):
-        for row in measure([*checkouts, ("now", ROOT)]):
+        measured_rows = cold_start if arguments.cold_start else measure
+        for row in measured_rows([*checkouts, ("now", ROOT)]):
             print(f"{row.what}: {row.value} (baseline {row.baseline})", flush=True)
     return 0
 

@@ -80,12 +80,13 @@ class Settings:
         example="text/plain",
         default="application/json",
     )
-    body: str = setting(
+    body: str | None = setting(
         "WEBHOOK_BODY",
         jinja_template,
         "Jinja2 template of the body. `event` is the whole event in the JSON format of CloudEvents.",
         example='{"text": {{ message | tojson }}}',
-        default="{{ event }}",
+        default=None,
+        unset="the whole event",
     )
     key: Secret | None = setting(
         "WEBHOOK_KEY",

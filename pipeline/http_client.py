@@ -12,13 +12,18 @@ import threading
 import urllib.request
 from collections.abc import Mapping
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import urlsplit
 
-import aiohttp
-import certifi
-
+from pipeline import lazy
 from pipeline.errors import TemporaryError, cut
+
+if TYPE_CHECKING:
+    import aiohttp
+    import certifi
+else:  # importing aiohttp takes a third of a function's start
+    aiohttp = lazy.module("aiohttp")
+    certifi = lazy.module("certifi")
 
 QUOTED_BYTES = 1024
 """The maximum size of a response that is only quoted: more than a message shows."""
@@ -120,7 +125,7 @@ class HTTPClient:
                 response.close()  # the rest would delay the next request on this connection
             return Response(response.status, b"".join(parts))
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self) -> "aiohttp.ClientSession":
         context = ssl.create_default_context(cafile=self._ca_bundle or certifi.where())
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=context),

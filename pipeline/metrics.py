@@ -11,21 +11,22 @@ import dataclasses
 import itertools
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    GCCollector,
-    PlatformCollector,
-    ProcessCollector,
-    generate_latest,
-)
-from prometheus_client import metrics_core as core
-from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
+from pipeline import lazy
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
+if TYPE_CHECKING:
+    import prometheus_client
+    from prometheus_client import metrics_core as core
+    from prometheus_client.registry import Collector, CollectorRegistry
+else:  # importing it takes a tenth of a function's start, and only a scrape needs it
+    prometheus_client = lazy.module("prometheus_client")
+    core = lazy.module("prometheus_client.metrics_core")
+    Collector = object
+
+CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
+"""The format that `Metrics.exposition` returns: that of prometheus_client."""
+
 PREFIX = "vcenter_events_"
 
 OUTCOMES = {202: "accepted", 200: "replied", 503: "retry", 500: "failed"}
@@ -54,7 +55,7 @@ class Metric:
         last = self.name.removesuffix("_total").rpartition("_")[2]
         return last if last in ("seconds", "bytes") else ""
 
-    def family(self, values: float | Mapping[tuple[str, ...], float] | None) -> core.Metric:
+    def family(self, values: float | Mapping[tuple[str, ...], float] | None) -> "core.Metric":
         """Return the metric with *values*: one number, or label values → number, or None for no sample.
 
         Raises `TypeError` for a histogram.
@@ -102,7 +103,7 @@ class Counter(Collector):
         """Return the count so far."""
         return self._values[label_value]
 
-    def collect(self) -> Iterator[core.Metric]:
+    def collect(self) -> "Iterator[core.Metric]":
         """Yield the counter."""
         with self._lock:
             values = dict(self._values)
@@ -145,12 +146,12 @@ class HandledEvents(Collector):
             self._requests[bucket] += 1
             self._seconds += seconds
 
-    def collect(self) -> Iterator[core.Metric]:
+    def collect(self) -> "Iterator[core.Metric]":
         """Yield the counter and the histogram."""
         with self._lock:
             events, requests, seconds = dict(self._events), list(self._requests), self._seconds
         yield HANDLED.family({(self._function, outcome): count for outcome, count in events.items()})
-        bounds = [*map(floatToGoString, SECONDS_BOUNDS), "+Inf"]
+        bounds = [*map(prometheus_client.utils.floatToGoString, SECONDS_BOUNDS), "+Inf"]
         buckets = list(zip(bounds, itertools.accumulate(requests), strict=True))
         family = core.HistogramMetricFamily(
             HANDLING_SECONDS.name, HANDLING_SECONDS.meaning, labels=tuple(HANDLING_SECONDS.labels)
@@ -163,7 +164,7 @@ class _BuildInfo(Collector):
     def __init__(self, function: str, version: str) -> None:
         self._labels = (function, version)
 
-    def collect(self) -> Iterator[core.Metric]:
+    def collect(self) -> "Iterator[core.Metric]":
         yield BUILD_INFO.family({self._labels: 1})
 
 
@@ -174,25 +175,27 @@ class Metrics:
         """Expose the metrics of every function, and *own*, those of the function itself."""
         self.handled = HandledEvents(function)
         self.http_rejected = Counter(HTTP_REJECTED, "400", "408", "413", "431", "503")
-        self._registry = CollectorRegistry(auto_describe=False)
-        for collector in (self.handled, self.http_rejected, _BuildInfo(function, version), own):
-            if collector is not None:
-                self._registry.register(collector)
-        _register_process_metrics(self._registry)
+        self._collectors: list[Collector] = [self.handled, self.http_rejected, _BuildInfo(function, version)]
+        if own is not None:
+            self._collectors.append(own)
 
     def exposition(self) -> bytes:
         """Return all metrics in the format of `CONTENT_TYPE`."""
-        return generate_latest(self._registry)
+        registry = prometheus_client.CollectorRegistry(auto_describe=False)
+        for collector in self._collectors:
+            registry.register(collector)
+        _register_process_metrics(registry)
+        return prometheus_client.generate_latest(registry)
 
 
-def process_metrics() -> Iterable[core.Metric]:
+def process_metrics() -> "Iterable[core.Metric]":
     """Return the metrics of the process, which prometheus_client defines: memory, CPU, files, garbage collection."""
-    registry = CollectorRegistry()
+    registry = prometheus_client.CollectorRegistry()
     _register_process_metrics(registry)
     return registry.collect()
 
 
-def _register_process_metrics(registry: CollectorRegistry) -> None:
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
+def _register_process_metrics(registry: "CollectorRegistry") -> None:
+    prometheus_client.ProcessCollector(registry=registry)
+    prometheus_client.PlatformCollector(registry=registry)
+    prometheus_client.GCCollector(registry=registry)

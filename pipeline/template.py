@@ -4,21 +4,30 @@ Reactions use them for messages, request bodies and attribute values. A template
 did not expect. The default is then used, and a warning with the setting's name is logged.
 """
 
-from typing import Any
+import functools
+from typing import TYPE_CHECKING, Any
 
-import jinja2
 import structlog
-from jinja2.sandbox import SandboxedEnvironment
 
-from pipeline import payload
+from pipeline import lazy, payload
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import cut
 
+if TYPE_CHECKING:
+    import jinja2
+    from jinja2 import sandbox
+else:  # a reaction may have no template
+    jinja2 = lazy.module("jinja2")
+    sandbox = lazy.module("jinja2.sandbox")
+
 log = structlog.get_logger()
 
-# Chainable: `data.Vm.Name` of an event without a VM is empty and not an error. The output is plain text. Receivers
-# need different escaping, for which templates have `| tojson` and `| urlencode`.
-_ENVIRONMENT = SandboxedEnvironment(undefined=jinja2.ChainableUndefined, autoescape=False)
+
+@functools.cache
+def _environment() -> "sandbox.SandboxedEnvironment":
+    # Chainable: `data.Vm.Name` of an event without a VM is empty and not an error. The output is plain text. Receivers
+    # need different escaping, for which templates have `| tojson` and `| urlencode`.
+    return sandbox.SandboxedEnvironment(undefined=jinja2.ChainableUndefined, autoescape=False)
 
 
 class Template:
@@ -27,14 +36,18 @@ class Template:
     def __init__(self, setting: str, template: str | None, default: str) -> None:
         """Use *template*, the value of *setting*, or without one *default*, which must never fail."""
         self._setting = setting
-        self._default = _ENVIRONMENT.from_string(default)
-        self._template = _ENVIRONMENT.from_string(template) if template else self._default
+        self._default_text = default
+        self._template = _environment().from_string(template) if template else None
+
+    @functools.cached_property
+    def _default(self) -> "jinja2.Template":
+        return _environment().from_string(self._default_text)
 
     def render(self, event: CloudEvent, /, **variables: Any) -> str:
         """Return the text about *event*. *variables* extend those of `context`."""
         known = context(event) | variables
         try:
-            text = str(self._template.render(known)).strip()
+            text = str((self._template or self._default).render(known)).strip()
         except Exception as error:  # noqa: BLE001 - a template is the user's program and may raise anything
             reason = cut(repr(error))
             log.warning("template failed, using the default", setting=self._setting, id=event["id"], reason=reason)
@@ -48,7 +61,7 @@ class Condition:
     def __init__(self, setting: str, expression: str | None) -> None:
         """Use *expression*, the value of *setting*. Without one, every event meets the condition."""
         self._setting = setting
-        self._expression = _ENVIRONMENT.compile_expression(expression) if expression else lambda _: True
+        self._expression = _environment().compile_expression(expression) if expression else lambda _: True
 
     def holds(self, event: CloudEvent) -> bool:
         """Return whether *event* meets the condition, also true if the expression fails: silence would hide that."""

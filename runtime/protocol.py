@@ -18,10 +18,10 @@ from typing import Any
 
 import httptools
 import structlog
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from pipeline.metrics import Counter
 from runtime.settings import LimitSettings
+from runtime.uvicorn import HttpToolsProtocol, RequestResponseCycle
 
 HEALTH_PATHS = frozenset({b"/health/liveness", b"/health/readiness"})
 """Answered even when there are more connections than allowed."""

@@ -15,12 +15,11 @@ from typing import Any
 
 import structlog
 import uvloop
-from uvicorn.config import Config
-from uvicorn.server import ServerState
 
 from runtime.application import Application
 from runtime.protocol import CONNECTION_RESERVE, LimitedProtocol, limited_protocol
 from runtime.settings import LimitSettings
+from runtime.uvicorn import Config, ServerState
 
 log = structlog.get_logger()
 

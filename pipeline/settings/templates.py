@@ -1,18 +1,26 @@
 """Jinja2 templates and conditions as settings. Their syntax is checked at the start."""
 
-from typing import Any
+import functools
+from typing import TYPE_CHECKING, Any
 
-import jinja2
-
+from pipeline import lazy
 from pipeline.settings.variable import setting
 
-_ENVIRONMENT = jinja2.Environment(autoescape=False)  # noqa: S701 - it only checks the syntax
+if TYPE_CHECKING:
+    import jinja2
+else:  # a reaction may have no template
+    jinja2 = lazy.module("jinja2")
+
+
+@functools.cache
+def _environment() -> "jinja2.Environment":
+    return jinja2.Environment(autoescape=False)
 
 
 def jinja_template(value: str) -> str:
     """Check the syntax of a Jinja2 template, and return its text."""
     try:
-        _ENVIRONMENT.parse(value)
+        _environment().parse(value)
     except jinja2.TemplateSyntaxError as error:
         raise ValueError(f"is not a template: line {error.lineno}: {error.message}") from error
     return value
@@ -21,7 +29,7 @@ def jinja_template(value: str) -> str:
 def jinja_expression(value: str) -> str:
     """Check the syntax of a Jinja2 expression, and return its text."""
     try:
-        _ENVIRONMENT.compile_expression(value)
+        _environment().compile_expression(value)
     except jinja2.TemplateSyntaxError as error:
         raise ValueError(f"is not an expression: {error.message}") from error
     return value

@@ -20,7 +20,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel that pip builds from the project."""
     folder = tmp_path_factory.mktemp("wheel")
     build = [str(func_python()), "-m", "pip", "wheel", "--quiet", "--no-build-isolation", "--no-deps"]
-    subprocess.run([*build, "--wheel-dir", folder, ROOT], check=True)
+    subprocess.run([*build, "--wheel-dir", str(folder), str(ROOT)], check=True)
     [built] = folder.glob("*.whl")
     return built
 
