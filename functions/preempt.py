@@ -1,8 +1,8 @@
 """preempt: free CPU and memory in a cluster by suspending or powering off VMs that have a given tag.
 
-Because it takes VMs away, it is careful. It acts only on VMs with the tag, on a limited number of them, not again
-within a pause, and not for an old event (such as a redriven dead letter). Until `PREEMPT_DRY_RUN=false` it only reports
-what it would do.
+Because it takes VMs away, it is careful. It acts only if the alarm is red in vCenter at this moment, only on VMs with
+the tag, on a limited number of them, not again within a pause, and not for an old event (such as a redriven dead
+letter). Until `PREEMPT_DRY_RUN=false` it only reports what it would do.
 """
 
 import dataclasses
@@ -101,6 +101,9 @@ class PreemptReaction:
             last = self._last_preempted.get(cluster.id)
             if last and now - last < timedelta(seconds=self._settings.pause_seconds):
                 raise Skipped(f"preempted in {cluster} at {last.isoformat()}, and PREEMPT_PAUSE is not over")
+            # An event is only a claim: anyone who reaches the Broker can send one. vCenter has the alarm's state.
+            if payload.alarm(event).name not in self._inventory.red_alarms(cluster):
+                raise Skipped(f"the alarm is not red in vCenter now: {payload.alarm(event).name!r} of {cluster}")
             vms = self._choose(cluster)
             if not vms:
                 raise Skipped(f"no running VM in {cluster} has the tag")

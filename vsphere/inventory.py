@@ -89,6 +89,10 @@ class Inventory:
             lambda: self._session.content.alarmManager.EnableAlarmActions(self._at(entity), enabled),
         )
 
+    def red_alarms(self, entity: Reference) -> set[str]:
+        """Return the names of the alarms that are red on *entity* itself at this moment."""
+        return self._do(f"read the alarms of {entity}", lambda: self._red_alarms(entity))
+
     def datastore(self, datastore: Reference) -> Datastore:
         """Return the space of *datastore*, as vCenter last knew it."""
         return self._do(f"read the space of {datastore}", lambda: self._datastore(datastore))
@@ -155,6 +159,16 @@ class Inventory:
     def _in_maintenance(self, host: Reference) -> bool:
         [properties] = self._read([self._at(host)], "runtime.inMaintenanceMode")
         return bool(properties["runtime.inMaintenanceMode"])
+
+    def _red_alarms(self, entity: Reference) -> set[str]:
+        [properties] = self._read([self._at(entity)], "triggeredAlarmState")
+        alarms = [
+            state.alarm
+            for state in properties.get("triggeredAlarmState", [])
+            # An object also shows the alarms of all objects below it.
+            if state.entity._moId == entity.id and state.overallStatus == vim.ManagedEntity.Status.red
+        ]
+        return {alarm["info.name"] for alarm in self._read(alarms, "info.name")}
 
     def _datastore(self, datastore: Reference) -> Datastore:
         [properties] = self._read([self._at(datastore)], "summary.name", "summary.capacity", "summary.freeSpace")

@@ -138,6 +138,24 @@ def test_other_events_are_skipped_with_a_reason(
     assert reason in capsys.readouterr().out
 
 
+def test_event_of_an_alarm_that_is_not_red_now_is_skipped(
+    vcsim: VCSim, administrator: Administrator, make: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vms = administrator.vms_in_cluster
+    give_way(vcsim, *vms)
+    event = turned(vcsim, administrator)
+    cluster = administrator.objects(vim.ClusterComputeResource)[0]
+    administrator.turn(cluster, "green", "Cluster CPU usage")
+    host = administrator.objects(vim.HostSystem)[0]
+    administrator.turn(host, "red", "Cluster CPU usage")  # shows on the cluster too
+    forged = event.with_attributes(id="forged")
+
+    assert make().handle(forged) is None
+
+    assert states(vms) == ["poweredOn"] * 4
+    assert "not red in vCenter now" in capsys.readouterr().out
+
+
 def test_old_event_is_skipped(vcsim: VCSim, administrator: Administrator, make: Make) -> None:
     vms = administrator.vms_in_cluster
     give_way(vcsim, *vms)
