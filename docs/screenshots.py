@@ -13,7 +13,8 @@ from typing import Any
 
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
-from tests.support.serving import Served
+from tests.support.manifests import TOKEN
+from tests.support.serving import SENDING, Served
 
 FOLDER = Path(__file__).parent / "display"
 BATCH = {"content-type": "application/cloudevents-batch+json"}
@@ -187,8 +188,12 @@ def main() -> None:
             page.wait_for_selector("body[data-connection=offline]", state="attached")
             picture("offline", page)
         with (
-            Served("deadletter") as deadletter,
-            Served("display", DISPLAY_ALLOW_SEND="true", DISPLAY_DEAD_LETTERS=deadletter.address) as served,
+            Served("deadletter", DEADLETTER_TOKEN=TOKEN) as deadletter,
+            Served(
+                "display",
+                **SENDING,
+                DISPLAY_DEAD_LETTERS=deadletter.address,
+            ) as served,
         ):
             fail(deadletter, 12)
             page = browser.new_page(viewport=wide)

@@ -101,7 +101,7 @@ class PreemptReaction:
             last = self._last_preempted.get(cluster.id)
             if last and now - last < timedelta(seconds=self._settings.pause_seconds):
                 raise Skipped(f"preempted in {cluster} at {last.isoformat()}, and PREEMPT_PAUSE is not over")
-            # An event is only a claim: anyone who reaches the Broker can send one. vCenter has the alarm's state.
+            # An event proves nothing: anyone who reaches the Broker can send one. vCenter has the alarm's state.
             if payload.alarm(event).name not in self._inventory.red_alarms(cluster):
                 raise Skipped(f"the alarm is not red in vCenter now: {payload.alarm(event).name!r} of {cluster}")
             vms = self._choose(cluster)

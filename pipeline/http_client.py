@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import io
 import ssl
 import threading
 import urllib.request
@@ -27,6 +28,9 @@ else:  # importing aiohttp takes a third of a function's start
 
 QUOTED_BYTES = 1024
 """The maximum size of a response that is only quoted: more than a message shows."""
+
+LARGE_BYTES = 1_000_000
+"""The size from which aiohttp wants a stream."""
 
 
 class NoResponse(TemporaryError):
@@ -114,7 +118,7 @@ class HTTPClient:
         async with (
             asyncio.timeout(seconds),
             self._session.request(
-                method, url, headers=headers, data=body, proxy=self._proxy(url), allow_redirects=False
+                method, url, headers=headers, data=_content(body), proxy=self._proxy(url), allow_redirects=False
             ) as response,
         ):
             parts, size = [], 0
@@ -140,6 +144,11 @@ class HTTPClient:
         if not self._uses_proxies or urllib.request.proxy_bypass(parts.netloc):
             return None
         return urllib.request.getproxies().get(parts.scheme)
+
+
+def _content(body: bytes) -> bytes | io.BytesIO:
+    """Return *body*, or a stream of it if it is too large to be written at once."""
+    return body if len(body) < LARGE_BYTES else io.BytesIO(body)
 
 
 def send(

@@ -12,13 +12,18 @@ import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 
+import structlog
+
 from functions.deadletter import api
+from functions.deadletter.handover import Successor
 from functions.deadletter.settings import DeadLetterSettings
 from functions.deadletter.sink import DeadLetterSink, utc_now
 from functions.deadletter.store import DeadLetterStore
 from pipeline import settings
 from pipeline.errors import SettingsError
 from pipeline.settings import Environ
+
+log = structlog.get_logger()
 
 
 def create(environ: Environ, clock: Callable[[], datetime] = utc_now) -> DeadLetterSink:
@@ -29,6 +34,9 @@ def create(environ: Environ, clock: Callable[[], datetime] = utc_now) -> DeadLet
         store = DeadLetterStore(configured.file, configured.max_events, max_bytes, configured.age_seconds)
     except sqlite3.Error as error:
         raise SettingsError([f"DEADLETTER_FILE is {configured.file}, which cannot be opened: {error}"]) from error
-    sink = DeadLetterSink(store, configured.broker_url, configured.handover_url, clock)
-    sink.blueprint = api.blueprint(sink, store)
+    successor = Successor(configured.handover_url, configured.token) if configured.handover_url else None
+    if successor is not None and configured.token is None:
+        log.warning("Dead letters will not be handed over: DEADLETTER_TOKEN is not set")
+    sink = DeadLetterSink(store, configured.broker_url, successor, clock)
+    sink.blueprint = api.blueprint(sink, store, configured.token)
     return sink

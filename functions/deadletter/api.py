@@ -1,15 +1,16 @@
 """The API: list dead letters, show one, redrive or drop a selection, accept those of a pod that shuts down.
 
 A selection is one of `{"numbers": [1, 2]}`, `{"all": true}` and `{"destination": "…", "type": "…"}` (either or both).
-The latter two select among the waiting ones. Requests that change something must have the content type
-`application/json`, which no form on another website can send.
+The latter two select among the waiting ones. Requests that change something must have the bearer token
+`DEADLETTER_TOKEN`, and the content type `application/json`, which no form on another website can send.
 """
 
+import hmac
 import json
 from typing import Any
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, Forbidden, UnsupportedMediaType
 
 from functions.deadletter import document
 from functions.deadletter.document import InvalidDeadLetter
@@ -18,6 +19,7 @@ from functions.deadletter.store import DeadLetter, DeadLetterStore, State
 from pipeline import payload
 from pipeline.cloudevents import LENIENT, from_json
 from pipeline.errors import TemporaryError
+from pipeline.settings import Secret
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -29,16 +31,22 @@ MAX_REASON_CHARACTERS = 1000
 """The maximum length of the reason of a drop. The store's limit of size does not count it."""
 
 
-def blueprint(sink: DeadLetterSink, store: DeadLetterStore) -> Blueprint:
-    """Return the routes over *store*, with the actions of *sink*."""
+def blueprint(sink: DeadLetterSink, store: DeadLetterStore, token: Secret | None) -> Blueprint:
+    """Return the routes over *store*, with the actions of *sink*. Requests that change something need the *token*."""
     routes = Blueprint("deadletter", __name__)
     _add_reading(routes, sink, store)
     _add_redriving_and_dropping(routes, sink, store)
     _add_handover(routes, sink)
 
+    @routes.before_request
+    def authenticate() -> None:
+        if request.method == "POST" and request.path.startswith("/api/"):
+            _check_token(token)
+
     @routes.errorhandler(BadRequest)
+    @routes.errorhandler(Forbidden)
     @routes.errorhandler(UnsupportedMediaType)
-    def reject(error: BadRequest | UnsupportedMediaType) -> Response:
+    def reject(error: BadRequest | Forbidden | UnsupportedMediaType) -> Response:
         return _json({"error": error.description}, error.code or 400)
 
     return routes
@@ -120,12 +128,25 @@ def _add_handover(routes: Blueprint, sink: DeadLetterSink) -> None:
         if not isinstance(documents, list):
             raise BadRequest("deadLetters is not a list")
         try:
-            sink.accept_handover([document.read(item) for item in documents])
+            accepted = sink.accept_handover([document.read(item, sink.now()) for item in documents])
         except InvalidDeadLetter as error:
             raise BadRequest(str(error)) from error
         except TemporaryError as error:
             return _json({"error": str(error)}, 503)
-        return _json({"accepted": len(documents)})
+        return _json({"accepted": accepted, "rejected": len(documents) - accepted})
+
+
+def _check_token(token: Secret | None) -> None:
+    """Raise `Forbidden` unless the request has the *token*."""
+    if token is None:
+        raise Forbidden("DEADLETTER_TOKEN is not set, so nobody may redrive, drop or hand over: docs/reactions.md")
+    # The API server's proxy removes Authorization.
+    sent = request.headers.get("X-Deadletter-Token", "")
+    if not sent:
+        scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+        sent = credentials.strip() if scheme.lower() == "bearer" else ""
+    if not hmac.compare_digest(sent.encode(), token.reveal().encode()):
+        raise Forbidden("the request needs the header Authorization: Bearer DEADLETTER_TOKEN (or X-Deadletter-Token)")
 
 
 def _selected(body: dict[str, Any], store: DeadLetterStore) -> tuple[list[DeadLetter], dict[int, str]]:

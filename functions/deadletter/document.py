@@ -4,9 +4,8 @@ It has the fields of `DeadLetter` in camel case: `first_failed` is `firstFailed`
 """
 
 import dataclasses
-import json
 import typing
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from functions.deadletter.store import DeadLetter, State
@@ -14,7 +13,8 @@ from pipeline.cloudevents import LENIENT, NotACloudEvent, from_json
 from pipeline.errors import cut
 
 _TYPES = typing.get_type_hints(DeadLetter)
-_TIMES = ("first_failed", "last_failed", "changed")
+_MAXIMA = {"number": 2**63 - 1, "code": 999, "failures": 10**9, "redrives": 10**9}
+"""The largest values that the store can hold and count up."""
 
 
 class InvalidDeadLetter(ValueError):
@@ -26,8 +26,11 @@ def write(dead_letter: DeadLetter) -> dict[str, Any]:
     return {_JSON_NAMES[name]: value for name, value in dataclasses.asdict(dead_letter).items()}
 
 
-def read(document: Any) -> tuple[DeadLetter, str]:
-    """Return the dead letter of *document*, and its `event` as structured JSON. Raises `InvalidDeadLetter`."""
+def read(document: Any, now: datetime) -> tuple[DeadLetter, str]:
+    """Return the dead letter of *document*, and its `event` as structured JSON. Raises `InvalidDeadLetter`.
+
+    Its times are at most *now* (UTC).
+    """
     if not isinstance(document, dict):
         raise InvalidDeadLetter("a dead letter is not a JSON object")
     values: dict[str, Any] = {name: document.get(_JSON_NAMES[name]) for name in _TYPES}
@@ -37,16 +40,32 @@ def read(document: Any) -> tuple[DeadLetter, str]:
     dead_letter = DeadLetter(**values)
     if dead_letter.state not in list(State):
         raise InvalidDeadLetter(f"state is {dead_letter.state!r}, not one of {', '.join(State)}")
-    structured = json.dumps(document.get("event"))
+    for name, maximum in _MAXIMA.items():
+        if not 0 <= (values[name] or 0) <= maximum:
+            raise InvalidDeadLetter(f"{_JSON_NAMES[name]} is {values[name]!r}, not from 0 to {maximum}")
+    structured = document.get("event")
+    if not isinstance(structured, str):
+        raise InvalidDeadLetter("event is not text: an event in the JSON format of CloudEvents")
     try:
-        for name in _TIMES:
-            datetime.fromisoformat(values[name])
+        dead_letter = _in_the_past(dead_letter, now)
+        for value in (structured, *values.values()):
+            str(value).encode()  # JSON can escape half of a surrogate pair, which SQLite cannot hold
         event = from_json(structured, LENIENT)
-    except (ValueError, NotACloudEvent) as error:
+    except (ValueError, OverflowError, NotACloudEvent) as error:
         raise InvalidDeadLetter(f"dead letter {dead_letter.number} cannot be read: {cut(str(error))}") from error
-    if (event["source"], event["id"]) != (dead_letter.source, dead_letter.id):
-        raise InvalidDeadLetter(f"dead letter {dead_letter.number} has another source or id than its event")
+    for name in ("source", "id", "type", "subject", "time"):
+        if (event.get(name) or "") != values[name]:
+            raise InvalidDeadLetter(f"dead letter {dead_letter.number} has another {name} than its event")
     return dead_letter, structured
+
+
+def _in_the_past(dead_letter: DeadLetter, now: datetime) -> DeadLetter:
+    """Return *dead_letter* with its times in UTC and not after *now*: a future one would never be too old."""
+    first_failed, last_failed, changed = (
+        min(datetime.fromisoformat(time).astimezone(UTC), now).isoformat(timespec="milliseconds")
+        for time in (dead_letter.first_failed, dead_letter.last_failed, dead_letter.changed)
+    )
+    return dataclasses.replace(dead_letter, first_failed=first_failed, last_failed=last_failed, changed=changed)
 
 
 def _camel_case(name: str) -> str:

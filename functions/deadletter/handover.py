@@ -1,20 +1,23 @@
 """Handover: a pod that shuts down sends its dead letters to its successor.
 
-A request is `{"from": sender, "deadLetters": [{…, "event": {…}}]}`: the documents that the API lists, each with its
-event as structured JSON. Storing what was received does not belong here.
+A request is `{"from": sender, "deadLetters": [{…, "event": "{…}"}]}`: the documents that the API lists, each with its
+event as structured JSON in a string, so that no number in it is written in another way. It has the bearer token that
+both pods have from one Secret. Storing what was received does not belong here.
 """
 
+import dataclasses
 import json
 import time
 from collections.abc import Iterator
 from typing import Any
 
-import requests
 import structlog
 
 from functions.deadletter import document
 from functions.deadletter.store import DeadLetterStore, State
 from pipeline.errors import cut
+from pipeline.http_client import HTTPClient, NoResponse, Response
+from pipeline.settings import Secret
 
 BATCH_BYTES = 1_000_000
 """Approximate size of one request. The launcher accepts twice that, and one event is at most that long."""
@@ -28,8 +31,20 @@ RETRY_SECONDS = 0.2
 log = structlog.get_logger()
 
 
-def hand_over(store: DeadLetterStore, url: str, sender: str, seconds: float = HANDOVER_SECONDS) -> None:
-    """Send every dead letter of *store* to the deadletter function at *url*, waiting ones first, and log the result.
+class HandoverFailed(Exception):
+    """The next pod did not accept dead letters. The message gives the reason."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Successor:
+    """The address of the next pod, and the token that it expects. Without a token it accepts nothing."""
+
+    url: str
+    token: Secret | None
+
+
+def hand_over(store: DeadLetterStore, to: Successor, sender: str, seconds: float = HANDOVER_SECONDS) -> None:
+    """Send every dead letter of *store* to the next pod, waiting ones first, and log the result.
 
     The *store* keeps them.
     """
@@ -37,23 +52,25 @@ def hand_over(store: DeadLetterStore, url: str, sender: str, seconds: float = HA
     remaining = store.counts()
     if not any(remaining.values()):
         return
-    reason = ""
-    with requests.Session() as session:
-        session.trust_env = False  # the next pod is in the cluster, so no proxy applies
-        for state, batch in _batches(store):
-            if time.monotonic() > deadline:
-                reason = reason or f"not done in {seconds:.0f} s"
-                break
-            try:
-                _post(session, url, {"from": sender, "deadLetters": batch}, deadline)
-            except requests.RequestException as error:  # another batch may be accepted, or is rejected as fast
-                reason = cut(str(error))
-            else:
-                remaining[state] -= len(batch)
+    reason = "" if to.token is not None else "DEADLETTER_TOKEN is not set"
+    if to.token is not None:
+        with HTTPClient() as client:
+            for state, batch in _batches(store):
+                if time.monotonic() > deadline:
+                    reason = reason or f"not done in {seconds:.0f} s"
+                    break
+                try:
+                    accepted = _post(client, to, {"from": sender, "deadLetters": batch}, deadline)
+                except HandoverFailed as error:  # another batch may be accepted, or is rejected as fast
+                    reason = str(error)
+                else:
+                    remaining[state] -= accepted
+                    if accepted < len(batch):
+                        reason = "the next pod has no room"
     if reason:
-        log.error("dead letters not handed over, only this pod has them", **remaining, to=url, reason=reason)
+        log.error("dead letters not handed over, only this pod has them", **remaining, to=to.url, reason=reason)
     else:
-        log.info("dead letters handed over", to=url)
+        log.info("dead letters handed over", to=to.url)
 
 
 def _batches(store: DeadLetterStore) -> Iterator[tuple[State, list[dict[str, Any]]]]:
@@ -74,25 +91,39 @@ def _batches_of(store: DeadLetterStore, state: State) -> Iterator[list[dict[str,
         if batch and size + event_bytes > BATCH_BYTES:
             yield batch
             batch, size = [], 0
-        batch.append({**document.write(dead_letter), "event": json.loads(event)})
+        batch.append({**document.write(dead_letter), "event": event})
         size += event_bytes
     if batch:
         yield batch
 
 
-def _post(session: requests.Session, url: str, body: dict[str, Any], deadline: float) -> None:
-    """Send a request, and retry while no pod is ready. Raises `requests.RequestException` if *deadline* passes.
+def _post(client: HTTPClient, to: Successor, body: dict[str, Any], deadline: float) -> int:
+    """Send a request, and retry while no pod is ready. Return the number of accepted dead letters.
 
-    If nothing listens at the address, it does not retry: no pod will start, as when there is only one process.
+    Raises `HandoverFailed` if *deadline* passes. If nothing listens at the address, it does not retry: no pod will
+    start, as when there is only one process.
     """
-    address = f"{url.rstrip('/')}/api/dead-letters/handover"
-    data = json.dumps(body, ensure_ascii=False).encode()  # half the size of escaped text in other scripts
+    address = f"{to.url.rstrip('/')}/api/dead-letters/handover"
+    data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")  # half the size of escaped text
     headers = {"content-type": "application/json"}
+    if to.token is not None:
+        headers["authorization"] = f"Bearer {to.token.reveal()}"
     while True:
         timeout = max(RETRY_SECONDS, deadline - time.monotonic())
-        response = session.post(address, data=data, headers=headers, timeout=timeout, allow_redirects=False)
-        if response.status_code == 200:
-            return
-        if response.status_code < 500 or time.monotonic() + RETRY_SECONDS > deadline:
-            raise requests.HTTPError(f"{response.status_code}: {response.text}")
+        try:
+            response = client.send("POST", address, headers, data, seconds=timeout)
+        except NoResponse as error:
+            raise HandoverFailed(cut(str(error))) from error
+        if response.status == 200:
+            return _accepted(response)
+        if response.status < 500 or time.monotonic() + RETRY_SECONDS > deadline:
+            raise HandoverFailed(f"{response.status}: {response.text}")
         time.sleep(RETRY_SECONDS)
+
+
+def _accepted(response: Response) -> int:
+    """Return the number in a response of the deadletter function. Raises `HandoverFailed` if it is another server's."""
+    try:
+        return int(json.loads(response.body)["accepted"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise HandoverFailed(f"the response is not a deadletter function's: {response.text}") from error

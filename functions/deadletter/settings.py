@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from pipeline.settings.parsers import duration, http_url, whole_number
-from pipeline.settings.variable import setting
+from pipeline.settings.variable import Secret, setting
 
 
 def new_file(value: str) -> Path:
@@ -43,6 +43,14 @@ class DeadLetterSettings:
         default=None,
         unset="they are lost with the pod's volume",
     )
+    token: Secret | None = setting(
+        "DEADLETTER_TOKEN",
+        Secret,
+        "Bearer token that requests to redrive, drop and hand over must have.",
+        example="'…'",
+        default=None,
+        unset="such requests are rejected, and nothing is handed over",
+    )
     max_events: int = setting(
         "DEADLETTER_EVENTS",
         whole_number(1, 1_000_000),
@@ -60,7 +68,7 @@ class DeadLetterSettings:
     age_seconds: float = setting(
         "DEADLETTER_AGE",
         duration,
-        "Age, since the last failure, at which a dead letter is deleted.",
+        "Age, since the last failure, at which a redriven or dropped dead letter is deleted. Waiting ones stay.",
         example="720h",
         default="720h",
     )

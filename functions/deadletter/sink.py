@@ -10,7 +10,7 @@ import structlog
 from flask import Blueprint
 
 from functions.deadletter.failure import original_event, read_failure
-from functions.deadletter.handover import hand_over
+from functions.deadletter.handover import Successor, hand_over
 from functions.deadletter.metrics import ACCEPTED, FAILED, Counts, DeadLetterMetrics
 from functions.deadletter.redrive import redrive
 from functions.deadletter.store import DeadLetter, DeadLetterStore
@@ -36,12 +36,12 @@ class DeadLetterSink:
         self,
         store: DeadLetterStore,
         broker_url: str | None = None,
-        handover_url: str | None = None,
+        successor: Successor | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store = store
         self._broker_url = broker_url
-        self._handover_url = handover_url
+        self._successor = successor
         self._clock = clock
         self._redriving = threading.Lock()
         self.name = uuid.uuid4().hex
@@ -49,6 +49,10 @@ class DeadLetterSink:
         self.counts = Counts()
         self.metrics = DeadLetterMetrics(store, self.counts, clock)
         self.blueprint: Blueprint | None = None
+
+    def now(self) -> datetime:
+        """Return the current time, UTC."""
+        return self._clock()
 
     def handle(self, event: CloudEvent) -> None:
         """Store *event*. If that fails, log it in full: an error status would lose it, because no other sink follows.
@@ -108,16 +112,20 @@ class DeadLetterSink:
             its = {"number": dead_letter.number, "id": dead_letter.id, "source": dead_letter.source}
             log.warning("dead letter dropped", **its, reason=reason)
 
-    def accept_handover(self, received: Sequence[tuple[DeadLetter, str]]) -> None:
-        """Store another pod's dead letters, each with its event. Raises `TemporaryError` if this pod shuts down."""
-        self._store.add_received(received, self._clock())
-        log.info("dead letters received from another pod", count=len(received))
+    def accept_handover(self, received: Sequence[tuple[DeadLetter, str]]) -> int:
+        """Store another pod's dead letters, each with its event. Return the number of those for which there was room.
+
+        Raises `TemporaryError` if this pod shuts down.
+        """
+        accepted = self._store.add_received(received, self._clock())
+        log.info("dead letters received from another pod", count=accepted, rejected=len(received) - accepted)
+        return accepted
 
     def close(self) -> None:
         """Hand the dead letters over, then close the store."""
         self._store.seal()
         try:
-            if self._handover_url is not None:
-                hand_over(self._store, self._handover_url, self.name)
+            if self._successor is not None:
+                hand_over(self._store, self._successor, self.name)
         finally:
             self._store.close()

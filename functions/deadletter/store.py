@@ -65,21 +65,22 @@ ON CONFLICT (source, id, destination)
 _INSERT_OR_COUNT = f"""
 {_INSERT} DO UPDATE SET
     failures = failures + 1, last_failed = :last_failed, state = 'waiting', changed = :changed, note = '',
-    code = :code, response = :response, arrival = :arrival
+    code = :code, response = :response, arrival = :arrival,
+    type = :type, subject = :subject, time = :time, size = :size, event = :event
 WHERE excluded.arrival != arrival OR (arrival = '' AND state != 'waiting')
 RETURNING number, failures
 """
 
-_INSERT_IF_NEW = f"{_INSERT} DO NOTHING RETURNING number"
+_INSERT_IF_NEW = f"{_INSERT} DO NOTHING"
 
 _SELECT_EXISTING = """
-SELECT number, failures FROM dead_letters WHERE source = :source AND id = :id AND destination = :destination
+SELECT number, failures, size FROM dead_letters WHERE source = :source AND id = :id AND destination = :destination
 """
 
 _OLDEST_WAITING = "SELECT MIN(last_failed) FROM dead_letters WHERE (state = 'waiting') = 1"
 
 _DELETION_CANDIDATE = """
-SELECT number FROM dead_letters WHERE number != ? ORDER BY (state = 'waiting'), last_failed LIMIT 1
+SELECT number, state FROM dead_letters WHERE number != ? ORDER BY (state = 'waiting'), last_failed LIMIT 1
 """
 
 
@@ -127,7 +128,8 @@ class DeadLetterStore:
     def __init__(self, file: Path | None, max_events: int, max_bytes: int, max_age_seconds: float) -> None:
         """Open *file*, or memory if it is None.
 
-        The store deletes dead letters beyond *max_events* or *max_bytes*, and those older than *max_age_seconds*.
+        The store deletes dead letters beyond *max_events* or *max_bytes*, and redriven and dropped ones older than
+        *max_age_seconds*.
         """
         self._max_events = max_events
         self._max_bytes = max_bytes
@@ -149,28 +151,36 @@ class DeadLetterStore:
         """
         row = _new_row(event, failure, now)
         with self._transaction():
+            existing = self._db.execute(_SELECT_EXISTING, row).fetchone()
             stored = self._db.execute(_INSERT_OR_COUNT, row).fetchone()
             if stored is None:
-                number, failures = self._db.execute(_SELECT_EXISTING, row).fetchone()
+                number, failures, _ = existing
                 return number, failures
             number, failures = stored
-            if failures == 1:
-                self._count, self._size = self._count + 1, self._size + row["size"]
-            self._make_room(now, number)
+            self._count += existing is None
+            self._size += row["size"] - (existing[2] if existing else 0)
+            self._delete_old(now)
+            self._make_room(number)
         return number, failures
 
-    def add_received(self, received: Sequence[tuple[DeadLetter, str]], now: datetime) -> None:
+    def add_received(self, received: Sequence[tuple[DeadLetter, str]], now: datetime) -> int:
         """Store another store's dead letters, each with its event as structured JSON, under numbers of this store.
 
-        One that exists here already does not change. Raises `TemporaryError` if sealed.
+        Return how many this store has now. One that exists here already does not change. A waiting one of this store is
+        never deleted to make room. Raises `TemporaryError` if sealed.
         """
+        accepted = 0
         with self._transaction():
+            self._delete_old(now)
             for dead_letter, event in received:
                 row = {**dataclasses.asdict(dead_letter), "size": len(event.encode()), "event": event}
-                inserted = self._db.execute(_INSERT_IF_NEW, row).fetchone()
-                if inserted is not None:
+                if self._db.execute(_SELECT_EXISTING, row).fetchone() is not None:
+                    accepted += 1
+                elif self._has_room(row["size"]):
+                    self._db.execute(_INSERT_IF_NEW, row)
                     self._count, self._size = self._count + 1, self._size + row["size"]
-                    self._make_room(now, inserted[0])
+                    accepted += 1
+        return accepted
 
     def select(
         self,
@@ -265,12 +275,27 @@ class DeadLetterStore:
         with self._lock, self._db:
             self._db.execute(statement, {**values, "number": dead_letter.number})
 
-    def _make_room(self, now: datetime, newest: int) -> None:
-        """Delete what is too old, then what exceeds the maximum: redriven and dropped ones first, oldest first."""
-        self._delete("last_failed < ?", (_text(now - self._max_age),), reason="too old")
+    def _delete_old(self, now: datetime) -> None:
+        """Delete redriven and dropped ones that are too old.
+
+        Waiting ones stay, whatever the clock says: one jump of it would delete all of them, and nobody has seen them.
+        """
+        self._delete("state != 'waiting' AND last_failed < ?", (_text(now - self._max_age),), reason="too old")
+
+    def _make_room(self, newest: int) -> None:
+        """Delete what exceeds the maximum, except *newest*: redriven and dropped ones first, oldest first."""
         while (self._count > self._max_events or self._size > self._max_bytes) and self._count > 1:
-            (number,) = self._db.execute(_DELETION_CANDIDATE, (newest,)).fetchone()
+            number, _ = self._db.execute(_DELETION_CANDIDATE, (newest,)).fetchone()
             self._delete("number = ?", (number,), reason="no room")
+
+    def _has_room(self, size: int) -> bool:
+        """Return whether there is room for another of *size* bytes, and delete redriven and dropped ones for it."""
+        while self._count + 1 > self._max_events or self._size + size > self._max_bytes:
+            candidate = self._db.execute(_DELETION_CANDIDATE, (0,)).fetchone()
+            if candidate is None or candidate[1] == State.WAITING:
+                return False
+            self._delete("number = ?", (candidate[0],), reason="no room")
+        return True
 
     def _delete(self, condition: str, values: tuple[Any, ...], reason: str) -> None:
         statement = f"DELETE FROM dead_letters WHERE {condition} RETURNING size, number, state, id, source, destination"  # noqa: S608 - conditions are written above

@@ -16,6 +16,7 @@ from functions.display.dead_letters import DeadLetterClient
 from functions.display.headers import without_attributes
 from functions.display.history import History
 from functions.display.metrics import DisplayMetrics
+from functions.display.origin import Hosts
 from functions.display.rejected import RejectedRequests
 from functions.display.routes.stream import EventStream
 from functions.display.send import Sender
@@ -31,9 +32,10 @@ from pipeline.settings import Environ
 class Display:
     """Stores the events that arrive and shows them. Never rejects an event because of its content."""
 
-    def __init__(self, history: History, rejected: RejectedRequests, viewers: Viewers) -> None:
+    def __init__(self, history: History, rejected: RejectedRequests, viewers: Viewers, hosts: Hosts) -> None:
         self._history = history
         self._rejected = rejected
+        self._hosts = hosts
         self.metrics = DisplayMetrics(history, viewers)
         self.blueprint: Blueprint | None = None
         self.streams: Mapping[str, ASGIApplication] = {}
@@ -41,8 +43,10 @@ class Display:
     def receive(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, object]:
         """Store the events of a request and return what to log. Does not wait for viewers.
 
-        Raises `NotACloudEvent` with every problem of a request without a valid event, and keeps the request.
+        Raises `NotACloudEvent` with every problem of a request without a valid event, and keeps the request. Raises
+        `ForeignOrigin` for the request of another website's page, which is not kept.
         """
+        self._hosts.check_origin({name.lower(): value for name, value in headers.items()})
         try:
             events = events_from_http(HTTPMessage(headers, body), LENIENT)
         except NotACloudEvent as error:
@@ -66,8 +70,10 @@ def create(environ: Environ) -> Display:
     history = History(display_settings.events, display_settings.megabytes * 1_000_000, store)
     rejected, viewers = RejectedRequests(), Viewers(history, display_settings.viewers)
     authenticator = Authenticator(display_settings.token, display_settings.login)
-    display = Display(history, rejected, viewers)
-    event_stream = EventStream(history, viewers, authenticator, display_settings.stream_seconds)
+    # A browser sends a login only to the name for which a person entered it, so another name learns nothing.
+    hosts = Hosts(display_settings.hosts or (), any_name=display_settings.is_protected)
+    display = Display(history, rejected, viewers, hosts)
+    event_stream = EventStream(history, viewers, authenticator, hosts, display_settings.stream_seconds)
     display.streams = {"/api/events": event_stream}
     dead_letters = display_settings.dead_letters
     display.blueprint = routes.blueprint(
@@ -77,9 +83,12 @@ def create(environ: Environ) -> Display:
             viewers=viewers,
             document=document.assemble(),
             authenticator=authenticator,
+            hosts=hosts,
             service=display_settings.service,
             sender=Sender(display_settings.sink, display.receive) if display_settings.allow_send else None,
-            dead_letters=DeadLetterClient(dead_letters) if dead_letters is not None else None,
+            dead_letters=DeadLetterClient(dead_letters, display_settings.dead_letters_token)
+            if dead_letters is not None
+            else None,
         )
     )
     return display

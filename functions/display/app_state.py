@@ -6,6 +6,7 @@ from functions.display.authenticator import Authenticator
 from functions.display.dead_letters import DeadLetterClient
 from functions.display.document import Document
 from functions.display.history import History
+from functions.display.origin import Hosts
 from functions.display.rejected import RejectedRequests
 from functions.display.send import Sender
 from functions.display.viewers import Viewers
@@ -20,6 +21,7 @@ class AppState:
     viewers: Viewers
     document: Document
     authenticator: Authenticator
+    hosts: Hosts
     service: str
     """Name of the Knative Service."""
     sender: Sender | None = None

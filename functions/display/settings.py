@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from functions.display.origin import host_names
 from pipeline.settings.parsers import duration, flag, http_url, text, whole_number
 from pipeline.settings.variable import Secret, setting
 
@@ -71,10 +72,20 @@ class DisplaySettings:
         default=None,
         unset="no authentication",
     )
+    hosts: tuple[str, ...] | None = setting(
+        "DISPLAY_HOSTS",
+        host_names,
+        "Names under which the page may be opened without a login, in addition to IP addresses, localhost and names in "
+        "the cluster. `*` allows every name.",
+        example="events.example.com",
+        default=None,
+        unset="no other names",
+    )
     allow_send: bool = setting(
         "DISPLAY_ALLOW_SEND",
         flag,
-        "Allow readers to send and replay events, to `K_SINK` or to the display, and to redrive and drop dead letters.",
+        "Allow readers to send and replay events, to `K_SINK` or to the display, and to redrive and drop dead letters. "
+        "Needs `DISPLAY_LOGIN` or `DISPLAY_TOKEN`.",
         example="true",
         default="false",
     )
@@ -94,6 +105,25 @@ class DisplaySettings:
         default=None,
         unset="no dead letters",
     )
+    dead_letters_token: Secret | None = setting(
+        "DISPLAY_DEAD_LETTERS_TOKEN",
+        Secret,
+        "`DEADLETTER_TOKEN` of the deadletter function, to redrive and drop dead letters.",
+        example="'…'",
+        default=None,
+        unset="dead letters can only be read",
+    )
     service: str = setting(
         "K_SERVICE", text, "Name of the Knative Service. Knative sets it.", example="display", default="display"
     )
+
+    @property
+    def is_protected(self) -> bool:
+        """Return whether readers need a login or a token."""
+        return self.token is not None or self.login is not None
+
+    def errors(self) -> list[str]:
+        """Return the errors of values that contradict each other."""
+        if self.allow_send and not self.is_protected:
+            return ["DISPLAY_ALLOW_SEND needs DISPLAY_LOGIN or DISPLAY_TOKEN. Without them, everybody may send."]
+        return []

@@ -12,6 +12,7 @@ def _read(_: Name, __: Field) -> None:
 KINDS = (
     Kind("v1", "Namespace", Object, _read),
     Kind("v1", "ServiceAccount", Object, _read),
+    Kind("networking.k8s.io/v1", "NetworkPolicy", Object, _read),
     Kind("rbac.authorization.k8s.io/v1", "Role", Object, _read),
     Kind("rbac.authorization.k8s.io/v1", "RoleBinding", Object, _read),
 )

@@ -17,6 +17,7 @@ from tests.support.producible import can_be_produced
 
 EVERYTHING = objects_in("config", "triggers")
 SERVICES = [content for content in EVERYTHING if content["kind"] == "Service"]
+ALL_SERVICES = [*SERVICES, *(content for content in objects_in("config/reactions") if content["kind"] == "Service")]
 TRIGGERS = [content for content in EVERYTHING if content["kind"] == "Trigger"]
 FUNC: Object = yaml.safe_load((ROOT / "func.yaml").read_text())
 
@@ -107,6 +108,19 @@ def test_only_services_of_exactly_one_pod_skip_the_activator(service: Object) ->
     scale = [annotations[f"autoscaling.knative.dev/{bound}-scale"] for bound in ("min", "max")]
 
     assert annotations.get("autoscaling.knative.dev/target-burst-capacity") == ("0" if scale == ["1", "1"] else None)
+
+
+@pytest.mark.parametrize("service", ALL_SERVICES, ids=identity)
+def test_only_the_poller_has_a_token_of_the_api_server(service: Object) -> None:
+    spec = service["spec"]["template"]["spec"]
+
+    assert ("serviceAccountName" in spec) == (identity(service) == "Service vcenter-poller")
+    assert spec.get("automountServiceAccountToken", True) == ("serviceAccountName" in spec)
+
+
+@pytest.mark.parametrize("service", ALL_SERVICES, ids=identity)
+def test_no_service_is_public(service: Object) -> None:
+    assert service["metadata"]["labels"]["networking.knative.dev/visibility"] == "cluster-local"
 
 
 def test_the_role_allows_the_checkpoint_and_nothing_else() -> None:

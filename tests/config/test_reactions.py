@@ -15,6 +15,7 @@ from runtime.functions import FUNCTIONS
 from tests.support.administrator import Administrator
 from tests.support.client import get_json, post
 from tests.support.manifests import (
+    AUTHORIZATION,
     BROKER_WITH_DEAD_LETTERS,
     ROOT,
     Object,
@@ -204,7 +205,9 @@ def test_redrive_after_an_outage_reaches_two_reactions(vcsim: VCSim, tmp_path: P
         assert all(vcsim.url.removesuffix("/sdk") in dead_letter["response"] for dead_letter in kept)
 
         vcsim.start()
-        status, _ = post(f"{dead_letters}/redrive", {"content-type": "application/json"}, b'{"all": true}')
+        status, _ = post(
+            f"{dead_letters}/redrive", {"content-type": "application/json", **AUTHORIZATION}, b'{"all": true}'
+        )
         assert status == 200
         wait_until(lambda: tagged(vcsim) == {("VirtualMachine", vm)}, 20)
         wait_until(lambda: ["alice", "2026-11-20T15:45:13Z"] in owners(vcsim), 20)

@@ -15,7 +15,7 @@ from tests.e2e.installation import CORE, RESTRICTED, ROOT, ClusterRecorder, kust
 from tests.support import recorder as recorder_module
 from tests.support.administrator import Administrator
 from tests.support.browser import browser, resolver_rules, visit  # noqa: F401 - fixtures
-from tests.support.manifests import rendered
+from tests.support.manifests import TOKEN, rendered
 from tests.support.requirements import require
 
 _in_use: list[tuple[Cluster, str]] = []
@@ -132,11 +132,15 @@ def installed(
     simulator = os.environ.get("VCSIM_IMAGE", "docker.io/vmware/vcsim:v0.39.0")
     addresses = {"NOTIFY_URLS": f"json://recorder.{namespace}.svc.cluster.local/notified"}
     notify = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "notify", "namespace": "vcenter-events"}}
+    deadletter = {**notify, "metadata": {"name": "deadletter", "namespace": "vcenter-events"}}
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": [os.path.relpath(ROOT / "overlays/demo", folder.resolve())],
-        "patches": [{"patch": yaml.safe_dump({**notify, "stringData": addresses})}],
+        "patches": [
+            {"patch": yaml.safe_dump({**notify, "stringData": addresses})},
+            {"patch": yaml.safe_dump({**deadletter, "stringData": {"DEADLETTER_TOKEN": TOKEN}})},
+        ],
         "images": [
             kustomize_image("dev.local/vcenter-events", image),
             kustomize_image("docker.io/vmware/vcsim", simulator),

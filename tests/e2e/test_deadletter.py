@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.cluster import SERVICE, SINKBINDING, TRIGGER, Cluster
 from tests.e2e.cluster import Response as ProxyResponse
 from tests.e2e.installation import ClusterRecorder
+from tests.support.manifests import TOKEN
 from tests.support.recorder import Response
 
 pytestmark = pytest.mark.cluster
@@ -44,7 +45,8 @@ def request(cluster: Cluster, namespace: str, function: str, path: str, body: An
     """Return the response of the *function*'s pod to a GET, or to a POST of *body*."""
     [pod] = cluster.ready_pods(namespace, f"serving.knative.dev/service={function}")
     method, sent = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
-    return cluster.request(method, f"{namespace}/pods/{pod}:8080", path, {"content-type": "application/json"}, sent)
+    headers = {"content-type": "application/json", "x-deadletter-token": TOKEN}  # the API server keeps Authorization
+    return cluster.request(method, f"{namespace}/pods/{pod}:8080", path, headers, sent)
 
 
 def dead(number: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.cluster import SERVICE, TRIGGER, Cluster
 from tests.support.administrator import Administrator
 from tests.support.browser import Visit
+from tests.support.manifests import environment
 from tests.support.requirements import give_up
 
 pytestmark = [pytest.mark.cluster, pytest.mark.browser]
@@ -197,10 +198,11 @@ def display(cluster: Cluster, installed: str, caught_up: None) -> Iterator[Calla
         def make(name: str, **variables: str) -> str:
             template = (cluster.get(SERVICE, "display", installed) or {})["spec"]["template"]
             [container] = template["spec"]["containers"]
-            variables = {**{variable["name"]: variable["value"] for variable in container["env"]}, **variables}
+            variables = {**environment(container["env"]), **variables}
             container["env"] = [{"name": variable, "value": value} for variable, value in variables.items()]
             template["spec"]["timeoutSeconds"] = TIMEOUT_SECONDS
-            metadata = {"name": name, "namespace": installed}
+            labels = {"networking.knative.dev/visibility": "cluster-local"}
+            metadata = {"name": name, "namespace": installed, "labels": labels}
             service = {"apiVersion": SERVICE[0], "kind": SERVICE[1], "metadata": metadata}
             subscriber = {"ref": {"apiVersion": SERVICE[0], "kind": SERVICE[1], "name": name}}
             trigger = {"apiVersion": TRIGGER[0], "kind": TRIGGER[1], "metadata": metadata}

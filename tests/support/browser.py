@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
 
 from tests.support.requirements import require
-from tests.support.serving import Served
+from tests.support.serving import CREDENTIALS, Served
 
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
@@ -46,7 +46,9 @@ def visit(browser: Browser) -> Iterator[Visit]:
     """Opens an address. At the end, no page may have an error, an error message in its console, or a dialog."""
     errors: list[str] = []
     context = browser.new_context(
-        viewport={"width": 1280, "height": 720}, permissions=["clipboard-read", "clipboard-write"]
+        viewport={"width": 1280, "height": 720},
+        permissions=["clipboard-read", "clipboard-write"],
+        http_credentials=CREDENTIALS,
     )
     context.set_default_timeout(10_000)
 

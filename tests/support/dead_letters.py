@@ -1,15 +1,18 @@
 """Events that a Broker could not deliver, and the deadletter function's API in this process."""
 
 import base64
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask.testing import FlaskClient
 
 import func
+from functions import deadletter
 from functions.deadletter.sink import DeadLetterSink
 from pipeline import cloudevents
 from pipeline.cloudevents import CloudEvent
+from tests.support.manifests import TOKEN
 
 VCENTER = "https://vcenter.example/sdk"
 
@@ -31,6 +34,12 @@ def failed_event(number: str = "1", arrival: str = "2026-11-20T10:00:00Z", **att
     return cloudevents.create({name: value for name, value in attributes.items() if value}, {"Key": int(number)})
 
 
+def create(environ: Mapping[str, str], clock: Callable[[], datetime] | None = None) -> DeadLetterSink:
+    """Return the function with *environ* and `TOKEN`."""
+    settings = {"DEADLETTER_TOKEN": TOKEN, **environ}
+    return deadletter.create(settings, clock) if clock else deadletter.create(settings)
+
+
 class Clock:
     """A clock that tests move. Starts at 2026-11-20 12:00 UTC."""
 
@@ -45,9 +54,11 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
-def api_client(function: DeadLetterSink) -> FlaskClient:
-    """Return a client of the function's routes."""
-    return func.application("deadletter", function).test_client()
+def api_client(function: DeadLetterSink, token: str = TOKEN) -> FlaskClient:
+    """Return a client of the function's routes, which sends *token*."""
+    client = func.application("deadletter", function).test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    return client
 
 
 def listed(function: DeadLetterSink, query: str = "") -> dict[str, Any]:

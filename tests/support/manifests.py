@@ -13,7 +13,21 @@ ROOT = Path(__file__).parent.parent.parent
 
 Object = dict[str, Any]
 
-BROKER_WITH_DEAD_LETTERS = """
+TOKEN = "token of the tests"
+"""The `DEADLETTER_TOKEN` of deadletter functions in tests."""
+
+AUTHORIZATION = {"authorization": f"Bearer {TOKEN}"}
+"""The header of requests that redrive, drop and hand over."""
+
+BROKER_WITH_DEAD_LETTERS = (
+    f"""
+apiVersion: v1
+kind: Secret
+metadata: {{name: deadletter, namespace: vcenter-events}}
+stringData: {{DEADLETTER_TOKEN: {TOKEN}}}
+---
+"""
+    """
 apiVersion: eventing.knative.dev/v1
 kind: Broker
 metadata: {name: default, namespace: vcenter-events}
@@ -34,6 +48,7 @@ spec:
     ref: {apiVersion: eventing.knative.dev/v1, kind: Broker, name: default}
 ---
 """
+)
 """The Broker of config/ with a quick retry: what it cannot deliver goes to deadletter, and is redriven to it."""
 
 
@@ -65,7 +80,7 @@ def container(service: Object) -> Object:
 
 def environment(variables: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return name → value of the variables that have both."""
-    return {variable["name"]: variable["value"] for variable in variables if "name" in variable}
+    return {variable["name"]: variable["value"] for variable in variables if {"name", "value"} <= variable.keys()}
 
 
 def event_types(trigger_filter: object) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """A function served by the real launcher, in a process of its own."""
 
+import base64
 import json
 import os
 import signal
@@ -14,8 +15,21 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tests.support.headers import headers
+from tests.support.manifests import TOKEN
 
 ROOT = Path(__file__).parent.parent.parent
+
+LOGIN = "reader:of-the-tests"
+"""The `DISPLAY_LOGIN` with which the tests' browser logs in, and `Served` with it."""
+
+BASIC = f"Basic {base64.b64encode(LOGIN.encode()).decode()}"
+"""The same as the header Authorization."""
+
+CREDENTIALS: Any = {"username": LOGIN.partition(":")[0], "password": LOGIN.partition(":")[2]}
+"""The same for a browser."""
+
+SENDING = {"DISPLAY_ALLOW_SEND": "true", "DISPLAY_LOGIN": LOGIN, "DISPLAY_DEAD_LETTERS_TOKEN": TOKEN}
+"""The settings of a display that may send, redrive and drop."""
 
 
 def launch(function: str, **environ: str) -> "subprocess.Popen[str]":
@@ -38,6 +52,10 @@ class Served:
         assert self.process.stdout is not None
         self.lines: list[dict[str, Any]] = []
         self.started: dict[str, Any] = {}
+        self.headers: dict[str, str] = {}
+        """Headers of every request that do not give others."""
+        if environ.get("DISPLAY_LOGIN") == LOGIN:
+            self.headers["Authorization"] = BASIC
         try:
             while "address" not in self.started:
                 line = self.process.stdout.readline()
@@ -67,7 +85,7 @@ class Served:
         """(status, body) of one request on a connection of its own."""
         connection = self.connect()
         try:
-            connection.request(method, path, body, dict(headers))
+            connection.request(method, path, body, {**self.headers, **headers})
             response = connection.getresponse()
             return response.status, response.read().decode()
         finally:

@@ -11,14 +11,18 @@ OPEN_PATHS = ("/health/liveness", "/health/readiness")
 
 
 def add(routes: Blueprint, state: AppState) -> None:
-    """Authenticate every request except `POST /`, which a Broker must reach, and the health checks."""
+    """Check host and login of every request except `POST /`, which a Broker must reach, and the health checks."""
 
     # For the whole application, because parliament's own routes serve / and /health.
     @routes.before_app_request
     def authenticate() -> Response | None:
         is_event = request.method == "POST" and request.path == "/"
-        authorization = request.headers.get("Authorization", "")
-        if is_event or request.path in OPEN_PATHS or state.authenticator.is_allowed(authorization):
+        if is_event or request.path in OPEN_PATHS:
+            return None
+        host = request.headers.get("Host", "")
+        if not state.hosts.allow(host):
+            return responses.text(state.hosts.reason(host), 403)
+        if state.authenticator.is_allowed(request.headers.get("Authorization", "")):
             return None
         response = responses.text(REASON, 401)
         response.headers["WWW-Authenticate"] = CHALLENGE

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 
 from functions.display.authenticator import Authenticator
 from functions.display.history import History
+from functions.display.origin import Hosts
 from functions.display.stream import stream
 from functions.display.viewers import Viewers
 from pipeline.asgi import Receive, Scope, Send, send_response
@@ -24,15 +25,22 @@ class EventStream:
     `?after=` replaces Last-Event-ID when a page opens a new stream itself. With too many viewers it answers 503.
     """
 
-    def __init__(self, history: History, viewers: Viewers, authenticator: Authenticator, seconds: float) -> None:
+    def __init__(
+        self, history: History, viewers: Viewers, authenticator: Authenticator, hosts: Hosts, seconds: float
+    ) -> None:
         self._history = history
         self._viewers = viewers
         self._authenticator = authenticator
+        self._hosts = hosts
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one viewer until it leaves, its time is over or the display stops."""
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        host = headers.get(b"host", "")
+        if not self._hosts.allow(host):
+            await send_response(send, 403, [(b"content-type", b"text/plain")], f"{self._hosts.reason(host)}\n".encode())
+            return
         if not self._authenticator.is_allowed(headers.get(b"authorization", "")):
             await send_response(send, *self._authenticator.challenge())
             return

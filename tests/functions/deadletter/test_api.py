@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.deadletter import create
-from tests.support.dead_letters import VCENTER, Clock, api_client, failed_event, listed, only
+from tests.support.dead_letters import VCENTER, Clock, api_client, create, failed_event, listed, only
 
 
 def test_list_has_the_failure_its_count_and_its_times() -> None:
@@ -76,6 +75,11 @@ def test_dropped_dead_letter_keeps_its_reason() -> None:
         ("redrive", {"numbers": ["1"]}, "not a list of whole numbers"),
         ("redrive", {"numbers": 1}, "not a list of whole numbers"),
         ("redrive", {"numbers": [True]}, "not a list of whole numbers"),
+        ("redrive", {"numbers": [2**63]}, "not a list of whole numbers"),
+        ("redrive", {"numbers": [-1]}, "not a list of whole numbers"),
+        ("redrive", {"type": "\ud800"}, "must be text"),
+        ("drop", {"numbers": [1], "reason": "x" * 1001}, "at most 1000 characters"),
+        ("drop", {"numbers": [1], "reason": "\ud800"}, "at most 1000 characters"),
         ("redrive", [1], "not a JSON object"),
         ("redrive", {"type": 3}, "must be text"),
         ("drop", {"numbers": [1]}, "the reason is missing"),
@@ -102,3 +106,12 @@ def test_form_of_another_website_changes_nothing() -> None:
 
     assert response.status_code == 415
     assert only(sink)["state"] == "waiting"
+
+
+def test_odd_numbers_are_answered() -> None:
+    sink = create({})
+    sink.handle(failed_event())
+
+    assert len(listed(sink, "?limit=0")["deadLetters"]) == 1
+    assert api_client(sink).get(f"/api/dead-letters/{'9' * 30}").status_code == 404
+    assert api_client(sink).get("/api/dead-letters/0").status_code == 404

@@ -8,7 +8,7 @@ from typing import Any
 from local.engine import Engine
 from tests.support.client import get_json, post
 from tests.support.headers import event_headers
-from tests.support.manifests import BROKER_WITH_DEAD_LETTERS
+from tests.support.manifests import AUTHORIZATION, BROKER_WITH_DEAD_LETTERS
 from tests.support.recorder import Request, Response
 from tests.support.waiting import wait_until
 
@@ -47,7 +47,7 @@ def test_rejected_event_is_stored_redriven_and_then_handled(tmp_path: Path, subs
         assert first["destination"].rstrip("/") == reaction.url
 
         # A redrive before the repair fails, and the dead letter keeps its number.
-        everything = {"content-type": "application/json"}, b'{"all": true}'
+        everything = {"content-type": "application/json", **AUTHORIZATION}, b'{"all": true}'
         assert post(f"{dead_letters}/redrive", *everything) == (200, '{"redriven": [1], "failed": []}')
         attempts += [reaction.next() for _ in range(2)]
         wait_until(lambda: get_json(dead_letters)["counts"]["waiting"] == 1)

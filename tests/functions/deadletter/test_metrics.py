@@ -1,9 +1,8 @@
 """The metrics of the dead-letter sink."""
 
-from functions.deadletter import create
 from functions.deadletter.sink import DeadLetterSink
 from pipeline.cloudevents import to_binary
-from tests.support.dead_letters import Clock, api_client, failed_event
+from tests.support.dead_letters import Clock, api_client, create, failed_event
 from tests.support.recorder import Recorder, Response
 from tests.support.serving import Served
 
@@ -54,7 +53,7 @@ def test_age_is_that_of_the_dead_letter_that_waits_longest() -> None:
 
 
 def test_process_exposes_them_beside_its_routes() -> None:
-    with Served("deadletter") as function:
+    with Served("deadletter", DEADLETTER_TOKEN="t") as function:
         headers, body = to_binary(failed_event())
         assert function.request("POST", "/", body, headers)[0] == 202
         status, exposed = function.request("GET", "/metrics")

@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from functions.deadletter import create, redrive
+from functions.deadletter import redrive
 from functions.deadletter.redrive import MAX_BROKER_FAILURES
 from functions.deadletter.sink import DeadLetterSink
 from pipeline import cloudevents
 from pipeline.cloudevents import LENIENT, CloudEvent, HTTPMessage
-from tests.support.dead_letters import VCENTER, api_client, failed_event, listed, only
+from tests.support.dead_letters import VCENTER, api_client, create, failed_event, listed, only
 from tests.support.drip import drip
 from tests.support.recorder import Recorder, Request, Response
 from tests.support.waiting import wait_until

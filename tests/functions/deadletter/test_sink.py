@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from functions.deadletter import create
 from functions.deadletter.sink import DeadLetterSink
 from functions.deadletter.store import DeadLetterStore
 from pipeline.errors import SettingsError, TemporaryError
-from tests.support.dead_letters import VCENTER, failed_event, listed, only
+from tests.support.dead_letters import VCENTER, create, failed_event, listed, only
 
 
 def test_same_failure_delivered_three_times_counts_once() -> None:

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from functions.deadletter import create
 from functions.deadletter.failure import original_event, read_failure
 from functions.deadletter.store import DeadLetterStore
 from pipeline.cloudevents import CloudEvent
-from tests.support.dead_letters import api_client, failed_event, listed, only
+from tests.support.dead_letters import api_client, create, failed_event, listed, only
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -55,10 +54,48 @@ def test_size_of_the_events_is_limited() -> None:
     assert 1 <= store.counts()["waiting"] < 4
 
 
-def test_dead_letters_beyond_the_age_are_deleted() -> None:
+def test_handled_ones_beyond_the_age_are_deleted() -> None:
+    store = DeadLetterStore(None, 10, 10**6, 3600)
+    for number in ("1", "2"):
+        add(store, failed_event(number), NOW)
+    store.mark_dropped(store.numbered([1])[0], "known", NOW)
+
+    add(store, failed_event("3"), NOW + timedelta(days=31))
+
+    assert [dead_letter.id for dead_letter in store.select()] == ["3", "2"]
+
+
+def test_jump_of_the_clock_deletes_no_waiting_one() -> None:
+    store = DeadLetterStore(None, 100, 10**6, 3600)
+    for number in range(20):
+        add(store, failed_event(str(number)), NOW)
+
+    add(store, failed_event("20"), NOW + timedelta(days=365))
+
+    assert store.counts()["waiting"] == 21
+
+
+def test_event_that_fails_again_replaces_what_was_received() -> None:
     store = DeadLetterStore(None, 10, 10**6, 3600)
     add(store, failed_event("1"), NOW)
+    [dead_letter], event = store.select(), store.event(1)
+    assert event is not None
+    other = DeadLetterStore(None, 10, 10**6, 3600)
+    assert other.add_received([(dead_letter, event.replace('"Key": 1', '"Key": 2'))], NOW) == 1
 
-    add(store, failed_event("2"), NOW + timedelta(seconds=3601))
+    add(other, failed_event("1", arrival="2026-11-20T11:00:00Z"), NOW)
 
-    assert [dead_letter.id for dead_letter in store.select()] == ["2"]
+    assert other.event(1) == event
+
+
+def test_received_ones_never_take_the_place_of_waiting_ones() -> None:
+    first, second = (DeadLetterStore(None, 3, 10**6, 3600) for _ in range(2))
+    for number in ("1", "2", "3"):
+        add(first, failed_event(number), NOW + timedelta(hours=1))
+        add(second, failed_event(f"1{number}"), NOW)
+    second.mark_dropped(second.numbered([1])[0], "known", NOW)
+    received = [(dead_letter, first.event(dead_letter.number) or "") for dead_letter in first.select()]
+
+    assert second.add_received(received, NOW) == 1
+
+    assert {dead_letter.id for dead_letter in second.select()} == {"12", "13", "3"}

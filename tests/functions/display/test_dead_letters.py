@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.manifests import TOKEN
 from tests.support.recorder import Recorder
-from tests.support.serving import Served
+from tests.support.serving import SENDING, Served
 
 
 @pytest.fixture
@@ -19,14 +20,14 @@ def broker() -> Iterator[Recorder]:
 
 @pytest.fixture
 def deadletter(broker: Recorder) -> Iterator[Served]:
-    with Served("deadletter", K_SINK=broker.url) as served:
+    with Served("deadletter", DEADLETTER_TOKEN=TOKEN, K_SINK=broker.url) as served:
         yield served
 
 
 @pytest.fixture
 def sending(deadletter: Served) -> Iterator[Served]:
     """A display that may redrive and drop the events of `deadletter`."""
-    with Served("display", DISPLAY_ALLOW_SEND="true", DISPLAY_DEAD_LETTERS=deadletter.address) as served:
+    with Served("display", **SENDING, DISPLAY_DEAD_LETTERS=deadletter.address) as served:
         yield served
 
 
@@ -57,8 +58,8 @@ def test_missing_or_wrong_deadletter_function_is_502() -> None:
         port = closed.getsockname()[1]
     with (
         Served("notify", NOTIFY_URLS="json://127.0.0.1:9") as another,
-        Served("display", DISPLAY_ALLOW_SEND="true", DISPLAY_DEAD_LETTERS=f"http://127.0.0.1:{port}") as alone,
-        Served("display", DISPLAY_ALLOW_SEND="true", DISPLAY_DEAD_LETTERS=another.address) as misled,
+        Served("display", **SENDING, DISPLAY_DEAD_LETTERS=f"http://127.0.0.1:{port}") as alone,
+        Served("display", **SENDING, DISPLAY_DEAD_LETTERS=another.address) as misled,
     ):
         for served, reason in ((alone, "cannot be reached: "), (misled, "but is not the deadletter function")):
             token = json.loads(served.request("GET", "/api/about")[1])["send"]["token"]

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 import func
 from functions import display
 from tests.support.display import EVENT
+from tests.support.serving import BASIC, SENDING
 
 
 def test_event_that_is_not_stored_is_404(client: FlaskClient) -> None:
@@ -52,8 +53,10 @@ CHANGING = {
 @pytest.fixture
 def sending() -> Iterator[FlaskClient]:
     """A client of a display that may send and has a deadletter function, which cannot be reached."""
-    function = display.create({"DISPLAY_ALLOW_SEND": "true", "DISPLAY_DEAD_LETTERS": "http://127.0.0.1:9"})
-    yield func.application("display", function).test_client()
+    function = display.create({**SENDING, "DISPLAY_DEAD_LETTERS": "http://127.0.0.1:9"})
+    client = func.application("display", function).test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = BASIC
+    yield client
     function.close()
 
 

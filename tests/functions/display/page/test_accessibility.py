@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.support.browser import held
-from tests.support.serving import Served
+from tests.support.manifests import TOKEN
+from tests.support.serving import CREDENTIALS, SENDING, Served
 
 pytestmark = pytest.mark.browser
 
@@ -50,8 +51,8 @@ def filled() -> Any:
 def everything(request: pytest.FixtureRequest) -> Iterator[Served]:
     """A display with all its tabs; its dead letters are as many as the parameter says."""
     with (
-        Served("deadletter") as deadletter,
-        Served("display", DISPLAY_ALLOW_SEND="true", DISPLAY_DEAD_LETTERS=deadletter.address) as running,
+        Served("deadletter", DEADLETTER_TOKEN=TOKEN) as deadletter,
+        Served("display", **SENDING, DISPLAY_DEAD_LETTERS=deadletter.address) as running,
     ):
         fill(running)
         for number in range(request.param):
@@ -147,7 +148,7 @@ def faults(
     browser: Browser, served: Served, states: dict[str, Callable[[Page], None]], size: ViewportSize, events: int = 60
 ) -> dict[str, list[str]]:
     """Return state → findings of axe, light and dark. A state without findings is left out."""
-    context = browser.new_context(color_scheme="light", viewport=size)
+    context = browser.new_context(color_scheme="light", viewport=size, http_credentials=CREDENTIALS)
     results = {}
     for name, arrange in states.items():
         page = context.new_page()

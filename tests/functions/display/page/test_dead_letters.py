@@ -10,8 +10,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import Visit, held
+from tests.support.manifests import TOKEN
 from tests.support.recorder import Recorder
-from tests.support.serving import Served
+from tests.support.serving import SENDING, Served
 
 pytestmark = pytest.mark.browser
 
@@ -27,14 +28,14 @@ def broker() -> Iterator[Recorder]:
 
 @pytest.fixture
 def deadletter(broker: Recorder) -> Iterator[Served]:
-    with Served("deadletter", K_SINK=broker.url) as served:
+    with Served("deadletter", DEADLETTER_TOKEN=TOKEN, K_SINK=broker.url) as served:
         yield served
 
 
 @pytest.fixture
 def sending(deadletter: Served) -> Iterator[Served]:
     """A display that may redrive and drop the events of `deadletter`."""
-    with Served("display", DISPLAY_ALLOW_SEND="true", DISPLAY_DEAD_LETTERS=deadletter.address) as served:
+    with Served("display", **SENDING, DISPLAY_DEAD_LETTERS=deadletter.address) as served:
         yield served
 
 
@@ -236,8 +237,8 @@ def test_progress_is_shown_and_can_be_stopped(
 
 def test_missing_broker_is_reported_and_nothing_is_lost(visit: Visit) -> None:
     with (
-        Served("deadletter") as deadletter,
-        Served("display", DISPLAY_ALLOW_SEND="true", DISPLAY_DEAD_LETTERS=deadletter.address) as served,
+        Served("deadletter", DEADLETTER_TOKEN=TOKEN) as deadletter,
+        Served("display", **SENDING, DISPLAY_DEAD_LETTERS=deadletter.address) as served,
     ):
         fail(deadletter, "a")
         page = opened(visit, served)

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.support.browser import Visit, held
 from tests.support.recorder import Recorder
-from tests.support.serving import Served
+from tests.support.serving import SENDING, Served
 
 pytestmark = pytest.mark.browser
 
@@ -19,7 +19,7 @@ EVENT = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
 @pytest.fixture
 def sending(sink: Recorder) -> Iterator[Served]:
     """A display that may send, to `sink` or itself."""
-    with Served("display", DISPLAY_ALLOW_SEND="true", K_SINK=sink.url) as served:
+    with Served("display", **SENDING, K_SINK=sink.url) as served:
         yield served
 
 
