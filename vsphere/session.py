@@ -7,7 +7,6 @@ already past the batch. `vsphere.event` reads what these calls return.
 
 import contextlib
 import datetime
-import gzip
 import hashlib
 import http.client
 import re
@@ -30,11 +29,23 @@ from vsphere.settings import VCenterSettings
 log = structlog.get_logger()
 
 REQUEST_TIMEOUT_SECONDS = 60.0
-"""The maximum wait for a response. A wait for updates asks the server for less (`EventHistory.wait`)."""
+"""The maximum wait for a response to a reaction's request."""
+READER_TIMEOUT_SECONDS = 15.0
+"""The same for the poller, which so notices a half-open connection. A wait for updates asks the server for less
+(`EventHistory.wait`)."""
+SHORT_TIMEOUT_SECONDS = 2.5
+"""The maximum wait for a response to an interruption or a logout, while the process has 10 s to end. A session that is
+not logged out ends by itself after half an hour."""
+MAX_RESPONSE_BYTES = 24 * 1024 * 1024
+"""The maximum size of a response with events, decompressed. A page of 1,000 events has less than 10 MB."""
 REJECTED_LOGIN_PAUSE_SECONDS = 60.0
 """The time for which rejected credentials are not used again. By default, vCenter locks an account after five rejected
 logins within 180 s."""
 _OLDEST_API = "vim.version.version9"
+
+
+class ResponseTooLarge(OSError):
+    """A response has more than `MAX_RESPONSE_BYTES`."""
 
 
 class Session:
@@ -43,8 +54,15 @@ class Session:
     For use by one thread at a time, except for `close` and `interrupt`, which may end a wait in another thread.
     """
 
-    def __init__(self, settings: VCenterSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: VCenterSettings,
+        timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Wait at most *timeout_seconds* for each part of a response."""
         self.settings = settings
+        self._timeout_seconds = timeout_seconds
         self.clock_lead = datetime.timedelta()
         """The lead of vCenter's clock over ours, by the last `server_time`."""
         self.api_version = ""
@@ -54,6 +72,7 @@ class Session:
         self._content: Any = None
         self._waiter: Any = None
         self._rejected: tuple[str, float] | None = None
+        self._unresponsive = False  # a request timed out, so that the next ones would, too
 
     @property
     def connected(self) -> bool:
@@ -99,10 +118,10 @@ class Session:
         content, stub = self._content, self._stub
         self._content = self._stub = self._waiter = None
         if content is not None:
-            # A server that cannot be reached needs no logout.
-            with contextlib.suppress(Exception):
-                content.sessionManager.Logout()
             stub.DropConnections()
+            # On a connection of its own, because the others may be half-open. If it fails, there is nothing to do.
+            with contextlib.suppress(Exception):
+                self._call_apart(stub, content.sessionManager, "Logout")
 
     def server_time(self) -> datetime.datetime:
         """Return vCenter's clock, UTC: positions and filters are in its time, not ours. Raises `VCenterUnavailable`."""
@@ -139,13 +158,13 @@ class Session:
         try:
             connection.request("POST", stub.path, request, headers)
             response = connection.getresponse()
-            body = response.read()
-        except BaseException:
+            body = _decompress(_read(response), response.getheader("Content-Encoding", "identity").lower())
+        except BaseException as error:
             connection.close()
             stub.DropConnections()
+            self._unresponsive = isinstance(error, TimeoutError)
             raise
         stub.ReturnConnection(connection)
-        body = _decompress(body, response.getheader("Content-Encoding", "identity").lower())
         if response.status == 500:
             raise SoapAdapter.SoapResponseDeserializer(stub).Deserialize(body, info.result)
         if response.status != 200:
@@ -154,16 +173,29 @@ class Session:
 
     def interrupt(self) -> None:
         """End a `WaitForUpdatesEx` of `waiter` that another thread is in. Raises nothing."""
-        waiter = self._waiter
+        waiter, stub = self._waiter, self._stub
         if waiter is not None:
             with contextlib.suppress(Exception):
-                waiter.CancelWaitForUpdates()
+                self._call_apart(stub, waiter, "CancelWaitForUpdates")
 
     def destroy(self, removal: Callable[[], Any]) -> None:
         """Call *removal*, which removes an object of the session from the server. Raises nothing."""
-        if self.connected:
-            with contextlib.suppress(Exception):
+        if self.connected and not self._unresponsive:
+            try:
                 removal()
+            except (OSError, http.client.HTTPException):
+                self._unresponsive = True
+            except Exception as error:  # noqa: BLE001 - whatever it is, the object ends with the session
+                log.debug("Object of the session not removed: %s", cut(str(error)))
+
+    def _call_apart(self, stub: Any, target: Any, method: str) -> None:
+        """Call *method* of *target* in the session of *stub*, on a connection of its own and with a short timeout."""
+        apart = self._open_stub(stub.version, SHORT_TIMEOUT_SECONDS)
+        apart.cookie = stub.cookie
+        try:
+            getattr(type(target)(target._moId, apart), method)()
+        finally:
+            apart.DropConnections()
 
     def _required(self, part: Any) -> Any:
         if part is None:
@@ -182,6 +214,7 @@ class Session:
             stub.DropConnections()
             raise
         self._stub, self._content, self._waiter = stub, content, waiter
+        self._unresponsive = False
         self.api_version = api_version
 
     def _fetch_version(self) -> str:
@@ -192,7 +225,7 @@ class Session:
         finally:
             stub.DropConnections()
 
-    def _open_stub(self, version: str) -> Any:
+    def _open_stub(self, version: str, timeout_seconds: float = 0) -> Any:
         parts = urlsplit(self.settings.sdk_url)
         context = None
         if parts.scheme == "https":
@@ -204,7 +237,7 @@ class Session:
             path=parts.path,
             version=version,
             sslContext=context,
-            httpConnectionTimeout=REQUEST_TIMEOUT_SECONDS,
+            httpConnectionTimeout=timeout_seconds or self._timeout_seconds,
         )
 
 
@@ -226,12 +259,28 @@ def _numbers(version: str) -> list[int]:
     return [int(part) if part.isdigit() else 0 for part in version.split(".")]
 
 
-def _decompress(body: bytes, encoding: str) -> bytes:
-    if encoding == "gzip":
-        return gzip.decompress(body)
-    if encoding == "deflate":
-        return zlib.decompress(body, -zlib.MAX_WBITS if body[:1] != b"\x78" else zlib.MAX_WBITS)
+def _read(response: http.client.HTTPResponse) -> bytes:
+    """Return the whole body. Raises `ResponseTooLarge`."""
+    body = response.read(MAX_RESPONSE_BYTES + 1)
+    if len(body) > MAX_RESPONSE_BYTES:
+        raise ResponseTooLarge(f"the response has more than {MAX_RESPONSE_BYTES} bytes")
+    if response.length:  # a read with a limit does not notice this
+        raise http.client.IncompleteRead(body, response.length)
+    response.read()  # the end of a chunked body
     return body
+
+
+def _decompress(body: bytes, encoding: str) -> bytes:
+    if encoding not in ("gzip", "deflate"):
+        return body
+    deflate = zlib.MAX_WBITS if body[:1] == b"\x78" else -zlib.MAX_WBITS
+    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16 if encoding == "gzip" else deflate)
+    plain = decompressor.decompress(body, MAX_RESPONSE_BYTES)
+    if decompressor.unconsumed_tail:
+        raise ResponseTooLarge(f"the response has more than {MAX_RESPONSE_BYTES} bytes after decompression")
+    if not decompressor.eof:
+        raise EOFError("the compressed response ends early")
+    return plain
 
 
 def _parse(body: bytes) -> ElementTree.Element:

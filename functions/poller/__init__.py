@@ -31,7 +31,7 @@ from pipeline.cloudevents import CloudEvent
 from pipeline.errors import TemporaryError
 from pipeline.settings import Environ, read
 from vsphere.history import check_selection
-from vsphere.session import Session
+from vsphere.session import READER_TIMEOUT_SECONDS, Session
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ def create(environ: Environ) -> "Poller":
     """
     settings = read(PollerSettings, environ)
     check_selection(settings.vcenter)
-    poller = Poller(settings, Session(settings.vcenter), open_store(settings.checkpoint))
+    poller = Poller(settings, Session(settings.vcenter, READER_TIMEOUT_SECONDS), open_store(settings.checkpoint))
     if settings.follow_seconds > 0:
         poller.begin()
     return poller

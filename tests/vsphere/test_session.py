@@ -1,14 +1,19 @@
 """Logging in to a simulated vCenter: password, certificate, API version."""
 
+import gzip
 import ssl
+import time
+import zlib
 from typing import Any
 
 import pytest
 
 from demo.vcsim import VCSim
-from tests.support.history import vcenter_settings
+from tests.support.administrator import Administrator
+from tests.support.half_open import HalfOpenProxy
+from tests.support.history import open_history, vcenter_settings
 from vsphere.errors import VCenterRejected, VCenterUnavailable
-from vsphere.session import Session, _newest_common
+from vsphere.session import MAX_RESPONSE_BYTES, ResponseTooLarge, Session, _decompress, _newest_common
 
 
 def test_password_is_in_no_message(vcsim: VCSim) -> None:
@@ -66,3 +71,52 @@ def test_closed_session_is_unavailable(vcsim: VCSim) -> None:
 
     with pytest.raises(VCenterUnavailable, match="has ended"):
         session.server_time()
+
+
+def test_half_open_connection_is_noticed_and_left_quickly(vcsim: VCSim, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vsphere.session.SHORT_TIMEOUT_SECONDS", 1.0)
+    with HalfOpenProxy(vcsim.port) as proxy:
+        session = Session(vcenter_settings(vcsim, VC_URL=f"https://127.0.0.1:{proxy.port}/sdk"), timeout_seconds=3)
+        session.connect()
+        history = open_history(session)
+        proxy.silent.set()
+        started = time.monotonic()
+        with pytest.raises(VCenterUnavailable, match="timed out"):
+            history.wait(1)
+        history.close()
+        session.close()
+        assert time.monotonic() - started < 8
+
+
+def test_interruption_of_a_silent_vcenter_ends_quickly(vcsim: VCSim, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vsphere.session.SHORT_TIMEOUT_SECONDS", 1.0)
+    with HalfOpenProxy(vcsim.port) as proxy:
+        session = Session(vcenter_settings(vcsim, VC_URL=f"https://127.0.0.1:{proxy.port}/sdk"))
+        session.connect()
+        proxy.silent.set()
+        started = time.monotonic()
+        session.interrupt()
+        assert time.monotonic() - started < 5
+
+
+def test_closed_session_is_logged_out(vcsim: VCSim, administrator: Administrator) -> None:
+    sessions = administrator.content.sessionManager
+    before = len(sessions.sessionList)
+    session = Session(vcenter_settings(vcsim))
+    session.connect()
+    assert len(sessions.sessionList) == before + 1
+    session.close()
+    assert len(sessions.sessionList) == before
+
+
+BIG = b"<a>" + b" " * MAX_RESPONSE_BYTES + b"</a>"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_compressed_response_has_a_bound(encoding: str) -> None:
+    compress = gzip.compress if encoding == "gzip" else zlib.compress
+    assert _decompress(compress(b"<a/>"), encoding) == b"<a/>"
+    with pytest.raises(ResponseTooLarge):
+        _decompress(compress(BIG), encoding)
+    with pytest.raises(EOFError):
+        _decompress(compress(b"<a/>")[:-6], encoding)
