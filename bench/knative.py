@@ -78,7 +78,9 @@ class Figures:
 class Bench:
     """An installation with a poster and a receiver beside it."""
 
-    def __init__(self, cluster: Cluster, checkout: Path, image: str) -> None:
+    def __init__(self, cluster: Cluster, checkout: Path, image: str, severity: str = "error") -> None:
+        """*severity* is the least one that notify sends: "" sends all."""
+        self._severity = severity
         self._cluster = cluster
         self._checkout = checkout
         self._image = image
@@ -121,7 +123,7 @@ class Bench:
     def _manifests(self) -> list[Object]:
         receiver = f"json://receiver.{self.namespace}.svc.cluster.local/"
         notify = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "notify", "namespace": "vcenter-events"}}
-        settings = {"NOTIFY_URLS": receiver, "NOTIFY_SEVERITY": "error"}
+        settings = {"NOTIFY_URLS": receiver} | ({"NOTIFY_SEVERITY": self._severity} if self._severity else {})
         with tempfile.TemporaryDirectory() as folder:
             kustomization = {
                 "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -174,7 +176,7 @@ class Bench:
         run = f"{chain}-{secrets.token_hex(3)}"
         components = self._components()
         before, started = cpu_seconds(components), time.monotonic()
-        posted = self._post(chain, events, run)
+        posted = self.post(chain, events, run)
         if posted["failed"]:
             raise RuntimeError(f"{posted['failed']} events were not accepted, one with {posted['example']}")
         components |= self._components()  # an event may have started a pod
@@ -191,7 +193,8 @@ class Bench:
     def _components(self) -> dict[str, str]:
         return containers(self._cluster.core.list_pod_for_all_namespaces().items, self.namespace)
 
-    def _post(self, chain: str, events: int, run: str) -> dict[str, Any]:
+    def post(self, chain: str, events: int, run: str) -> dict[str, Any]:
+        """Send *events* along the *chain*. Returns what the poster reports (`bench.pod`)."""
         query = {"events": events, "run": run, "connections": CONNECTIONS}
         if chain in ("vcenter", "powered-off"):
             query |= {
@@ -199,11 +202,12 @@ class Bench:
                 "connections": VCENTER_CONNECTIONS,
                 "powered_off": int(chain == "powered-off"),
             }
-            return self._ask("poster", f"vcenter?{urlencode(query)}")
+            return self.ask("poster", f"vcenter?{urlencode(query)}")
         broker = f"http://broker-ingress.knative-eventing.svc.cluster.local/{self.namespace}/bench-{chain}"
-        return self._ask("poster", f"post?{urlencode({**query, 'url': broker})}")
+        return self.ask("poster", f"post?{urlencode({**query, 'url': broker})}")
 
-    def _ask(self, service: str, path: str) -> dict[str, Any]:
+    def ask(self, service: str, path: str) -> dict[str, Any]:
+        """Ask the poster or the receiver (`bench.pod`)."""
         response = self._cluster.request("GET", f"{self.namespace}/services/{service}:80", path)
         if response.status != 200:
             raise RuntimeError(f"{service}/{path}: {response.status} {response.body[:300]!r}")
@@ -226,7 +230,7 @@ class Bench:
     def _arrived(self, chain: str, run: str) -> tuple[float, float, int]:
         """Return when the first and the last event of the *run* came, and their number."""
         if chain == "receiver":
-            counted = self._ask("receiver", "count")
+            counted = self.ask("receiver", "count")
             return counted["first"], counted["last"], counted["count"]
         received = [
             int(row["received"]) / 1000
