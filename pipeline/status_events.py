@@ -27,7 +27,7 @@ def unreachable(source: str, since: datetime.datetime, reason: str) -> CloudEven
 
 def recovered(source: str, since: datetime.datetime, now: datetime.datetime) -> CloudEvent:
     """Return the report that vCenter is read again at *now* after an outage since *since* (UTC)."""
-    seconds = round((now - since).total_seconds(), 3)
+    seconds = max(0.0, round((now - since).total_seconds(), 3))  # the clock may have been set back meanwhile
     data = {"since": _text(since), "until": _text(now), "seconds": seconds}
     return _status_event(RECOVERED, source, now, f"recovered-{_text(since)}", data)
 
