@@ -30,7 +30,7 @@ HIDE_RICH = "import sys; sys.modules['rich'] = None; "
 LAUNCH = HIDE_RICH + "import runpy; sys.argv = ['launcher.py']; runpy.run_path('launcher.py', run_name='__main__')"
 
 IMPORTS = HIDE_RICH + "import importlib, launcher; importlib.import_module('functions.{function}')"
-"""What a process imports before it reads its settings. `launcher` imports the server."""
+"""The imports of a process before it reads its settings. `launcher` imports the server."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,11 +95,11 @@ def start(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> S
         serving = time.monotonic() - began
         with socket.create_connection(("127.0.0.1", port), 10) as connection:
             connection.sendall(request(INFO_TYPE, 1))
-            answer = connection.recv(1024)
+            response = connection.recv(1024)
         answered = time.monotonic() - began
         used = cpu_seconds(process.pid)
         process.kill()
-    assert answer.startswith(b"HTTP/1.1 202"), answer
+    assert response.startswith(b"HTTP/1.1 202"), response
     return Start(serving, answered, used)
 
 

@@ -289,6 +289,10 @@ def test_kn_func_takes_it_for_a_function_of_parliament() -> None:
     assert FUNC["build"]["builderImages"]["s2i"].startswith("registry.access.redhat.com/ubi9/")
 
 
+def test_middleware_passes_on_whole_requests() -> None:
+    assert FUNC["invoke"] == "http"  # pages and APIs are not events
+
+
 @pytest.mark.parametrize(
     ("file", "line"), [("Procfile", "web: exec python launcher.py"), ("app.sh", "exec python launcher.py")]
 )
