@@ -5,6 +5,7 @@ effect that must never happen twice needs more: a state in vCenter that shows it
 """
 
 import contextlib
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -26,13 +27,15 @@ class EventStates(Generic[State]):
     def __init__(self, size: int, create: Callable[[], State]) -> None:
         self._size = size
         self._create = create
-        self._states: OrderedDict[tuple[str, str], tuple[threading.Lock, State]] = OrderedDict()
+        self._states: OrderedDict[bytes, tuple[threading.Lock, State]] = OrderedDict()
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def of(self, event: CloudEvent) -> Iterator[State]:
         """The state of *event*, held exclusively: a concurrent duplicate waits."""
-        key = (event["source"], event["id"])
+        # A digest, because an id may be as long as a request.
+        identity = f"{event['source']}\0{event['id']}".encode("utf-8", "surrogatepass")
+        key = hashlib.blake2b(identity, digest_size=20).digest()
         with self._lock:
             lock, state = self._states.setdefault(key, (threading.Lock(), self._create()))
             self._states.move_to_end(key)

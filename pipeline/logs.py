@@ -6,9 +6,20 @@ payloads only at DEBUG, credentials never.
 
 import logging
 import sys
-from typing import TextIO
+from collections.abc import MutableMapping
+from typing import Any, TextIO
 
 import structlog
+
+EventDict = MutableMapping[str, Any]
+
+MAX_FIELD_CHARACTERS = 1_000
+"""The maximum length of one field of a log line."""
+
+MAX_TRACEBACK_CHARACTERS = 20_000
+
+WHOLE_FIELDS = ("cloudevent", "data", "text")
+"""Fields that are never cut: an event that only the log has."""
 
 
 def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
@@ -20,6 +31,8 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if on_terminal else "iso", utc=not on_terminal),
         structlog.processors.format_exc_info,
+        bounded,
+        *([printable] if on_terminal else []),
     ]
     rendering: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer()]
@@ -48,3 +61,23 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     # Some libraries log every connection. Only their warnings are useful.
     for chatty in ("aiohttp.access", "apscheduler", "urllib3", "werkzeug"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def bounded(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:
+    """Cut every text that is longer than a line of a log should be. Foreign texts, such as ids, may have megabytes."""
+    for name, value in event_dict.items():
+        limit = MAX_TRACEBACK_CHARACTERS if name == "exception" else MAX_FIELD_CHARACTERS
+        if isinstance(value, str) and len(value) > limit and name not in WHOLE_FIELDS:
+            event_dict[name] = f"{value[:limit]}… ({len(value)} characters)"
+    return event_dict
+
+
+def printable(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:
+    """Escape control characters, with which a foreign text could write to the terminal. JSON escapes them itself."""
+    for name, value in event_dict.items():
+        if isinstance(value, str) and not value.isprintable():
+            kept = "\n\t" if name == "exception" else ""
+            event_dict[name] = "".join(
+                char if char.isprintable() or char in kept else char.encode("unicode_escape").decode() for char in value
+            )
+    return event_dict

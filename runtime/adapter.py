@@ -10,7 +10,7 @@ import structlog
 
 from functions import Function, HandlesEvents, HasMetrics, ReadsRequests
 from pipeline import cloudevents
-from pipeline.cloudevents import LENIENT, STRICT, HTTPMessage
+from pipeline.cloudevents import LENIENT, STRICT, CloudEvent, HTTPMessage
 from pipeline.errors import PermanentError, TemporaryError, cut
 from pipeline.metrics import Metrics
 from runtime import VERSION
@@ -21,6 +21,9 @@ longer one makes its channel dispatcher panic, and every event that the dispatch
 
 RULES = dataclasses.replace(STRICT, specversions=LENIENT.specversions)
 """The rules for events: Knative's, whose Broker also passes on version 0.3."""
+
+MAX_ATTRIBUTE_BYTES = 64 * 1024
+"""The maximum size of one attribute. Headers hold no more (`LIMIT_HEADER_BYTES`), but a JSON document could."""
 
 log = structlog.get_logger()
 
@@ -80,6 +83,7 @@ class FunctionAdapter:
             logged |= self._receive(message.headers, message.body)
             return Outcome(202)
         event = cloudevents.from_http(message, RULES)
+        check_lengths(event)
         logged |= {name: event[name] for name in ("id", "type", "source")}
         reply = cast(HandlesEvents, self.function).handle(event)
         if reply is None:
@@ -95,3 +99,10 @@ def text(line: str, status: int) -> Outcome:
     """Return an outcome with one *line* of plain text, cut to `REASON_BYTES`."""
     body = line.encode()[: REASON_BYTES - 1].decode(errors="ignore")
     return Outcome(status, {"content-type": "text/plain; charset=utf-8"}, f"{body}\n".encode())
+
+
+def check_lengths(event: CloudEvent) -> None:
+    """Raise `PermanentError` if an attribute of *event* is longer than `MAX_ATTRIBUTE_BYTES`."""
+    long = [cut(name, 60) for name, value in event.attributes.items() if len(name) + len(value) > MAX_ATTRIBUTE_BYTES]
+    if long:
+        raise PermanentError(f"attributes longer than {MAX_ATTRIBUTE_BYTES} bytes: {', '.join(long[:5])}")

@@ -1,6 +1,7 @@
 """Events are remembered by (source, id) and handled once, also when duplicates arrive concurrently."""
 
 import threading
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -80,3 +81,14 @@ def test_size_limits_the_states_and_drops_the_oldest() -> None:
 
     with counts.of(event("1")) as one, counts.of(event("2")) as two:
         assert (len(one), len(two)) == (3, 1)
+
+
+def test_long_ids_are_not_kept() -> None:
+    deduplicator: Deduplicator[int] = Deduplicator(100)
+    tracemalloc.start()
+    for number in range(50):
+        assert deduplicator.handle_once(event(f"{number}{'x' * 1_000_000}"), lambda _: 1) == 1
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert kept < 10_000_000
