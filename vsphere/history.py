@@ -26,6 +26,21 @@ MAX_UNREADABLE_TEXT = 16_384
 _NS = f"{{{NAMESPACE}}}"
 
 
+@dataclasses.dataclass
+class PageSize:
+    """The number of events to ask for at once. It outlives a history, so that a line that breaks gets smaller pages."""
+
+    value: int = PAGE_SIZE
+
+    def shrink(self) -> None:
+        """A page did not come whole: ask for a quarter from now on."""
+        self.value = max(1, self.value // 4)
+
+    def grow(self) -> None:
+        """A page came whole: ask for twice as many, up to `PAGE_SIZE`."""
+        self.value = min(PAGE_SIZE, self.value * 2)
+
+
 @dataclasses.dataclass(frozen=True)
 class UnreadableEvent:
     """An element that vCenter sent as an event, and that has no usable key."""
@@ -74,8 +89,15 @@ class EventHistory:
     Every method except `close` raises `VCenterUnavailable` or `VCenterRejected`.
     """
 
-    def __init__(self, session: Session, earliest: datetime.datetime, after: Position | None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        earliest: datetime.datetime,
+        after: Position | None,
+        page_size: PageSize | None = None,
+    ) -> None:
         """Read events created at *earliest* (vCenter's clock) or later, from behind *after*."""
+        self._page_size = page_size or PageSize()
         self._session = session
         self._cursor = Cursor(after)
         self._earliest = earliest
@@ -145,7 +167,12 @@ class EventHistory:
 
     def _fetch_page(self) -> tuple[list[VCenterEvent], list[UnreadableEvent]]:
         """Return the events of the collector's next page, and the elements that cannot be read as one."""
-        response = self._call(self._reader, "ReadNextEvents", PAGE_SIZE)
+        try:
+            response = self._call(self._reader, "ReadNextEvents", self._page_size.value)
+        except VCenterUnavailable:
+            self._page_size.shrink()
+            raise
+        self._page_size.grow()
         events: list[VCenterEvent] = []
         unreadable: list[UnreadableEvent] = []
         last_time = self._cursor.position.created_time if self._cursor.position else self._begin

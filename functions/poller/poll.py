@@ -238,7 +238,7 @@ class Poll:
             earliest = progress.begin = progress.begin or earliest
         elif progress.begin is not None and progress.position is None:
             earliest = max(earliest, progress.begin)
-        return EventHistory(self._session, earliest, progress.position)
+        return EventHistory(self._session, earliest, progress.position, progress.page_size)
 
     def _send(self, sink: Sink[Position], events: list[VCenterEvent]) -> None:
         source, version, encoding = self._settings.vcenter.sdk_url, self._session.api_version, self._settings.encoding

@@ -6,6 +6,7 @@ from collections import deque
 
 from functions.poller.delivery import Counts
 from vsphere.event import Position
+from vsphere.history import PageSize
 
 MAX_REPORTED_IDS = 1000
 """Maximum number of reports that are remembered: a page of vCenter's."""
@@ -71,5 +72,7 @@ class Progress:
     """The checkpoint in the store."""
     unreadable: ReportedIds = dataclasses.field(default_factory=ReportedIds)
     """The reports of elements that could not be read as events."""
+    page_size: PageSize = dataclasses.field(default_factory=PageSize)
+    """The number of events to ask vCenter for at once."""
     read: int = 0
     """Events read."""

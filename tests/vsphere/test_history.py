@@ -16,7 +16,7 @@ from tests.support.history import LONG_AGO, drain, open_history, vcenter_setting
 from vsphere.cloudevent import JSON, XML, to_cloudevent
 from vsphere.errors import VCenterUnavailable
 from vsphere.event import Position
-from vsphere.history import _NS, PAGE_SIZE
+from vsphere.history import _NS, PAGE_SIZE, EventHistory, PageSize
 from vsphere.session import Session
 
 VARIES = ("Key", "ChainId", "CreatedTime", "SessionId")
@@ -161,6 +161,30 @@ def test_position_ahead_of_vcenters_clock_is_continued(
     events, gaps = drain(history)
     assert [event.key for event in events] == [ahead.key + 1]
     assert gaps == []
+
+
+def test_pages_shrink_while_they_break_and_grow_again(
+    session: Session, administrator: Administrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page_size = PageSize()
+    call, requested = session.call, []
+
+    def breaking(target: Any, method: str, *arguments: Any) -> ElementTree.Element:
+        if method == "ReadNextEvents":
+            requested.append(arguments[0])
+            if arguments[0] > 20:
+                raise ConnectionResetError("the line breaks")
+        return call(target, method, *arguments)
+
+    monkeypatch.setattr(session, "call", breaking)
+    earliest = session.server_time() - LONG_AGO
+    for _ in range(3):
+        with pytest.raises(VCenterUnavailable):
+            EventHistory(session, earliest, None, page_size).read()
+    events = EventHistory(session, earliest, None, page_size).read().events
+    assert [event.key for event in events] == administrator.event_keys()[:15]
+    assert requested == [1000, 250, 62, 15]
+    assert page_size.value == 30
 
 
 def test_clock_set_back_before_the_begin_ends_the_wait(
