@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
 
 from tests.support.requirements import require
-from tests.support.serving import CREDENTIALS, Served
+from tests.support.serving import BASIC, Served
 
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
@@ -48,7 +48,7 @@ def visit(browser: Browser) -> Iterator[Visit]:
     context = browser.new_context(
         viewport={"width": 1280, "height": 720},
         permissions=["clipboard-read", "clipboard-write"],
-        http_credentials=CREDENTIALS,
+        extra_http_headers={"Authorization": BASIC},
     )
     context.set_default_timeout(10_000)
 

@@ -25,9 +25,6 @@ LOGIN = "reader:of-the-tests"
 BASIC = f"Basic {base64.b64encode(LOGIN.encode()).decode()}"
 """The same as the header Authorization."""
 
-CREDENTIALS: Any = {"username": LOGIN.partition(":")[0], "password": LOGIN.partition(":")[2]}
-"""The same for a browser."""
-
 SENDING = {"DISPLAY_ALLOW_SEND": "true", "DISPLAY_LOGIN": LOGIN, "DISPLAY_DEAD_LETTERS_TOKEN": TOKEN}
 """The settings of a display that may send, redrive and drop."""
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.support.browser import held
 from tests.support.manifests import TOKEN
-from tests.support.serving import CREDENTIALS, SENDING, Served
+from tests.support.serving import BASIC, SENDING, Served
 
 pytestmark = pytest.mark.browser
 
@@ -148,7 +148,7 @@ def faults(
     browser: Browser, served: Served, states: dict[str, Callable[[Page], None]], size: ViewportSize, events: int = 60
 ) -> dict[str, list[str]]:
     """Return state → findings of axe, light and dark. A state without findings is left out."""
-    context = browser.new_context(color_scheme="light", viewport=size, http_credentials=CREDENTIALS)
+    context = browser.new_context(color_scheme="light", viewport=size, extra_http_headers={"Authorization": BASIC})
     results = {}
     for name, arrange in states.items():
         page = context.new_page()
