@@ -130,6 +130,7 @@ REJECTED: list[tuple[str, str, str]] = [
     ("not base64", "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {b: '%'}}", "data.b: is not base64"),
     ("a number as a text", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {b: 1}}", "data.b: is 1, not"),
     ("no YAML", "a: [", "cannot be read as YAML"),
+    ("a list as a key", "{[a]: b}", "a key is not text"),
     ("a key twice", "{apiVersion: v1, apiVersion: v2}", "the key 'apiVersion' is given twice"),
     ("no object", "- a", "holds something that is not an object"),
     (
