@@ -132,7 +132,9 @@ class Tagging:
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         with translate_errors(f"{method} {self._address}{path}"):
-            return self._http.request(method, f"{self._address}{path}", timeout=TIMEOUT_SECONDS, **options)
+            address = f"{self._address}{path}"
+            # A redirect would repeat the request elsewhere, as a GET without its body.
+            return self._http.request(method, address, timeout=TIMEOUT_SECONDS, allow_redirects=False, **options)
 
 
 def _value(response: requests.Response, operation: str) -> Any:
