@@ -40,7 +40,7 @@ def test_control_characters_are_escaped_on_a_terminal() -> None:
     assert "INFO forged" in written
 
 
-def test_long_fields_are_cut_except_an_event_that_only_the_log_has() -> None:
+def test_long_fields_are_cut_but_not_a_whole_event() -> None:
     stream = io.StringIO()
     logs.configure(stream=stream)
 
