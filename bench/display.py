@@ -30,8 +30,6 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--enable-precise-memory-info",
 ]  # fmt: skip
-THREADS = "272"
-"""As in config/110-display.yaml."""
 
 WATCH = """
 (() => {
@@ -137,7 +135,7 @@ Figures = dict[str, float]
 def painting(browser: Browser) -> Figures:
     """1. POST → painted with few, 1,000 and 10,000 events held."""
     figures: Figures = {}
-    with Served("display", THREADS=THREADS) as served:
+    with Served("display") as served:
         poster = Poster(served.port)
         with opened(browser, served.address) as (page, _):
             before = 0
@@ -156,14 +154,14 @@ def stream_of_many(browser: Browser) -> Figures:
     """2. 10,000 at 200/s, and bursts."""
     figures: Figures = {}
     for number in (1000, 10_000):
-        with Served("display", THREADS=THREADS) as served, opened(browser, served.address) as (page, _):
+        with Served("display") as served, opened(browser, served.address) as (page, _):
             begun = time.perf_counter()
             Poster(served.port).fill("burst", number)
             rate = number / (time.perf_counter() - begun)
             holds(page, number)
             figures[f"burst of {number}: lost"] = number - page.evaluate("Number(document.body.dataset.held)")
             figures[f"burst of {number}: taken per second"] = rate
-    with Served("display", THREADS=THREADS) as served, opened(browser, served.address) as (page, _):
+    with Served("display") as served, opened(browser, served.address) as (page, _):
         sent = Poster(served.port).paced("steady", 10_000, 200)
         holds(page, 10_000)
         seconds = latencies(page, sent)
@@ -175,7 +173,7 @@ def stream_of_many(browser: Browser) -> Figures:
 def page_with_many(browser: Browser) -> Figures:
     """3. The page with 10,000 events."""
     figures: Figures = {}
-    with Served("display", THREADS=THREADS) as served:
+    with Served("display") as served:
         poster = Poster(served.port)
         poster.fill("held", 10_000)
         with opened(browser, served.address) as (page, devtools):
@@ -295,7 +293,7 @@ def resident_mb(served: Served) -> float:
 def crowd(_: Browser) -> Figures:
     """4. Many viewers."""
     figures: Figures = {}
-    with Served("display", THREADS=THREADS) as served:
+    with Served("display") as served:
         alone = Poster(served.port)
         alone.paced("alone", 100, 20)
         figures["no viewers: POST p95, ms"] = p95(alone.took)
@@ -310,7 +308,7 @@ def crowd(_: Browser) -> Figures:
         figures["200 viewers at 20/s: POST p95, ms"] = p95(poster.took)
         figures["200 viewers: resident, MB"] = resident_mb(served)
         viewers.close()
-    with Served("display", THREADS=THREADS) as served:
+    with Served("display") as served:
         poster = Poster(served.port)
         viewers = Crowd(served.port, 500)
         until(lambda: viewers.open + viewers.refused == 500)
@@ -326,7 +324,7 @@ def crowd(_: Browser) -> Figures:
 
 def cut_off(browser: Browser, seconds: float) -> Figures:
     """5. A viewer cut off while 1,000 events come."""
-    with Served("display", THREADS=THREADS) as served, Wire(served.port) as wire:
+    with Served("display") as served, Wire(served.port) as wire:
         poster = Poster(served.port)
         poster.fill("before", 10)
         with opened(browser, wire.address) as (page, _):
@@ -351,7 +349,7 @@ def cut_off(browser: Browser, seconds: float) -> Figures:
 
 def first_load(browser: Browser) -> Figures:
     """6. The bytes that a first load transfers. The stream is the last of its requests."""
-    with Served("display", THREADS=THREADS) as served:
+    with Served("display") as served:
         context = browser.new_context()
         page = context.new_page()
         devtools = context.new_cdp_session(page)

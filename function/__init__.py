@@ -5,11 +5,13 @@ on as they are. With `invoke: cloudevent` it reads the event itself, and answers
 """
 
 import json
+import os
+import signal
 import threading
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline import logs, settings
+from pipeline import logs, settings, threads
 from pipeline.asgi import Receive, Scope, Send
 from pipeline.cloudevents import CloudEvent, HTTPMessage, create, to_structured
 from runtime.application import Application, send_outcome
@@ -28,6 +30,7 @@ class MiddlewareFunction:
         """Open the function with the settings in *cfg*. Raises `SettingsError` with every error."""
         server = settings.read(settings.ServerSettings, cfg)
         logs.configure(server.log_level)
+        threads.end_process_with_them(lambda _: os.kill(os.getpid(), signal.SIGTERM))
         self._function = open_function(server.function, cfg)
         self._application = build(server.function, self._function, server.threads)
 

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,26 +16,6 @@ from tests.support.serving import SENDING, Served
 pytestmark = pytest.mark.browser
 
 TAG = "http://tag.vcenter-events.svc.cluster.local/"
-
-
-@pytest.fixture
-def broker() -> Iterator[Recorder]:
-    """The receiver of redriven events."""
-    with Recorder() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def deadletter(broker: Recorder) -> Iterator[Served]:
-    with Served("deadletter", DEADLETTER_TOKEN=TOKEN, K_SINK=broker.url) as served:
-        yield served
-
-
-@pytest.fixture
-def sending(deadletter: Served) -> Iterator[Served]:
-    """A display that may redrive and drop the events of `deadletter`."""
-    with Served("display", **SENDING, DISPLAY_DEAD_LETTERS=deadletter.address) as served:
-        yield served
 
 
 def fail(
