@@ -1,12 +1,13 @@
 """The page in a real Chromium while its connection comes and goes."""
 
+import contextlib
 import json
 import re
 import socket
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import Visit, held
 from tests.support.serving import Served
@@ -189,11 +190,12 @@ def test_surplus_viewer_waits_until_another_leaves(visit: Visit) -> None:
         held(page, 2)
 
 
-def test_login_is_required_before_anything_is_shown(visit: Visit) -> None:
-    with Served("display", DISPLAY_LOGIN="anna:pw") as served:
+def test_login_is_required_before_anything_is_shown(browser: Browser) -> None:
+    with Served("display", DISPLAY_LOGIN="anna:pw") as served, contextlib.closing(browser.new_context()) as context:
         assert served.post(happened("a"), id="a")[0] == 202
         assert served.request("GET", "/")[0] == 401
-        page = visit(served.address.replace("http://", "http://anna:pw@"))
+        page = context.new_page()
+        page.goto(served.address.replace("http://", "http://anna:pw@"))
         held(page, 1)
         page.locator("#rows .message").click()
         expect(page.locator("#attributes")).to_contain_text("vcenter.example")
