@@ -165,7 +165,10 @@ def test_func_yaml_is_the_poller_of_config(installed_with_kn: Installation) -> N
 
 def test_func_reads_func_yaml_as_it_is(installed_with_kn: Installation) -> None:
     written = yaml.safe_load((installed_with_kn.shell.checkout / "func.yaml").read_text())
-    ours = yaml.safe_load((ROOT / "func.yaml").read_text())
+    text = (ROOT / "func.yaml").read_text()
+    ours = yaml.safe_load(
+        text.replace("deadletter.vcenter-events.svc", f"deadletter.{installed_with_kn.namespace}.svc")
+    )
 
     assert lacking({**ours, "namespace": installed_with_kn.namespace}, written) == []
     assert set(written) - set(ours) == {"image"}

@@ -329,7 +329,9 @@ def test_page_says_how_many_events_went_with_the_pod(
     saw = watched(page)
     lost = len(names) - len(seen)
     assert seen == kept(page, address)
-    assert sorted(seen) == sorted(names[lost:])
+    # Not always the last ones: an event that the ending pod rejected is retried, and may overtake none or many.
+    assert len(set(seen)) == len(seen)
+    assert set(names[-FEW:]) <= set(seen) <= set(names)
     assert [name for name in names if name not in saw.painted] == []
     # On a busy machine, the new pod's first stream may be cut, too.
     lines = [last_words(line) for line in lines if not line.startswith("not connected from ")]
