@@ -4,6 +4,7 @@ The Procfile's `web:` line and app.sh start this file. It needs neither parliame
 """
 
 import argparse
+import contextlib
 import os
 import queue
 import signal
@@ -60,7 +61,7 @@ def run(environ: Environ) -> int:
     log.info("serving", function=options.function, address=address, threads=options.threads, version=VERSION)
     lazy.load()
 
-    reason = reasons.get()
+    reason = _next(reasons)
     started = time.monotonic()
     drained = server.drain(lambda: _close(function))
     ms = round((time.monotonic() - started) * 1000)
@@ -68,6 +69,13 @@ def run(environ: Environ) -> int:
     if not drained:
         os._exit(1)  # a thread that does not end would keep the process
     return 0 if received else 1
+
+
+def _next(reasons: "queue.SimpleQueue[str]") -> str:
+    """Return the next of *reasons*. It looks once a second: a signal just before `get` blocks does not wake it."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return reasons.get(timeout=1)
 
 
 def _open(environ: Environ) -> tuple[settings.ServerSettings, LimitSettings, Function]:

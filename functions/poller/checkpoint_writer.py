@@ -65,11 +65,11 @@ class CheckpointWriter:
         """Save for the last time and release the lease."""
         self._done.set()
         self._thread.join()
-        try:
-            self.save()
-            self._store.release()
-        except Exception as error:  # noqa: BLE001 - the process ends all the same, and the lease expires
-            self._report(error)
+        for step in (self.save, self._store.release):
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001 - the process ends all the same, and the lease expires
+                self._report(error)
 
     def _run(self) -> None:
         pause = min(self._settings.checkpoint_period_seconds, self._store.min_save_seconds)
