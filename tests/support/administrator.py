@@ -7,11 +7,19 @@ from typing import Any, Self
 from xml.etree import ElementTree
 
 from pyVim.connect import Disconnect, SmartConnect
-from pyVim.task import WaitForTask
 from pyVmomi import vim
+
+from tests.support.waiting import wait_until
 
 NAMESPACE = "urn:vim25"
 XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+
+
+def complete(task: Any) -> None:
+    """Wait for *task*. pyVim's own way fails on a running task whose operation pyVmomi does not know."""
+    wait_until(lambda: task.info.state in ("success", "error"))
+    if task.info.state == "error":
+        raise task.info.error
 
 
 class Administrator:
@@ -127,11 +135,11 @@ class Administrator:
 
     def power_off(self, vm: Any) -> None:
         """Power off a VM."""
-        WaitForTask(vm.PowerOffVM_Task())
+        complete(vm.PowerOffVM_Task())
 
     def power_on(self, vm: Any) -> None:
         """Power on a VM."""
-        WaitForTask(vm.PowerOnVM_Task())
+        complete(vm.PowerOnVM_Task())
 
     @property
     def newest_key(self) -> int:
