@@ -52,7 +52,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._received = 0  # raw bytes since the request began, while its headers are read
         self._header_bytes = 0
         self._body_bytes = 0
-        self._breach: tuple[int, str] | None = None
+        self._rejected = False
         self._write_deadline = math.inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -65,7 +65,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and reject what breaks HTTP or a limit."""
-        if self._breach is not None:
+        if self._rejected:
             return  # answered already: what still comes is dropped
         self._unset_keepalive_if_required()
         if self._reading_headers:
@@ -73,7 +73,7 @@ class LimitedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserCallbackError:
-            if self._breach is None:
+            if not self._rejected:
                 raise
         except httptools.HttpParserUpgrade:
             # A request without a body goes on as HTTP/1.1. The parser does not read a body behind an upgrade.
@@ -152,7 +152,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if now < self._deadline:
             return
         if not self._received:  # idle since it connected: there is no request to answer
-            self._breach = (408, "")
+            self._rejected = True
             self.rejected.add("408")
             self.transport.close()
         elif self._reading_headers:
@@ -178,9 +178,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _reject(self, status: int, reason: str) -> None:
         """Respond with *status* unless a response has begun, notify the application of the end, and close."""
-        if self._breach is not None:
+        if self._rejected:
             return
-        self._breach = (status, reason)
+        self._rejected = True
         self.rejected.add(str(status))
         log.warning("request rejected", status=status, reason=reason, client=self.client)
         self._deadline = math.inf

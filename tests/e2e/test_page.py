@@ -329,7 +329,7 @@ def test_page_says_how_many_events_went_with_the_pod(
     saw = watched(page)
     lost = len(names) - len(seen)
     assert seen == kept(page, address)
-    # Not always the last ones: an event that the ending pod rejected is retried, and may overtake none or many.
+    # Not always the last ones: an event that the ending pod rejected is retried and comes later.
     assert len(set(seen)) == len(seen)
     assert set(names[-FEW:]) <= set(seen) <= set(names)
     assert [name for name in names if name not in saw.painted] == []
