@@ -203,7 +203,7 @@ def test_batch_is_counted_by_its_events() -> None:
 
 
 def test_unknown_function_is_rejected_with_the_list_of_names() -> None:
-    with pytest.raises(SettingsError, match="'pager', not one of attribute, capacity, deadletter, display"):
+    with pytest.raises(SettingsError, match="'pager', not one of attribute, capacity, controller, deadletter, display"):
         open_function("pager", {})
 
 

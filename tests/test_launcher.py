@@ -40,7 +40,7 @@ def test_unknown_function_is_rejected_with_the_list_of_names() -> None:
     process = launch("pager")
     _, output = process.communicate(timeout=10)
     assert process.returncode == 2
-    assert "'pager', not one of attribute, capacity, deadletter, display" in output
+    assert "'pager', not one of attribute, capacity, controller, deadletter, display" in output
 
 
 def test_port_in_use_is_reported_in_one_sentence() -> None:
@@ -56,7 +56,7 @@ def test_help_lists_the_functions(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         launcher.main(["--help"], {})
     assert exited.value.code == 0
-    assert "FUNCTION is one of attribute, capacity, deadletter, display" in capsys.readouterr().out
+    assert "FUNCTION is one of attribute, capacity, controller, deadletter, display" in capsys.readouterr().out
 
 
 # ── limits ──

@@ -13,7 +13,9 @@ from tools.reaction import TEMPLATES, CannotCreate, create, main
 
 FOLDERS = (
     "function",
+    "cluster",
     "functions",
+    "sources",
     "pipeline",
     "runtime",
     "vsphere",
