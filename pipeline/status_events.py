@@ -9,6 +9,7 @@ import hashlib
 from typing import Any
 
 from pipeline.cloudevents import CloudEvent, create
+from pipeline.times import rfc3339
 
 TYPE_PREFIX = "dev.vcenter-events.poller."
 UNREACHABLE = f"{TYPE_PREFIX}unreachable.v0"
@@ -21,15 +22,15 @@ UNREADABLE = f"{TYPE_PREFIX}unreadable.v0"
 def unreachable(source: str, since: datetime.datetime, reason: str) -> CloudEvent:
     """Return the report that vCenter cannot be read since *since* (UTC) because of *reason*."""
     return _status_event(
-        UNREACHABLE, source, since, f"unreachable-{_text(since)}", {"since": _text(since), "reason": reason}
+        UNREACHABLE, source, since, f"unreachable-{rfc3339(since)}", {"since": rfc3339(since), "reason": reason}
     )
 
 
 def recovered(source: str, since: datetime.datetime, now: datetime.datetime) -> CloudEvent:
     """Return the report that vCenter is read again at *now* after an outage since *since* (UTC)."""
     seconds = max(0.0, round((now - since).total_seconds(), 3))  # the clock may have been set back meanwhile
-    data = {"since": _text(since), "until": _text(now), "seconds": seconds}
-    return _status_event(RECOVERED, source, now, f"recovered-{_text(since)}", data)
+    data = {"since": rfc3339(since), "until": rfc3339(now), "seconds": seconds}
+    return _status_event(RECOVERED, source, now, f"recovered-{rfc3339(since)}", data)
 
 
 def gap(source: str, first: int, last: int, now: datetime.datetime) -> CloudEvent:
@@ -45,7 +46,7 @@ def undeliverable(
     *last_id*, *last_type* and *reason* describe the last one.
     """
     data = {"count": count, "lastId": last_id, "lastType": last_type, "reason": reason}
-    return _status_event(UNDELIVERABLE, source, now, f"undeliverable-{last_id}-{_text(now)}", data)
+    return _status_event(UNDELIVERABLE, source, now, f"undeliverable-{last_id}-{rfc3339(now)}", data)
 
 
 def unreadable(source: str, key: int | None, text: str, reason: str, now: datetime.datetime) -> CloudEvent:
@@ -65,11 +66,7 @@ def _status_event(
         "type": event_type,
         "source": source,
         "id": identity,
-        "time": _text(moment),
+        "time": rfc3339(moment),
         "datacontenttype": "application/json",
     }
     return create(attributes, data)
-
-
-def _text(moment: datetime.datetime) -> str:
-    return moment.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")

@@ -12,12 +12,16 @@ from pathlib import Path
 from types import ModuleType
 
 import functions
+from delivery.settings import SinkSettings
 from pipeline.settings import ServerSettings, Variable
 from pipeline.settings.variable import REQUIRED
 from runtime.settings import LimitSettings
 from vsphere.settings import VCenterSettings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "settings.md"
+
+SHARED = {"vCenter": VCenterSettings, "Delivery": SinkSettings}
+"""Title of a section that several functions share → the settings class by which they include it."""
 
 INTRODUCTION = """\
 <!-- `make settings` writes this page from the code. -->
@@ -36,13 +40,13 @@ def page() -> str:
     sections = [
         _section("Every function", [ServerSettings, LimitSettings]),
         _section("vCenter", [VCenterSettings], "For the functions that say so."),
+        _section("Delivery", [SinkSettings], "For the functions that say so."),
     ]
     for name, module in function_settings():
         classes = settings_classes(module)
         if not classes:
             continue
-        uses_vcenter = any(field.type is VCenterSettings for cls in classes for field in dataclasses.fields(cls))
-        sections.append(_section(name, classes, "Also the settings of [vCenter](#vcenter)." if uses_vcenter else ""))
+        sections.append(_section(name, classes, _shared(classes)))
     return "\n".join([INTRODUCTION, *sections])
 
 
@@ -57,6 +61,13 @@ def settings_classes(module: ModuleType) -> list[type]:
     """Return the settings classes that *module* defines, in order."""
     classes = [value for value in vars(module).values() if isinstance(value, type) and dataclasses.is_dataclass(value)]
     return [cls for cls in classes if cls.__module__ == module.__name__ and _own_variables(cls)]
+
+
+def _shared(classes: list[type]) -> str:
+    """Return a sentence that links the shared sections whose settings *classes* include."""
+    types = {field.type for cls in classes for field in dataclasses.fields(cls)}
+    links = [f"[{title}](#{title.lower()})" for title, cls in SHARED.items() if cls in types]
+    return f"Also the settings of {' and '.join(links)}." if links else ""
 
 
 def _own_variables(cls: type) -> list[Variable]:

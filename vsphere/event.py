@@ -10,6 +10,7 @@ import re
 from xml.etree.ElementTree import Element
 
 from pipeline.errors import PermanentError, cut
+from pipeline.times import utc
 from vsphere.element import child_text, xsi_type
 
 MAX_KEY_DIGITS = 19
@@ -68,12 +69,3 @@ def from_element(element: Element, default_time: datetime.datetime) -> VCenterEv
 def read_key(text: str) -> int | None:
     """Return the event key in *text*, or None if it is not a number of at most `MAX_KEY_DIGITS` digits."""
     return int(text) if re.fullmatch(rf"-?[0-9]{{1,{MAX_KEY_DIGITS}}}", text) else None
-
-
-def utc(text: str) -> datetime.datetime:
-    """Return the xsd:dateTime *text* as a UTC time. Without a zone it is taken as UTC. Raises ValueError."""
-    try:
-        moment = datetime.datetime.fromisoformat(text)
-        return moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)
-    except OverflowError as error:
-        raise ValueError(f"{text!r} is not in the calendar in UTC") from error

@@ -9,11 +9,10 @@ and saved. A tick that extends one is answered at once.
 |---|---|
 | `poll` | the loop that reads |
 | `checkpointed_sink` | the sink and the writer of its checkpoint, while the lease is held |
-| `sink`, `delivery` | sending events: concurrency and order, one event over HTTP |
-| `in_flight`, `acknowledgements` | which events are under way, and which position is safe to save |
-| `retry`, `resend` | the rules of retries, and of resending after an outage |
-| `checkpoint_writer`, `checkpoint`, `lease`, `stores` | saving the position |
+| `checkpoint_writer`, `checkpoint` | saving the position |
 | `progress`, `metrics`, `settings` | the state that outlives a poll, and its description to the outside |
+
+The package `delivery` sends the events.
 """
 
 import threading
@@ -21,12 +20,12 @@ import time
 
 import structlog
 
+from delivery.stores import Store, open_store
 from functions.poller.checkpointed_sink import CheckpointedSink
 from functions.poller.metrics import PollerMetrics
 from functions.poller.poll import Poll
 from functions.poller.progress import Progress
 from functions.poller.settings import PollerSettings
-from functions.poller.stores import Store, open_store
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import TemporaryError
 from pipeline.settings import Environ, read

@@ -9,7 +9,8 @@ import json
 from urllib.parse import urlsplit
 
 from pipeline.errors import PermanentError, cut
-from vsphere.event import Position, utc
+from pipeline.times import rfc3339, utc
+from vsphere.event import Position
 
 
 class CheckpointUnreadable(PermanentError):
@@ -62,8 +63,3 @@ def decode(record: str) -> Checkpoint:
 def vcenter_name(url: str) -> str:
     """Return the record's name of the vCenter at *url*, which is its host."""
     return urlsplit(url).hostname or ""
-
-
-def rfc3339(moment: datetime.datetime) -> str:
-    """Return *moment* in UTC, `2026-01-02T03:04:05Z`."""
-    return moment.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")

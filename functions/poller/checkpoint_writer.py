@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 import structlog
 
+from delivery.dispatcher import Counts, Delivery, Rejection
+from delivery.in_flight import SinkClosed
+from delivery.lease import LEASE_SECONDS, LeaseHeld
+from delivery.sink import Sink
+from delivery.stores import Store
 from functions.poller.checkpoint import Checkpoint, CheckpointUnreadable, decode, encode, vcenter_name
-from functions.poller.delivery import Counts, Delivery, Rejection
-from functions.poller.in_flight import SinkClosed
-from functions.poller.lease import LEASE_SECONDS, LeaseHeld
 from functions.poller.progress import Progress, now
 from functions.poller.settings import PollerSettings
-from functions.poller.sink import Sink
-from functions.poller.stores import Store
 from pipeline import status_events
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import VCenterEventsError

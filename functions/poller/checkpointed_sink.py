@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import structlog
 
+from delivery.in_flight import SinkClosed
+from delivery.lease import LeaseHeld
+from delivery.sink import Sink
+from delivery.stores import Store
 from functions.poller.checkpoint import Checkpoint
 from functions.poller.checkpoint_writer import CheckpointWriter, load_checkpoint, send_status_event
-from functions.poller.in_flight import SinkClosed
-from functions.poller.lease import LeaseHeld
 from functions.poller.progress import Progress
 from functions.poller.settings import PollerSettings
-from functions.poller.sink import Sink
-from functions.poller.stores import Store
 from pipeline.cloudevents import CloudEvent
 from vsphere.event import Position
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import structlog
 
+from delivery.dispatcher import Delivery
+from delivery.sink import Sink
 from functions.poller.checkpointed_sink import CheckpointedSink
-from functions.poller.delivery import Delivery
 from functions.poller.progress import Progress, now
 from functions.poller.settings import PollerSettings
-from functions.poller.sink import Sink
 from pipeline import status_events
 from pipeline.errors import TemporaryError, VCenterEventsError, cut
 from vsphere.cloudevent import subject, to_cloudevent

@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 from collections import deque
 
-from functions.poller.delivery import Counts
+from delivery.dispatcher import Counts
 from vsphere.event import Position
 from vsphere.history import PageSize
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from functions.poller.settings import PollerSettings, SinkSettings, ce_overrides, checkpoint_address
+from delivery.settings import SinkSettings, ce_overrides, checkpoint_address
+from functions.poller.settings import PollerSettings
 from pipeline.errors import SettingsError
 from pipeline.settings import Secret, read, setting, text
 from pipeline.settings.parsers import duration, flag, http_url, whole_number

@@ -12,6 +12,7 @@ from tests.support.manifests import ROOT, rendered
 from tools.reaction import TEMPLATES, CannotCreate, create, main
 
 FOLDERS = (
+    "delivery",
     "function",
     "cluster",
     "functions",

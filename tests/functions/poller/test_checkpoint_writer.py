@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from delivery.dispatcher import Counts
+from delivery.lease import LeaseHeld
+from delivery.stores import FileStore, MemoryStore
 from functions.poller.checkpoint_writer import REPORT_SECONDS, UndeliverableReport, load_checkpoint
-from functions.poller.delivery import Counts
-from functions.poller.lease import LeaseHeld
-from functions.poller.stores import FileStore, MemoryStore
 
 URL = "https://vcenter.example/sdk"
 

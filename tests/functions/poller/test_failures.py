@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
+from delivery.lease import LeaseHeld
+from delivery.stores import ConfigMapStore, StoreUnavailable
 from demo.vcsim import VCSim
 from functions.poller import Poller, create
-from functions.poller.checkpoint import rfc3339
-from functions.poller.lease import LeaseHeld
 from functions.poller.settings import PollerSettings
-from functions.poller.stores import ConfigMapStore, StoreUnavailable
 from pipeline import status_events
 from pipeline.cloudevents import CloudEvent
 from pipeline.settings import read
+from pipeline.times import rfc3339
 from tests.support.administrator import Administrator
 from tests.support.recorder import OK, Recorder, Request, Response
 from tests.support.serving import Served

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from delivery.dispatcher import Dispatcher
+from delivery.sink import KeyedWorkers
+from delivery.stores import FileStore
 from functions.poller import Poller, create
 from functions.poller.checkpointed_sink import CheckpointedSink
-from functions.poller.delivery import Dispatcher
-from functions.poller.sink import KeyedWorkers
-from functions.poller.stores import FileStore
 from pipeline.cloudevents import CloudEvent
 from tests.support.administrator import Administrator
 from tests.support.recorder import Recorder

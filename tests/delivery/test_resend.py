@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.poller.resend import MAX_ATTEMPT, QUIET_SECONDS, ResendTracker, suggests_outage
-from functions.poller.retry import Failure
+from delivery.resend import MAX_ATTEMPT, QUIET_SECONDS, ResendTracker, suggests_outage
+from delivery.retry import Failure
 
 
 @pytest.mark.parametrize(

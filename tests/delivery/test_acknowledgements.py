@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.poller.acknowledgements import AcknowledgementTracker
+from delivery.acknowledgements import AcknowledgementTracker
 
 
 def test_position_is_none_before_the_first_acknowledgement() -> None:

@@ -12,7 +12,7 @@ import dataclasses
 from collections import deque
 from typing import Generic, TypeVar
 
-from functions.poller.retry import Failure
+from delivery.retry import Failure
 
 T = TypeVar("T")
 

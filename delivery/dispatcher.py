@@ -11,8 +11,8 @@ from typing import Generic, Self, TypeVar
 import aiohttp
 import structlog
 
-from functions.poller.retry import Action, DropLimit, Failure, RetryPolicy, is_acknowledged, parse_retry_after
-from functions.poller.settings import SinkSettings
+from delivery.retry import Action, DropLimit, Failure, RetryPolicy, is_acknowledged, parse_retry_after
+from delivery.settings import SinkSettings
 from pipeline import status_events
 from pipeline.cloudevents import CloudEvent, to_binary
 from pipeline.errors import cut

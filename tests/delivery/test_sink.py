@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from functions.poller.delivery import Delivery, Dispatcher
-from functions.poller.in_flight import SinkClosed
-from functions.poller.retry import MAX_DROPS_IN_A_ROW
-from functions.poller.settings import SinkSettings
-from functions.poller.sink import Sink
+from delivery.dispatcher import Delivery, Dispatcher
+from delivery.in_flight import SinkClosed
+from delivery.retry import MAX_DROPS_IN_A_ROW
+from delivery.settings import SinkSettings
+from delivery.sink import Sink
 from pipeline.cloudevents import CloudEvent, create
 from pipeline.settings import read
 from tests.support.recorder import OK, Recorder, Response

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from functions.poller.lease import LeaseHeld
-from functions.poller.stores import ConfigMapStore, FileStore, MemoryStore, Store, StoreUnavailable
+from delivery.lease import LeaseHeld
+from delivery.stores import ConfigMapStore, FileStore, MemoryStore, Store, StoreUnavailable
 from tests.support.config_map_server import NAME, ConfigMapServer
 
 
@@ -61,7 +61,7 @@ def test_lease_of_a_file_ends_with_a_killed_process(tmp_path: Path) -> None:
     script = f"""
 import time
 from pathlib import Path
-from functions.poller.stores import FileStore
+from delivery.stores import FileStore
 store = FileStore(Path({str(path)!r}))
 store.acquire()
 print("acquired", flush=True)
@@ -156,7 +156,7 @@ def test_unwritable_file_is_reported(tmp_path: Path) -> None:
 
 
 def test_configmap_without_a_cluster_has_a_hint(tmp_path: Path) -> None:
-    script = "from functions.poller.stores import open_store; open_store('configmap:x').load()"
+    script = "from delivery.stores import open_store; open_store('configmap:x').load()"
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
     result = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=False)
     assert "Outside a cluster set CHECKPOINT=file:PATH" in result.stderr

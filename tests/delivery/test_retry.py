@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from functions.poller.retry import (
+from delivery.retry import (
     MAX_DROPS_IN_A_ROW,
     MAX_RETRY_AFTER_SECONDS,
     TEMPORARY_STATUSES,

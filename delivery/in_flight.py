@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from functions.poller.acknowledgements import AcknowledgementTracker
+from delivery.acknowledgements import AcknowledgementTracker
 from pipeline.errors import TemporaryError
 
 P = TypeVar("P")

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from functions.poller import lease
-from functions.poller.lease import LEASE_SECONDS, Lease, LeaseHeld, LeaseObserver
+from delivery import lease
+from delivery.lease import LEASE_SECONDS, Lease, LeaseHeld, LeaseObserver
 from pipeline.errors import TemporaryError, cut
 
 KEY = "checkpoint"

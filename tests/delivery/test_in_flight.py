@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from functions.poller.in_flight import InFlight, SinkClosed
+from delivery.in_flight import InFlight, SinkClosed
 
 
 def test_adding_waits_for_room() -> None:

@@ -8,9 +8,8 @@ import dataclasses
 import datetime
 import json
 
-from functions.poller.checkpoint import rfc3339
 from pipeline.errors import TemporaryError
-from vsphere.event import utc
+from pipeline.times import rfc3339, utc
 
 LEASE_SECONDS = 15.0
 """The duration of a lease that is not renewed. After a crash, another pod waits for it to expire. The same pod does

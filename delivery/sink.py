@@ -17,11 +17,11 @@ from typing import Generic, TypeVar
 import structlog
 import uvloop
 
-from functions.poller.delivery import Counts, Delivery, Dispatcher, Rejection
-from functions.poller.in_flight import InFlight
-from functions.poller.resend import QUIET_SECONDS, ResendTracker, suggests_outage
-from functions.poller.retry import Failure
-from functions.poller.settings import SinkSettings
+from delivery.dispatcher import Counts, Delivery, Dispatcher, Rejection
+from delivery.in_flight import InFlight
+from delivery.resend import QUIET_SECONDS, ResendTracker, suggests_outage
+from delivery.retry import Failure
+from delivery.settings import SinkSettings
 
 log = structlog.get_logger()
 

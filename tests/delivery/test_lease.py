@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.poller.lease import Lease, LeaseObserver, decode, encode
+from delivery.lease import Lease, LeaseObserver, decode, encode
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 LATER = NOW + datetime.timedelta(seconds=1)

@@ -1,0 +1,15 @@
+"""Delivery of a history to a sink, at least once and in order, up to a checkpoint: shared by the poller and Horizon.
+
+A history is anything that is read in order from a position on. The function that reads it decides what a position is
+and how its checkpoint is written.
+
+| module | content |
+|---|---|
+| `sink`, `dispatcher` | sending events: concurrency and order, one event over HTTP |
+| `in_flight`, `acknowledgements` | which events are under way, and which position is safe to save |
+| `retry`, `resend` | the rules of retries, and of resending after an outage |
+| `stores`, `lease` | keeping the checkpoint, and the right to save it |
+| `settings` | the settings of all of it |
+
+vSphere, Horizon and functions never belong here.
+"""
