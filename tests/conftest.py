@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from demo.vcsim import VCSim
+from tests.support import api_server as kubernetes_api
 from tests.support.administrator import Administrator
 from tests.support.recorder import Recorder, Request, Response
 from tests.support.requirements import VCSIM_WITH_ALARMS, require_built, require_variable, require_vcsim
@@ -60,6 +61,13 @@ def subscriber() -> Iterator[Callable[..., Recorder]]:
     yield start
     for recorder in recorders:
         recorder.stop()
+
+
+@pytest.fixture(scope="session")
+def api_server() -> Iterator[kubernetes_api.ApiServer]:
+    """A real API server of Kubernetes, without a cluster. Its tests are marked `cluster`."""
+    with kubernetes_api.running() as server:
+        yield server
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from demo import golang
 from tests.support import requirements
-from tests.support.requirements import require, require_built, require_variable, require_vcsim
+from tests.support.requirements import require, require_built, require_kubernetes, require_variable, require_vcsim
 
 
 def not_built(*_: object) -> Path:
@@ -18,11 +18,12 @@ def not_built(*_: object) -> Path:
 @pytest.fixture(
     params=[
         lambda: require("no-such-program"),
+        lambda: require_kubernetes("no-such-program"),
         lambda: require_variable("NO_SUCH_VARIABLE", "1"),
         require_vcsim,
         lambda: require_built(Path("nowhere")),
     ],
-    ids=["program", "variable", "vcsim", "Go module"],
+    ids=["program", "program of Kubernetes", "variable", "vcsim", "Go module"],
 )
 def unmet(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
     """A requirement that this machine does not meet."""
