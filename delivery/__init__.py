@@ -8,7 +8,7 @@ and how its checkpoint is written.
 | `sink`, `dispatcher` | sending events: concurrency and order, one event over HTTP |
 | `in_flight`, `acknowledgements` | which events are under way, and which position is safe to save |
 | `retry`, `resend` | the rules of retries, and of resending after an outage |
-| `stores`, `lease` | keeping the checkpoint, and the right to save it |
+| `stores`, `config_map`, `lease` | keeping the checkpoint, and the right to save it |
 | `settings` | the settings of all of it |
 
 vSphere, Horizon and functions never belong here.

@@ -7,7 +7,6 @@ the store that the setting CHECKPOINT names.
 import contextlib
 import datetime
 import fcntl
-import json
 import os
 import socket
 import time
@@ -16,21 +15,16 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from delivery import lease
+from delivery.config_map import ConfigMapClient, ConfigMapConflict, ConfigMapUnavailable
 from delivery.lease import LEASE_SECONDS, Lease, LeaseHeld, LeaseObserver
 from pipeline.errors import TemporaryError, cut
 
 KEY = "checkpoint"
 LEASE_KEY = "lease"
-REQUEST_TIMEOUT_SECONDS = 5.0
-"""Maximum wait for the API server to connect, and for each part of its answer. A third of `LEASE_SECONDS`."""
 
 
 class StoreUnavailable(TemporaryError):
     """The store cannot be read or written at the moment."""
-
-
-class _Conflict(TemporaryError):
-    """The ConfigMap was written after it was read."""
 
 
 class Store(Protocol):
@@ -181,11 +175,10 @@ class ConfigMapStore:
         """
         self._name = name
         self._holder = holder
-        self._api = api
-        self._namespace = namespace
+        self._client = ConfigMapClient(name, api, namespace)
         self._now = now
         self._observer = LeaseObserver(holder)
-        self._object: Any = None
+        self._object: dict[str, Any] = {}
         self._acquired = False
 
     def acquire(self) -> None:
@@ -219,13 +212,11 @@ class ConfigMapStore:
         return f"key {KEY}.unreadable of ConfigMap {self._name}"
 
     def _data(self) -> dict[str, str]:
-        return self._object.data or {}
+        data: dict[str, str] = self._object.get("data", {})
+        return data
 
     def _read(self) -> None:
-        self._object = self._call(
-            "read",
-            lambda api, ns: api.read_namespaced_config_map(self._name, ns, _request_timeout=REQUEST_TIMEOUT_SECONDS),
-        )
+        self._object = self._call(self._client.read)
 
     def _lease(self) -> dict[str, str | None]:
         expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=LEASE_SECONDS)
@@ -248,7 +239,7 @@ class ConfigMapStore:
         """
         try:
             self._replace(changes)
-        except _Conflict:
+        except ConfigMapConflict:
             self._read()
             self._check_lease()
             if self._acquired and LEASE_KEY not in self._data():
@@ -256,74 +247,20 @@ class ConfigMapStore:
                 raise LeaseHeld(f"ConfigMap {self._name} lost its lease, another poller may have held it") from None
             try:
                 self._replace(changes)
-            except _Conflict as error:
+            except ConfigMapConflict as error:
                 self._acquired = False
                 raise LeaseHeld(f"{error}, another poller wrote it") from error
 
     def _replace(self, changes: dict[str, str | None]) -> None:
         data = {**self._data(), **changes}
-        self._object.data = {key: value for key, value in data.items() if value is not None}
-        body = self._object
-        self._object = self._call(
-            "update",
-            lambda api, ns: api.replace_namespaced_config_map(
-                self._name, ns, body, _request_timeout=REQUEST_TIMEOUT_SECONDS
-            ),
-        )
+        content = {**self._object, "data": {key: value for key, value in data.items() if value is not None}}
+        self._object = self._call(lambda: self._client.replace(content))
 
-    def _call(self, verb: str, call: Callable[[Any, str], Any]) -> Any:
-        from kubernetes.client import ApiException  # noqa: PLC0415 - half a second that only this store needs
-
+    def _call(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:
-            api, namespace = self._connect()
-            return self._checked(call(api, namespace))
-        except StoreUnavailable:
-            raise
-        except ApiException as error:
-            message = f"{verb} ConfigMap {self._name}: {error.status} {cut(_reason(error))}"
-            if error.status == 409:
-                raise _Conflict(message) from error
-            hint = {403: ". The Role must allow get, update and patch on it", 404: ". Apply config/030-checkpoint.yaml"}
-            raise StoreUnavailable(message + hint.get(error.status or 0, "")) from error
-        except Exception as error:  # whatever the client makes of an answer, this attempt failed
-            reason = cut(str(error)) or type(error).__name__
-            raise StoreUnavailable(f"{verb} ConfigMap {self._name}: {reason}") from error
-
-    def _checked(self, response: Any) -> Any:
-        """Return *response* if it is this ConfigMap. Raises `ValueError` otherwise: the client takes anything."""
-        from kubernetes.client import V1ConfigMap  # noqa: PLC0415
-
-        if not isinstance(response, V1ConfigMap) or response.metadata is None:
-            raise ValueError(f"the response is not a ConfigMap: {cut(str(response), 100)}")
-        if response.metadata.name != self._name or not response.metadata.resource_version:
-            raise ValueError(f"the response is of {cut(str(response.metadata.name), 100)!r}, or has no version")
-        data = response.data
-        if data is not None and not (isinstance(data, dict) and all(isinstance(text, str) for text in data.values())):
-            raise ValueError("the response has data that are not text")
-        return response
-
-    def _connect(self) -> tuple[Any, str]:
-        from kubernetes import client, config  # noqa: PLC0415
-
-        if self._api is None:
-            try:
-                config.load_incluster_config()
-                self._namespace = (
-                    self._namespace
-                    or Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace").read_text().strip()
-                )
-            except config.ConfigException:
-                try:
-                    config.load_kube_config()
-                    _, active = config.list_kube_config_contexts()
-                    self._namespace = self._namespace or active["context"].get("namespace")
-                except config.ConfigException as error:
-                    raise StoreUnavailable(
-                        f"CHECKPOINT=configmap:{self._name} needs a cluster: neither a service account nor "
-                        "KUBECONFIG is usable. Outside a cluster set CHECKPOINT=file:PATH"
-                    ) from error
-            self._api = client.CoreV1Api()
-        return self._api, self._namespace or "default"
+            return call()
+        except ConfigMapUnavailable as error:
+            raise StoreUnavailable(str(error)) from error
 
 
 @contextlib.contextmanager
@@ -332,10 +269,3 @@ def _file_access(verb: str, path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreUnavailable(f"{verb} checkpoint file {path}: {error.strerror}") from error
-
-
-def _reason(error: Any) -> str:
-    try:
-        return str(json.loads(error.body)["message"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return str(error.reason)

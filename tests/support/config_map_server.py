@@ -14,17 +14,22 @@ class ConfigMapServer:
     def __init__(self) -> None:
         self.data: dict[str, str] = {}
         self.garbage: bytes | None = None
-        """The response, with status 200, to every request. None: the ConfigMap."""
+        """The response to every request, with `status`. None: the ConfigMap."""
+        self.status = 200
         self._version = 1
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.server_port
 
     def client(self) -> Any:
         """Return a `kubernetes.client.CoreV1Api` for this server."""
         from kubernetes import client  # noqa: PLC0415 - half a second
 
-        host, port = self._server.server_address[:2]
-        configuration = client.Configuration(host=f"http://{host!s}:{port}")
+        configuration = client.Configuration(host=f"http://127.0.0.1:{self.port}")
         configuration.retries = False
         return client.CoreV1Api(client.ApiClient(configuration))
 
@@ -41,7 +46,7 @@ class ConfigMapServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self._send(200, server._body())
+                self._send(server.status, server._body())
 
             def do_PUT(self) -> None:
                 sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -51,7 +56,7 @@ class ConfigMapServer:
                         return
                     server.data = sent.get("data") or {}
                     server._version += 1
-                self._send(200, server._body())
+                self._send(server.status, server._body())
 
             def _send(self, status: int, body: bytes) -> None:
                 self.send_response(status)

@@ -10,7 +10,7 @@ import pytest
 
 from demo.vcsim import VCSim
 from tests.support.administrator import Administrator
-from tests.support.half_open import HalfOpenProxy
+from tests.support.faulty_proxy import HALF_OPEN, FaultyProxy
 from tests.support.history import open_history, vcenter_settings
 from vsphere.errors import VCenterRejected, VCenterUnavailable
 from vsphere.session import MAX_RESPONSE_BYTES, ResponseTooLarge, Session, _decompress, _newest_common
@@ -75,11 +75,11 @@ def test_closed_session_is_unavailable(vcsim: VCSim) -> None:
 
 def test_half_open_connection_is_noticed_and_left_quickly(vcsim: VCSim, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vsphere.session.SHORT_TIMEOUT_SECONDS", 1.0)
-    with HalfOpenProxy(vcsim.port) as proxy:
+    with FaultyProxy(vcsim.port) as proxy:
         session = Session(vcenter_settings(vcsim, VC_URL=f"https://127.0.0.1:{proxy.port}/sdk"), timeout_seconds=3)
         session.connect()
         history = open_history(session)
-        proxy.silent.set()
+        proxy.fault = HALF_OPEN
         started = time.monotonic()
         with pytest.raises(VCenterUnavailable, match="timed out"):
             history.wait(1)
@@ -90,10 +90,10 @@ def test_half_open_connection_is_noticed_and_left_quickly(vcsim: VCSim, monkeypa
 
 def test_interruption_of_a_silent_vcenter_ends_quickly(vcsim: VCSim, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vsphere.session.SHORT_TIMEOUT_SECONDS", 1.0)
-    with HalfOpenProxy(vcsim.port) as proxy:
+    with FaultyProxy(vcsim.port) as proxy:
         session = Session(vcenter_settings(vcsim, VC_URL=f"https://127.0.0.1:{proxy.port}/sdk"))
         session.connect()
-        proxy.silent.set()
+        proxy.fault = HALF_OPEN
         started = time.monotonic()
         session.interrupt()
         assert time.monotonic() - started < 5
