@@ -9,8 +9,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 LOCKED := requirements.txt requirements-dev.txt
+MUTATE := .cache/mutate/.installed
 
-.PHONY: help demo run test e2e lint bench reaction settings metrics lock clean
+.PHONY: help demo run test e2e lint bench mutate reaction settings metrics lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +44,9 @@ lint: $(STAMP) ## check format, types, imports and words
 bench: $(STAMP) ## measure, compare with baselines, write bench/results.md (NAMES="trickle backlog" selects some)
 	@$(BIN)/python -m bench $(NAMES)
 
+mutate: $(STAMP) $(MUTATE) ## change the pure modules and see that tests fail (NAMES="cursor retry" selects some)
+	@$(BIN)/python -m tools.mutation $(NAMES)
+
 reaction: $(STAMP) ## create the files of a reaction: NAME=greet
 	@$(BIN)/python -m tools.reaction $(NAME)
 
@@ -61,7 +65,8 @@ lock: ## pin the packages of pyproject.toml and requirements*.in in requirements
 	}; \
 	pin pyproject.toml requirements.in -o requirements.txt; \
 	pin requirements-dev.in -o requirements-dev.txt; \
-	pin tools/javascript/requirements.in -o tools/javascript/requirements.txt
+	pin tools/javascript/requirements.in -o tools/javascript/requirements.txt; \
+	pin tools/mutation/requirements.in -o tools/mutation/requirements.txt
 
 clean: ## remove .venv, .cache and the caches of tools
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
@@ -82,3 +87,10 @@ $(STAMP): $(LOCKED)
 	    | awk '/^Collecting/ && ++n % 10 == 0 {print "  " n " fetched"; fflush()} /^Installing/ {print "  unpacking"; fflush()}'; \
 	touch $@; \
 	echo "Installed in $$SECONDS s"
+
+# Apart from .venv: only `make mutate` needs it.
+$(MUTATE): tools/mutation/requirements.txt | $(STAMP)
+	@rm -rf $(@D)
+	@echo "Installing mutmut into $(@D)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes --target $(@D) --requirement $<
+	@touch $@

@@ -33,6 +33,22 @@ def test_entry_without_position_is_waited_for() -> None:
     assert (tracker.position, len(tracker)) == ("b", 0)
 
 
+def test_entry_without_position_does_not_move_the_position() -> None:
+    tracker = AcknowledgementTracker[str]()
+    numbers = [tracker.add("a"), tracker.add(None)]
+    for number in numbers:
+        assert tracker.acknowledge(number)
+    assert (tracker.position, len(tracker)) == ("a", 0)
+
+
+def test_second_acknowledgement_completes_nothing() -> None:
+    tracker = AcknowledgementTracker[str]()
+    number = tracker.add("a")
+    assert tracker.acknowledge(number)
+    assert not tracker.acknowledge(number)
+    assert tracker.position == "a"
+
+
 def test_unknown_sequence_number_raises() -> None:
     with pytest.raises(ValueError, match="never assigned"):
         AcknowledgementTracker[str]().acknowledge(0)

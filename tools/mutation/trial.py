@@ -1,0 +1,189 @@
+"""Trials of mutants: the tests of a module, run in a fork of this process in which the module is another.
+
+A fork has pytest and the libraries of the tests already imported. It imports the project's own modules itself. It is
+limited in CPU time and not in wall-clock time, so that a busy machine kills no mutant.
+"""
+
+import dataclasses
+import enum
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
+
+import hypothesis
+import pytest
+
+from tools.mutation.targets import Target
+
+ROOT = Path(__file__).resolve().parents[2]
+CPU_FACTOR = 5
+"""A mutant may take this many times the CPU time of the unchanged module."""
+MIN_CPU_SECONDS = 5
+MAX_BYTES = 4 * 1024**3
+"""The address space of a fork: an endless loop may fill a list."""
+ARGUMENTS = [
+    "-x", "-q", "--noconftest", "--disable-warnings", "--tb=no",
+    "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:rerunfailures",
+    "-W", "ignore::pytest.PytestAssertRewriteWarning",   # the libraries are imported before pytest starts
+]  # fmt: skip
+
+
+class Outcome(enum.Enum):
+    """The end of a trial."""
+
+    KILLED = "killed"
+    TIMEOUT = "timeout"
+    """It took too much CPU time, which a test would notice."""
+    SURVIVED = "survived"
+
+
+class TestsFail(Exception):
+    """The tests fail for the module as it is, so that they say nothing about mutants."""
+
+    __test__ = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """Place for trials of one module: its libraries are imported, and the time that its tests take is known."""
+
+    target: Target
+    cpu_seconds: float
+
+    def trials(self, codes: Iterable[str], jobs: int) -> Iterator[tuple[int, Outcome]]:
+        """Try each of *codes*, *jobs* at a time, and yield their numbers from 0 with the outcomes as they come."""
+        limit = int(max(MIN_CPU_SECONDS, CPU_FACTOR * self.cpu_seconds)) + 1
+        running: dict[int, int] = {}
+        waiting = enumerate(codes)
+        while True:
+            while len(running) < jobs and (job := next(waiting, None)):
+                running[_fork(self.target, job[1], limit)] = job[0]
+            if not running:
+                return
+            process, status = os.wait()
+            yield running.pop(process), _outcome(status)
+
+
+def prepare(target: Target) -> Bench:
+    """Run the tests of *target* without a mutation and import their libraries. Raises `TestsFail`."""
+    configure_hypothesis()
+    readable, writable = os.pipe()
+    process = os.fork()
+    if process == 0:
+        os.close(readable)
+        _report(target, writable)
+    os.close(writable)
+    with os.fdopen(readable) as pipe:
+        report = pipe.read()
+    _, status = os.waitpid(process, 0)
+    if status or not report:
+        raise TestsFail(f"the tests of {target.source} fail without a mutation: {' '.join(target.tests)}")
+    cpu_seconds, libraries = json.loads(report)
+    for name in libraries:
+        try:
+            importlib.import_module(name)
+        except ImportError:  # made while its package is imported
+            continue
+    return Bench(target, cpu_seconds)
+
+
+def configure_hypothesis() -> None:
+    """Use the same examples for each mutant, and stop at the first that fails."""
+    hypothesis.settings.register_profile(
+        "mutation",
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+        report_multiple_bugs=False,
+    )
+    hypothesis.settings.load_profile("mutation")
+
+
+def _report(target: Target, pipe: int) -> NoReturn:
+    """Run the tests and write to *pipe* what they took and imported."""
+    _silence()
+    status = pytest.main([*ARGUMENTS, *target.tests])
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    libraries = [name for name, module in list(sys.modules.items()) if _is_library(module)]
+    with os.fdopen(pipe, "w") as file:
+        json.dump([usage.ru_utime + usage.ru_stime, libraries], file)
+    os._exit(int(status))
+
+
+def _is_library(module: ModuleType) -> bool:
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return False
+    path = Path(file)
+    return not path.is_relative_to(ROOT) or "site-packages" in path.parts
+
+
+def _fork(target: Target, code: str, limit: int) -> int:
+    """Begin the trial of *code* in a fork with *limit* seconds of CPU time, and return its process id."""
+    process = os.fork()
+    if process:
+        return process
+    _silence()
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.dont_write_bytecode = True
+    sys.meta_path.insert(0, _Finder(target, code))
+    os._exit(int(pytest.main([*ARGUMENTS, *target.tests])))
+
+
+def _silence() -> None:
+    """Throw away all output."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+
+
+def _outcome(status: int) -> Outcome:
+    if status == 0:
+        return Outcome.SURVIVED
+    return Outcome.TIMEOUT if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU else Outcome.KILLED
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds the module of *target* with *code* in place of its file's contents."""
+
+    def __init__(self, target: Target, code: str) -> None:
+        self._target, self._code = target, code
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - importlib's
+        target: ModuleType | None = None,  # noqa: ARG002 - importlib's
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Return the spec of the target, and None for every other module."""
+        if fullname != self._target.module:
+            return None
+        file = str(ROOT / self._target.source)
+        return importlib.util.spec_from_file_location(fullname, file, loader=_Loader(fullname, file, self._code))
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    def __init__(self, name: str, file: str, code: str) -> None:
+        super().__init__(name, file)
+        self._code = code
+
+    def get_data(self, path: str) -> bytes:  # noqa: ARG002 - importlib's
+        """Return the mutant in place of the file's contents."""
+        return self._code.encode()
+
+    def path_stats(self, path: str) -> NoReturn:
+        """Keep importlib from reading compiled code."""
+        raise OSError(path)
