@@ -7,7 +7,7 @@ UNREACHABLE = "Unreachable"
 
 
 class ClusterError(TemporaryError):
-    """A request failed. The next pass tries again, because whatever was wrong may have changed by then."""
+    """A request failed. The next pass retries it, because whatever was wrong may have changed by then."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         self.status = status
@@ -26,7 +26,7 @@ class ClusterError(TemporaryError):
     @property
     def is_conflict(self) -> bool:
         """The object was written after it was read."""
-        return self.status == 409 and self.reason != "AlreadyExists"
+        return self.status == 409 and self.reason == "Conflict"
 
     @property
     def already_exists(self) -> bool:

@@ -1,32 +1,129 @@
 """controller: makes VSphereSource, VSphereBinding and HorizonSource work, from what they say and what is there.
 
-`reconciler.py` describes a kind, `vspheresource.py` and its siblings implement one each, and `settings.py` has the
-settings. A reconciler looks at the whole state each time. It does not matter which event made it look, or how many were
-missed.
+- `reconciler.py` describes a kind. `vspheresource.py` and its siblings implement one each, with `children.py`,
+  `surroundings.py`, `adapters.py` and `trouble.py`.
+- `work.py` watches, queues and leads, `passes.py` takes one object, `observation.py` reads, `apply.py` writes.
+- `retire.py` removes what the predecessor left.
+
+A pass looks at the whole state each time. It does not matter which event made it look, or how many were missed. So an
+event that is posted to the function means "look again".
 """
 
-from flask import Blueprint
+import datetime
+import re
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from cluster.client import ClusterClient
+from cluster.connection import connect
+from cluster.errors import ClusterError
+from cluster.lease import LeaderElection
+from cluster.resources import CONFIG_MAPS, Key
+from functions.controller import adapter_readiness
+from functions.controller.horizonsource import HorizonSourceReconciler
+from functions.controller.kinds import HORIZON_SOURCES, VSPHERE_BINDINGS, VSPHERE_SOURCES
+from functions.controller.metrics import ControllerMetrics
+from functions.controller.reconciler import Reconciler
+from functions.controller.retire import retire
 from functions.controller.settings import ControllerSettings
+from functions.controller.surroundings import LOGGING, Cluster
+from functions.controller.vspheresource import VSphereSourceReconciler
+from functions.controller.work import Work
 from pipeline import settings
 from pipeline.cloudevents import CloudEvent
+from pipeline.errors import SettingsError
 from pipeline.settings import Environ
+
+if TYPE_CHECKING:
+    from flask import Blueprint
+
+RESOLVER = Path("/etc/resolv.conf")
 
 
 class Controller:
     """The function."""
 
-    def __init__(self) -> None:
-        self.blueprint: Blueprint | None = None
+    blueprint: "Blueprint | None" = None
+
+    def __init__(self, client: ClusterClient, work: Work) -> None:
+        self.work = work
+        self.metrics = ControllerMetrics(
+            work.counts, lambda: len(work.queue), lambda: work.election.is_leader, lambda: client.requests
+        )
+        self._client = client
+
+    @property
+    def unready(self) -> str:
+        """The reason why the controller is not ready, or "": it does not know the objects yet."""
+        return "" if self.work.watches.wait_synced(0) else "the objects are not listed yet"
 
     def handle(self, event: CloudEvent) -> None:
-        """Look at every object again."""
+        """Look again: at the object that ApiServerSource reports in *event*, or at all."""
+        self.work.look_again(_reported(event))
 
     def close(self) -> None:
-        """Release everything."""
+        """Finish the passes under way and release the lease."""
+        self.work.close()
+        self._client.close()
 
 
 def create(environ: Environ) -> Controller:
-    """Return the controller that *environ* configures. Raises `SettingsError` with every error."""
-    settings.read(ControllerSettings, environ)
-    return Controller()
+    """Return the controller that *environ* configures, at work. Raises `SettingsError` with every error."""
+    configured = settings.read(ControllerSettings, environ)
+    try:
+        client = ClusterClient(connect(environ))
+    except (ClusterError, OSError) as error:
+        raise SettingsError([f"FUNCTION=controller needs a cluster: {error}"]) from error
+    controller = Controller(client, assemble(client, configured, environ.get("HOSTNAME") or socket.gethostname()))
+    controller.work.start()
+    return controller
+
+
+def assemble(client: ClusterClient, configured: ControllerSettings, holder: str) -> Work:
+    """Return the work of this replica, *holder*, before it is started."""
+    own_namespace = client.namespace
+    cluster = Cluster(
+        namespace=own_namespace,
+        domain=cluster_domain(RESOLVER),
+        adapter_image=configured.adapter_image,
+        ask_adapter=adapter_readiness.ask,
+        now=lambda: datetime.datetime.now(datetime.UTC),
+    )
+    reconcilers: list[Reconciler] = [VSphereSourceReconciler(cluster), HorizonSourceReconciler(cluster)]
+
+    def prepare() -> None:
+        if configured.retires_predecessor:
+            retire(client, own_namespace)
+
+    work = Work(
+        client,
+        reconcilers,
+        configured.namespaces or (),
+        lambda on_change: LeaderElection(client, own_namespace, configured.lease, holder, on_change),
+        prepare,
+    )
+    work.watches.follow(CONFIG_MAPS, field_selector=f"metadata.name={LOGGING}", namespace=own_namespace)
+    return work
+
+
+def cluster_domain(resolver: Path) -> str:
+    """Return the cluster's DNS domain, as the file *resolver* of a pod has it. `cluster.local` elsewhere."""
+    try:
+        text = resolver.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    match = re.search(r"^search\s.*?\bsvc\.(\S+)", text, re.MULTILINE)
+    return match[1] if match else "cluster.local"
+
+
+def _reported(event: CloudEvent) -> Key | None:
+    """Return the key of the object of one of the kinds that *event* reports, or None."""
+    payload = event.payload
+    if not event["type"].startswith("dev.knative.apiserver.") or not isinstance(payload, dict):
+        return None
+    metadata = payload.get("metadata") or payload
+    for resource in (VSPHERE_SOURCES, VSPHERE_BINDINGS, HORIZON_SOURCES):
+        if payload.get("kind") == resource.kind and isinstance(metadata, dict) and metadata.get("name"):
+            return Key(resource, str(metadata.get("namespace", "")), str(metadata["name"]))
+    return None

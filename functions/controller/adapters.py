@@ -1,0 +1,54 @@
+"""The conditions that both kinds of sources have of their adapter. Pure."""
+
+import dataclasses
+
+from cluster.resources import Object
+from functions.controller import surroundings
+from functions.controller.reconciler import Child, Failure, Outcome, Report
+from functions.controller.surroundings import Surroundings
+from sources import conditions, names
+from sources.conditions import TRUE, UNKNOWN, Condition
+
+MISSING_SECONDS = 5.0
+"""The time after which a source looks again for a ServiceAccount, whose changes it may not watch."""
+NO_SINK_SECONDS = 15.0
+"""The same for a sink, which is watched. Its kind may be installed, or a right be granted."""
+SHORT_LOOK_SECONDS = 3.0
+LONG_LOOK_SECONDS = 30.0
+"""The times after which it looks again at the pods of an adapter that is not available."""
+
+
+def condition(around: Surroundings) -> Condition:
+    """Return the state of the adapter, from its Deployment, with the reason that its pods report."""
+    available = surroundings.availability(around.deployment)
+    if available is None:
+        return UNKNOWN
+    if available.status == "True":
+        return TRUE
+    return around.trouble or available
+
+
+def missing_service_account(parent: Object) -> Condition:
+    """Return the condition of an adapter whose ServiceAccount does not exist."""
+    name = names.service_account_name(parent["spec"])
+    message = f'failed to get serviceaccount "{name}": serviceaccounts "{name}" not found'
+    return conditions.false("ServiceAccountNotFound", message)
+
+
+def blocked(outcome: Outcome, missing: Condition, seconds: float) -> Outcome:
+    """Return *outcome* of a pass that ends because something is *missing*: with an Event, and a look in *seconds*."""
+    report = Report("InternalError", missing.message)
+    return dataclasses.replace(outcome, reports=(*outcome.reports, report), look_again_seconds=seconds)
+
+
+def failed(failure: Failure) -> Condition:
+    """Return the condition of a child that could not be created or changed."""
+    what = failure.step.resource.kind if isinstance(failure.step, Child) else "object"
+    return conditions.false(failure.error.reason or "Failed", f"failed to reconcile {what.lower()}: {failure.error}")
+
+
+def look_again_seconds(around: Surroundings) -> float | None:
+    """Return the time until the next look at pods, which are not watched. None if the adapter is available."""
+    if not around.unavailable_seconds:
+        return None
+    return min(LONG_LOOK_SECONDS, max(SHORT_LOOK_SECONDS, around.unavailable_seconds / 2))
