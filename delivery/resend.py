@@ -78,11 +78,11 @@ class ResendTracker(Generic[T]):
         """Record a failure at *ended* of a request sent at *started*, and return True if an outage begins with it."""
         if not self._period:
             return False
-        begins = self._outage is None
         if self._outage is None:
             self._outage = _Outage(started, ended)
+            return True
         self._outage.last = ended
-        return begins
+        return False
 
     def remaining_seconds(self, now: float) -> float:
         """Return the seconds until the outage is over, if no other failure comes. 0 if it is, or if there is none."""

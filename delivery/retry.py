@@ -78,8 +78,8 @@ class RetryPolicy:
     """Maximum delay, unless the response asks for more."""
     max_attempts: int
     """Attempts that are answered with an error before an event goes to the dead-letter sink."""
-    has_dead_letter_sink: bool = False
-    at_most_once: bool = False
+    has_dead_letter_sink: bool
+    at_most_once: bool
     unlimited: bool = False
     """True for the dead-letter sink, which comes last."""
 

@@ -40,6 +40,36 @@ def test_events_before_and_during_the_outage_are_possibly_lost() -> None:
     assert len(tracker) == 1
 
 
+def test_third_attempt_is_the_last_that_suggests_an_outage() -> None:
+    assert suggests_outage(Failure("", 503), 3)
+    assert not suggests_outage(Failure("", 503), 4)
+
+
+def test_nothing_is_waited_for_without_an_outage() -> None:
+    assert ResendTracker[str](5, 2, 100).remaining_seconds(1) == 0
+
+
+def test_long_outage_keeps_the_events_from_before_it() -> None:
+    tracker = ResendTracker[str](period_seconds=5, max_request_seconds=2, capacity=100)
+    tracker.acknowledge("before", 10, 11)
+    tracker.fail(12, 13)
+    tracker.acknowledge("during", 100, 101)
+    tracker.fail(101, 102)
+    assert tracker.end_outage() == ["before", "during"]
+
+
+def test_bounds_of_the_outage_belong_to_it() -> None:
+    tracker = ResendTracker[str](period_seconds=5, max_request_seconds=0, capacity=100)
+    tracker.acknowledge("too early", 6, 6.9)
+    tracker.acknowledge("first", 6, 7)
+    tracker.acknowledge("kept until here", 11, 12)
+    tracker.fail(12, 13)
+    tracker.acknowledge("last", 13, 14)
+    tracker.acknowledge("too late", 13.1, 14)
+    assert tracker.end_outage() == ["first", "kept until here", "last"]
+    assert len(tracker) == 1
+
+
 def test_period_of_zero_disables_the_tracker() -> None:
     tracker = ResendTracker[str](0, 10, 100)
     tracker.acknowledge("event", 1, 2)

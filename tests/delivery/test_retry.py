@@ -1,6 +1,8 @@
 """The retry rules: which failure is retried, when, and where an event goes that is not."""
 
 import email.utils
+import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import example, given
@@ -85,6 +87,17 @@ def test_action_follows_the_table(rules: RetryPolicy, failure: Failure, attempt:
         assert action is Action.RETRY
 
 
+def test_failure_without_a_response_has_none_of_its_parts() -> None:
+    assert Failure("refused") == Failure("refused", status=0, body=b"", retry_after_seconds=0, timed_out=False)
+
+
+@pytest.mark.parametrize(
+    ("status", "acknowledged"), [(199, False), (200, True), (202, True), (299, True), (300, False), (0, False)]
+)
+def test_only_statuses_of_success_acknowledge(status: int, acknowledged: bool) -> None:
+    assert is_acknowledged(status) is acknowledged
+
+
 @given(st.integers(100, 599))
 def test_status_has_exactly_one_outcome(status: int) -> None:
     if is_acknowledged(status):
@@ -102,7 +115,8 @@ def test_drops_in_a_row_end_with_retries_until_acknowledged() -> None:
     assert [limit.next_action(Action.DROP, REJECTED) for _ in range(MAX_DROPS_IN_A_ROW)] == [Action.DROP] * 5
     assert limit.next_action(Action.DROP, REJECTED) is Action.RETRY
     limit.acknowledge()
-    assert limit.next_action(Action.DROP, REJECTED) is Action.DROP
+    assert [limit.next_action(Action.DROP, REJECTED) for _ in range(MAX_DROPS_IN_A_ROW)] == [Action.DROP] * 5
+    assert limit.next_action(Action.DROP, REJECTED) is Action.RETRY
 
 
 def test_dead_letters_are_not_limited() -> None:
@@ -147,7 +161,22 @@ def test_delay_doubles_up_to_the_maximum(attempt: int, seconds: float) -> None:
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: str, seconds: float) -> None:
-    assert parse_retry_after(value, NOW) == pytest.approx(seconds, abs=1)
+    assert parse_retry_after(value, NOW) == seconds
+
+
+@pytest.fixture
+def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The local time of this process is not UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Pacific/Auckland")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_from_greenwich")
+def test_date_without_a_zone_is_utc_whatever_the_local_zone() -> None:
+    assert parse_retry_after(email.utils.formatdate(NOW + 20), NOW) == 20
 
 
 dates = st.from_regex(r"(Mon|Tue|x)?,? ?[0-9]{0,3} (Jan|Feb|Foo)? ?[0-9]{0,12} [0-9:]{0,12} ?[+-]?[0-9A-Z]{0,12}")

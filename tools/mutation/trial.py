@@ -4,6 +4,7 @@ A fork has pytest and the libraries of the tests already imported. It imports th
 limited in CPU time and not in wall-clock time, so that a busy machine kills no mutant.
 """
 
+import contextlib
 import dataclasses
 import enum
 import importlib
@@ -15,7 +16,8 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -59,6 +61,8 @@ class Bench:
 
     target: Target
     cpu_seconds: float
+    durations: Mapping[str, float]
+    """Test → seconds."""
 
     def trials(self, codes: Iterable[str], jobs: int) -> Iterator[tuple[int, Outcome]]:
         """Try each of *codes*, *jobs* at a time, and yield their numbers from 0 with the outcomes as they come."""
@@ -67,11 +71,24 @@ class Bench:
         waiting = enumerate(codes)
         while True:
             while len(running) < jobs and (job := next(waiting, None)):
-                running[_fork(self.target, job[1], limit)] = job[0]
+                running[self._fork(job[1], limit)] = job[0]
             if not running:
                 return
             process, status = os.wait()
             yield running.pop(process), _outcome(status)
+
+    def _fork(self, code: str, limit: int) -> int:
+        """Begin the trial of *code* in a fork with *limit* seconds of CPU time, and return its process id."""
+        process = os.fork()
+        if process:
+            return process
+        _silence()
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        sys.dont_write_bytecode = True
+        sys.meta_path.insert(0, _Finder(self.target, code))
+        os._exit(int(pytest.main([*ARGUMENTS, *self.target.tests], plugins=[_FastestFirst(self.durations)])))
 
 
 def prepare(target: Target) -> Bench:
@@ -88,13 +105,12 @@ def prepare(target: Target) -> Bench:
     _, status = os.waitpid(process, 0)
     if status or not report:
         raise TestsFail(f"the tests of {target.source} fail without a mutation: {' '.join(target.tests)}")
-    cpu_seconds, libraries = json.loads(report)
-    for name in libraries:
-        try:
-            importlib.import_module(name)
-        except ImportError:  # made while its package is imported
-            continue
-    return Bench(target, cpu_seconds)
+    cpu_seconds, durations, libraries = json.loads(report)
+    with warnings.catch_warnings(action="ignore"):  # of libraries that are imported in an unusual order
+        for name in libraries:
+            with contextlib.suppress(ImportError):  # a module that its package makes
+                importlib.import_module(name)
+    return Bench(target, cpu_seconds, durations)
 
 
 def configure_hypothesis() -> None:
@@ -113,11 +129,12 @@ def configure_hypothesis() -> None:
 def _report(target: Target, pipe: int) -> NoReturn:
     """Run the tests and write to *pipe* what they took and imported."""
     _silence()
-    status = pytest.main([*ARGUMENTS, *target.tests])
+    stopwatch = _Stopwatch()
+    status = pytest.main([*ARGUMENTS, *target.tests], plugins=[stopwatch])
     usage = resource.getrusage(resource.RUSAGE_SELF)
     libraries = [name for name, module in list(sys.modules.items()) if _is_library(module)]
     with os.fdopen(pipe, "w") as file:
-        json.dump([usage.ru_utime + usage.ru_stime, libraries], file)
+        json.dump([usage.ru_utime + usage.ru_stime, stopwatch.durations, libraries], file)
     os._exit(int(status))
 
 
@@ -127,20 +144,6 @@ def _is_library(module: ModuleType) -> bool:
         return False
     path = Path(file)
     return not path.is_relative_to(ROOT) or "site-packages" in path.parts
-
-
-def _fork(target: Target, code: str, limit: int) -> int:
-    """Begin the trial of *code* in a fork with *limit* seconds of CPU time, and return its process id."""
-    process = os.fork()
-    if process:
-        return process
-    _silence()
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.dont_write_bytecode = True
-    sys.meta_path.insert(0, _Finder(target, code))
-    os._exit(int(pytest.main([*ARGUMENTS, *target.tests])))
 
 
 def _silence() -> None:
@@ -154,6 +157,28 @@ def _outcome(status: int) -> Outcome:
     if status == 0:
         return Outcome.SURVIVED
     return Outcome.TIMEOUT if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU else Outcome.KILLED
+
+
+class _Stopwatch:
+    """A plugin of pytest that measures each test."""
+
+    def __init__(self) -> None:
+        self.durations: dict[str, float] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add the duration of one phase of a test."""
+        self.durations[report.nodeid] = self.durations.get(report.nodeid, 0.0) + report.duration
+
+
+class _FastestFirst:
+    """A plugin of pytest that runs the fastest tests first, because most mutants fail one of those."""
+
+    def __init__(self, durations: Mapping[str, float]) -> None:
+        self._durations = durations
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Sort the tests."""
+        items.sort(key=lambda item: self._durations.get(item.nodeid, 0.0))
 
 
 class _Finder(importlib.abc.MetaPathFinder):
