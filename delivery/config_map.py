@@ -9,14 +9,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pipeline import bounds
 from pipeline.errors import TemporaryError, cut
 
 REQUEST_TIMEOUT_SECONDS = 5.0
 """Maximum wait for the API server to connect, for its headers, and for the rest of its answer. The lease lasts three
 times as long: one request that fails does not cost it."""
-MAX_RESPONSE_BYTES = 1024 * 1024
-"""Maximum size of an answer. The poller's ConfigMap has about 1 KB."""
-
 _PATH = "/api/v1/namespaces/{namespace}/configmaps/{name}"
 _HINTS = {403: ". The Role must allow get, update and patch on it", 404: ". Apply config/030-checkpoint.yaml"}
 
@@ -125,8 +123,8 @@ def _read(response: Any) -> bytes:
     while part := response.read1(65_536, decode_content=False):
         parts.append(part)
         size += len(part)
-        if size > MAX_RESPONSE_BYTES:
-            raise ValueError(f"the response has more than {MAX_RESPONSE_BYTES} bytes")
+        if size > bounds.CONFIG_MAP_BYTES:
+            raise ValueError(f"the response has more than {bounds.CONFIG_MAP_BYTES} bytes")
         if time.monotonic() > deadline:
             raise ValueError(f"the response is not complete within {REQUEST_TIMEOUT_SECONDS:.0f} s")
     if response.length_remaining:

@@ -13,18 +13,13 @@ import structlog
 
 from delivery.retry import Action, DropLimit, Failure, RetryPolicy, is_acknowledged, parse_retry_after
 from delivery.settings import SinkSettings
-from pipeline import status_events
+from pipeline import bounds, status_events
 from pipeline.cloudevents import CloudEvent, to_binary
 from pipeline.errors import cut
 
 log = structlog.get_logger()
 
 P = TypeVar("P")
-
-ERROR_BODY_BYTES = 1024
-"""The part of an error's body that is kept, as Knative does for `knativeerrordata`."""
-MAX_BODY_BYTES = 1024 * 1024
-"""The part of a 2xx's body that is waited for. The status acknowledges the event, and no Broker sends a body."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -195,7 +190,7 @@ class Dispatcher:
                 if is_acknowledged(response.status):
                     await _discard(response)
                     return None
-                data = await response.content.read(ERROR_BODY_BYTES)
+                data = await response.content.read(bounds.ERROR_RESPONSE_BYTES)
                 return Failure(
                     f"POST {url} returned {response.status} {cut(data.decode('utf-8', 'replace'), 200)}".rstrip(),
                     response.status,
@@ -210,10 +205,10 @@ class Dispatcher:
 
 
 async def _discard(response: aiohttp.ClientResponse) -> None:
-    """Wait for the end of the body, which may still fail, or for its first `MAX_BODY_BYTES`."""
+    """Wait for the end of the body, which may still fail, or for its first `bounds.ACKNOWLEDGEMENT_BYTES`."""
     size = 0
     async for chunk in response.content.iter_any():
         size += len(chunk)
-        if size > MAX_BODY_BYTES:
+        if size > bounds.ACKNOWLEDGEMENT_BYTES:
             response.close()
             return

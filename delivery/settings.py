@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from pipeline import bounds
 from pipeline.settings.parsers import duration, http_url, whole_number
 from pipeline.settings.variable import setting
 
@@ -90,7 +91,7 @@ class SinkSettings:
         whole_number(1, 100_000),
         "Maximum number of events that are read and not yet acknowledged.",
         example="2000",
-        default="2000",
+        default=str(bounds.EVENTS_IN_FLIGHT),
     )
     resend_seconds: float = setting(
         "SINK_RESEND",

@@ -16,9 +16,10 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from local.delivery import MAX_REASON_BYTES, Failure, Retries, dead_letter
+from local.delivery import Failure, Retries, dead_letter
 from local.event import REPLY, Event, from_http, to_http
 from local.objects import Name
+from pipeline import bounds
 from pipeline.cloudevents import NotACloudEvent, is_event
 from pipeline.errors import cut
 from pipeline.filter import Matches
@@ -158,8 +159,8 @@ class Dispatcher:
         logged = {"trigger": str(self.subscription.name), "id": event.attributes["id"], "to": url}
         response = cut(failure.body.decode(errors="replace"))
         log.warning("event not delivered", **logged, status=failure.status, response=response)
-        if len(failure.body) > MAX_REASON_BYTES:
-            log.error("response longer than Knative's dispatcher survives", **logged, max_bytes=MAX_REASON_BYTES)
+        if len(failure.body) > bounds.ERROR_BODY_BYTES:
+            log.error("response longer than Knative's dispatcher survives", **logged, max_bytes=bounds.ERROR_BODY_BYTES)
         sink = self.subscription.dead_letter_url
         if not sink:
             log.error("event lost: there is no dead-letter sink", **logged)

@@ -9,11 +9,10 @@ import re
 
 from local.event import Event
 from local.fields import Field
+from pipeline import bounds
 
-_ERROR_DATA_LIMIT = 1024
-
-MAX_REASON_BYTES = _ERROR_DATA_LIMIT * 3 // 4
-"""The maximum size of a failure's body. The base64 of a longer one makes Knative 0.47's dispatcher panic."""
+_ERROR_DATA_BYTES = bounds.ERROR_BODY_BYTES * 4 // 3
+"""The maximum size of `knativeerrordata`, which is base64."""
 
 _PERIOD = re.compile(
     r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d)?)S)?)?",
@@ -69,7 +68,7 @@ def dead_letter(event: Event, destination: str, failure: Failure) -> Event:
     return event.with_attributes(
         knativeerrordest=destination,
         knativeerrorcode=str(failure.status),
-        knativeerrordata=base64.b64encode(failure.body[:_ERROR_DATA_LIMIT]).decode()[:_ERROR_DATA_LIMIT],
+        knativeerrordata=base64.b64encode(failure.body[:_ERROR_DATA_BYTES]).decode()[:_ERROR_DATA_BYTES],
     )
 
 

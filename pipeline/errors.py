@@ -7,6 +7,8 @@ came back and what to do. It never contains a credential, and foreign text in it
 
 from collections.abc import Sequence
 
+from pipeline import bounds
+
 
 class VCenterEventsError(Exception):
     """The base of every error that this program raises on purpose."""
@@ -32,7 +34,7 @@ class SettingsError(PermanentError):
         super().__init__("invalid settings:\n" + "\n".join(f"  - {error}" for error in self.errors))
 
 
-def cut(text: str, limit: int = 300) -> str:
+def cut(text: str, limit: int = bounds.QUOTE_CHARACTERS) -> str:
     """Return *text* on one line of at most *limit* characters, to quote a foreign server."""
     line = " ".join(text.split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from pipeline import lazy
+from pipeline import bounds, lazy
 from pipeline.errors import TemporaryError, cut
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 else:  # importing aiohttp takes a third of a function's start
     aiohttp = lazy.module("aiohttp")
     certifi = lazy.module("certifi")
-
-QUOTED_BYTES = 1024
-"""The maximum size of a response that is only quoted: more than a message shows."""
 
 LARGE_BYTES = 1_000_000
 """The size from which aiohttp wants a stream."""
@@ -84,7 +81,7 @@ class HTTPClient:
         body: bytes = b"",
         *,
         seconds: float,
-        max_bytes: int = QUOTED_BYTES,
+        max_bytes: int = bounds.ERROR_RESPONSE_BYTES,
     ) -> Response:
         """Return the response to one request, which must be complete after *seconds*. Raises `NoResponse`.
 
@@ -158,7 +155,7 @@ def send(
     body: bytes = b"",
     *,
     seconds: float,
-    max_bytes: int = QUOTED_BYTES,
+    max_bytes: int = bounds.ERROR_RESPONSE_BYTES,
 ) -> Response:
     """Return the response to one request to a server in the cluster. Raises `NoResponse`."""
     with HTTPClient() as client:

@@ -11,12 +11,9 @@ from typing import Any, TextIO
 
 import structlog
 
+from pipeline import bounds
+
 EventDict = MutableMapping[str, Any]
-
-MAX_FIELD_CHARACTERS = 1_000
-"""The maximum length of one field of a log line."""
-
-MAX_TRACEBACK_CHARACTERS = 20_000
 
 WHOLE_FIELDS = ("cloudevent", "data", "text")
 """Fields that are never cut: an event that only the log has."""
@@ -66,7 +63,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
 def bounded(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:
     """Cut every text that is longer than a line of a log should be. Foreign texts, such as ids, may have megabytes."""
     for name, value in event_dict.items():
-        limit = MAX_TRACEBACK_CHARACTERS if name == "exception" else MAX_FIELD_CHARACTERS
+        limit = bounds.LOG_TRACEBACK_CHARACTERS if name == "exception" else bounds.LOG_FIELD_CHARACTERS
         if isinstance(value, str) and len(value) > limit and name not in WHOLE_FIELDS:
             event_dict[name] = f"{value[:limit]}… ({len(value)} characters)"
     return event_dict

@@ -8,15 +8,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import structlog
 
-from pipeline import payload
+from pipeline import bounds, payload
 from pipeline.cloudevents import CloudEvent
 from pipeline.deduplication import Deduplicator
 from pipeline.errors import ObjectNotFound
 from pipeline.metrics import Counter, counter
 from pipeline.payload import Reference
 from pipeline.settings import setting, whole_number
-
-DEDUP_SIZE = 10_000
 
 REPLIED, DONE, SKIPPED, DUPLICATE = "replied", "done", "skipped", "duplicate"
 
@@ -54,7 +52,7 @@ class ReactionFunction:
 
     blueprint: None = None
 
-    def __init__(self, reaction: Reaction, dedup_size: int = DEDUP_SIZE, source: str | None = None) -> None:
+    def __init__(self, reaction: Reaction, dedup_size: int = bounds.DEDUP_EVENTS, source: str | None = None) -> None:
         """Call *reaction* once for each of the last *dedup_size* events.
 
         *source* is the SDK address of the reaction's vCenter. Events of another source are skipped, because their
@@ -115,5 +113,5 @@ def dedup_size_setting(name: str) -> Any:
         whole_number(1, 1_000_000),
         "Events remembered to detect duplicate deliveries.",
         example="20000",
-        default=str(DEDUP_SIZE),
+        default=str(bounds.DEDUP_EVENTS),
     )

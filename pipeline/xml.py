@@ -4,8 +4,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 from xml.parsers import expat
 
-MAX_DEPTH = 100
-"""Maximum depth of an element. vCenter's deepest events have less than 20 levels, and readers are recursive."""
+from pipeline import bounds
 
 
 class _Rejected(ValueError):
@@ -21,8 +20,8 @@ class _Reader:
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise _Rejected(f"an element is deeper than {MAX_DEPTH}")
+        if self._depth > bounds.XML_LEVELS:
+            raise _Rejected(f"an element is deeper than {bounds.XML_LEVELS}")
         self._builder.start(_name(tag), {_name(name): value for name, value in attributes.items()})
 
     def end(self, tag: str) -> None:

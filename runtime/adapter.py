@@ -9,21 +9,14 @@ from typing import NamedTuple, cast
 import structlog
 
 from functions import Function, HandlesEvents, HasMetrics, ReadsRequests
-from pipeline import cloudevents
+from pipeline import bounds, cloudevents
 from pipeline.cloudevents import LENIENT, STRICT, CloudEvent, HTTPMessage
 from pipeline.errors import PermanentError, TemporaryError, cut
 from pipeline.metrics import Metrics
 from runtime import VERSION
 
-REASON_BYTES = 768
-"""The maximum size of an error's body. Knative 0.47 puts it into a dead letter as base64, in a buffer of 1,024 bytes. A
-longer one makes its channel dispatcher panic, and every event that the dispatcher holds is lost."""
-
 RULES = dataclasses.replace(STRICT, specversions=LENIENT.specversions)
 """The rules for events: Knative's, whose Broker also passes on version 0.3."""
-
-MAX_ATTRIBUTE_BYTES = 64 * 1024
-"""The maximum size of one attribute. Headers hold no more (`LIMIT_HEADER_BYTES`), but a JSON document could."""
 
 log = structlog.get_logger()
 
@@ -96,13 +89,15 @@ class FunctionAdapter:
 
 
 def text(line: str, status: int) -> Outcome:
-    """Return an outcome with one *line* of plain text, cut to `REASON_BYTES`."""
-    body = line.encode()[: REASON_BYTES - 1].decode(errors="ignore")
+    """Return an outcome with one *line* of plain text, cut to `bounds.ERROR_BODY_BYTES`."""
+    body = line.encode()[: bounds.ERROR_BODY_BYTES - 1].decode(errors="ignore")
     return Outcome(status, {"content-type": "text/plain; charset=utf-8"}, f"{body}\n".encode())
 
 
 def check_lengths(event: CloudEvent) -> None:
-    """Raise `PermanentError` if an attribute of *event* is longer than `MAX_ATTRIBUTE_BYTES`."""
-    long = [cut(name, 60) for name, value in event.attributes.items() if len(name) + len(value) > MAX_ATTRIBUTE_BYTES]
+    """Raise `PermanentError` if an attribute of *event* is longer than `bounds.ATTRIBUTE_BYTES`."""
+    long = [
+        cut(name, 60) for name, value in event.attributes.items() if len(name) + len(value) > bounds.ATTRIBUTE_BYTES
+    ]
     if long:
-        raise PermanentError(f"attributes longer than {MAX_ATTRIBUTE_BYTES} bytes: {', '.join(long[:5])}")
+        raise PermanentError(f"attributes longer than {bounds.ATTRIBUTE_BYTES} bytes: {', '.join(long[:5])}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from pipeline import bounds
 from pipeline.settings.parsers import duration, whole_number
 from pipeline.settings.variable import setting
 
@@ -15,21 +16,21 @@ class LimitSettings:
         whole_number(1, 1_000_000),
         "Open connections served. Further ones get 503, except for health checks.",
         example="4096",
-        default="4096",
+        default=str(bounds.CONNECTIONS),
     )
     max_header_bytes: int = setting(
         "HTTP_MAX_HEADER_BYTES",
         whole_number(1024, 16_777_216),
         "Size of a request line and its headers. Larger ones get 431.",
         example="65536",
-        default="65536",
+        default=str(bounds.HEADER_BYTES),
     )
     max_headers: int = setting(
         "HTTP_MAX_HEADERS",
         whole_number(8, 100_000),
         "Headers of a request. More get 431.",
         example="256",
-        default="256",
+        default=str(bounds.HEADERS),
     )
     max_body_bytes: int = setting(
         "HTTP_MAX_BODY_BYTES",
@@ -37,7 +38,7 @@ class LimitSettings:
         "Size of a request body, chunked or not. Larger ones get 413. Brokers accept events of about 1 MiB, and "
         "structured mode can double that.",
         example="2097152",
-        default="2097152",
+        default=str(bounds.BODY_BYTES),
     )
     header_seconds: float = setting(
         "HTTP_HEADER_TIMEOUT",

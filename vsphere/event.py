@@ -9,12 +9,10 @@ import datetime
 import re
 from xml.etree.ElementTree import Element
 
+from pipeline import bounds
 from pipeline.errors import PermanentError, cut
 from pipeline.times import utc
 from vsphere.element import child_text, xsi_type
-
-MAX_KEY_DIGITS = 19
-"""Maximum digits of an event's key. It is an int32, and even a 64-bit number has no more digits."""
 
 
 class EventUnreadable(PermanentError):
@@ -67,5 +65,5 @@ def from_element(element: Element, default_time: datetime.datetime) -> VCenterEv
 
 
 def read_key(text: str) -> int | None:
-    """Return the event key in *text*, or None if it is not a number of at most `MAX_KEY_DIGITS` digits."""
-    return int(text) if re.fullmatch(rf"-?[0-9]{{1,{MAX_KEY_DIGITS}}}", text) else None
+    """Return the event key in *text*, or None if it is not a number of at most `bounds.EVENT_KEY_DIGITS` digits."""
+    return int(text) if re.fullmatch(rf"-?[0-9]{{1,{bounds.EVENT_KEY_DIGITS}}}", text) else None

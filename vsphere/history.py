@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import structlog
 from pyVmomi import VmomiSupport, vim, vmodl
 
+from pipeline import bounds
 from pipeline.errors import SettingsError, cut
 from vsphere.cursor import DISORDER, Cursor, Gap, begin_after
 from vsphere.element import NAMESPACE
@@ -21,8 +22,6 @@ log = structlog.get_logger()
 
 PAGE_SIZE = 1000
 """The maximum number of events in a page: vCenter's own limit for a collector."""
-MAX_UNREADABLE_TEXT = 16_384
-"""Maximum characters that are kept of an element without a usable key. A real event has a tenth of it."""
 _NS = f"{{{NAMESPACE}}}"
 
 
@@ -47,7 +46,7 @@ class UnreadableEvent:
 
     reason: str
     text: str
-    """The element as XML, or only its text if it is too deep, cut to `MAX_UNREADABLE_TEXT` characters."""
+    """The element as XML, or only its text if it is too deep, cut to `bounds.UNREADABLE_CHARACTERS` characters."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,12 +228,12 @@ class EventHistory:
 
 
 def as_text(element: ElementTree.Element) -> str:
-    """Return *element* as XML, or only its text if it is too deep, cut to `MAX_UNREADABLE_TEXT` characters."""
+    """Return *element* as XML, or only its text if it is too deep, cut to `bounds.UNREADABLE_CHARACTERS` characters."""
     try:
         text = ElementTree.tostring(element, "unicode")
     except (RecursionError, ValueError, TypeError):
         text = " ".join(element.itertext())
-    return cut(text, MAX_UNREADABLE_TEXT)
+    return cut(text, bounds.UNREADABLE_CHARACTERS)
 
 
 def _warn_of_restart(position: Position | None) -> None:

@@ -21,6 +21,7 @@ from xml.etree import ElementTree
 import structlog
 from pyVmomi import SoapAdapter, SoapStubAdapter, VmomiSupport, vim
 
+from pipeline import bounds
 from pipeline.errors import ObjectNotFound, cut
 from pipeline.payload import is_reference
 from vsphere.errors import VCenterRejected, VCenterUnavailable, translate_errors
@@ -36,8 +37,6 @@ READER_TIMEOUT_SECONDS = 15.0
 SHORT_TIMEOUT_SECONDS = 2.5
 """The maximum wait for a response to an interruption or a logout, while the process has 10 s to end. A session that is
 not logged out ends by itself after half an hour."""
-MAX_RESPONSE_BYTES = 24 * 1024 * 1024
-"""The maximum size of a response with events, decompressed. A page of 1,000 events has less than 10 MB."""
 REJECTED_LOGIN_PAUSE_SECONDS = 60.0
 """The time for which rejected credentials are not used again. By default, vCenter locks an account after five rejected
 logins within 180 s."""
@@ -45,7 +44,7 @@ _OLDEST_API = "vim.version.version9"
 
 
 class ResponseTooLarge(OSError):
-    """A response has more than `MAX_RESPONSE_BYTES`."""
+    """A response has more than `bounds.VCENTER_RESPONSE_BYTES`."""
 
 
 class Session:
@@ -261,9 +260,9 @@ def _numbers(version: str) -> list[int]:
 
 def _read(response: http.client.HTTPResponse) -> bytes:
     """Return the whole body. Raises `ResponseTooLarge`."""
-    body = response.read(MAX_RESPONSE_BYTES + 1)
-    if len(body) > MAX_RESPONSE_BYTES:
-        raise ResponseTooLarge(f"the response has more than {MAX_RESPONSE_BYTES} bytes")
+    body = response.read(bounds.VCENTER_RESPONSE_BYTES + 1)
+    if len(body) > bounds.VCENTER_RESPONSE_BYTES:
+        raise ResponseTooLarge(f"the response has more than {bounds.VCENTER_RESPONSE_BYTES} bytes")
     if response.length:  # a read with a limit does not notice this
         raise http.client.IncompleteRead(body, response.length)
     response.read()  # the end of a chunked body
@@ -275,9 +274,9 @@ def _decompress(body: bytes, encoding: str) -> bytes:
         return body
     deflate = zlib.MAX_WBITS if body[:1] == b"\x78" else -zlib.MAX_WBITS
     decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16 if encoding == "gzip" else deflate)
-    plain = decompressor.decompress(body, MAX_RESPONSE_BYTES)
+    plain = decompressor.decompress(body, bounds.VCENTER_RESPONSE_BYTES)
     if decompressor.unconsumed_tail:
-        raise ResponseTooLarge(f"the response has more than {MAX_RESPONSE_BYTES} bytes after decompression")
+        raise ResponseTooLarge(f"the response has more than {bounds.VCENTER_RESPONSE_BYTES} bytes after decompression")
     if not decompressor.eof:
         raise EOFError("the compressed response ends early")
     return plain
@@ -295,14 +294,12 @@ def _parse(body: bytes) -> ElementTree.Element:
 _NOT_XML = dict.fromkeys(
     [*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\ufffd"
 )
-_MAX_REFERENCE_DIGITS = 12
-"""Maximum length of a character reference that is read. The greatest character has 7 digits."""
 _REFERENCE = re.compile(r"&#(x[0-9a-fA-F]+|[0-9]+);")
 
 
 def _legal_reference(reference: re.Match[str]) -> str:
     text = reference[1]
-    if len(text) > _MAX_REFERENCE_DIGITS:
+    if len(text) > bounds.XML_REFERENCE_DIGITS:
         return "\ufffd"
     code = int(text[1:], 16) if text.startswith("x") else int(text)
     return "\ufffd" if code in _NOT_XML or code > 0x10FFFF else reference[0]

@@ -16,19 +16,14 @@ from functions.deadletter import document
 from functions.deadletter.document import InvalidDeadLetter
 from functions.deadletter.sink import DeadLetterSink, RedriveUnderWay
 from functions.deadletter.store import DeadLetter, DeadLetterStore, State
-from pipeline import payload
+from pipeline import bounds, payload
 from pipeline.cloudevents import LENIENT, from_json
 from pipeline.errors import TemporaryError
 from pipeline.settings import Secret
 
 DEFAULT_LIMIT = 100
-MAX_LIMIT = 1000
-
 MAX_NUMBER = 2**63 - 1
 """SQLite's largest integer, beyond any number of a dead letter."""
-
-MAX_REASON_CHARACTERS = 1000
-"""The maximum length of the reason of a drop. The store's limit of size does not count it."""
 
 
 def blueprint(sink: DeadLetterSink, store: DeadLetterStore, token: Secret | None) -> Blueprint:
@@ -56,7 +51,7 @@ def _add_reading(routes: Blueprint, sink: DeadLetterSink, store: DeadLetterStore
     @routes.get("/api/dead-letters")
     def list_dead_letters() -> Response:
         """Newest first. `?state=`, `?type=` and `?destination=` select, `?limit=` and `?before=` page."""
-        limit = min(_number("limit", DEFAULT_LIMIT), MAX_LIMIT) or DEFAULT_LIMIT
+        limit = min(_number("limit", DEFAULT_LIMIT), bounds.LISTED_DEAD_LETTERS) or DEFAULT_LIMIT
         state = request.args.get("state", "")
         if state and state not in list(State):
             raise BadRequest(f"state is {state!r}, not one of {', '.join(State)}")
@@ -110,8 +105,8 @@ def _add_redriving_and_dropping(routes: Blueprint, sink: DeadLetterSink, store: 
         reason = body.get("reason")
         if not isinstance(reason, str) or not reason.strip():
             raise BadRequest('the reason is missing: {"reason": "the VM is gone", …}')
-        if len(reason) > MAX_REASON_CHARACTERS or not _is_storable(reason):
-            raise BadRequest(f"the reason is not a text of at most {MAX_REASON_CHARACTERS} characters")
+        if len(reason) > bounds.DROP_REASON_CHARACTERS or not _is_storable(reason):
+            raise BadRequest(f"the reason is not a text of at most {bounds.DROP_REASON_CHARACTERS} characters")
         selected, missing = _selected(body, store)
         sink.drop(selected, reason.strip())
         return _json({"dropped": [dead_letter.number for dead_letter in selected], "failed": _failures(missing)})

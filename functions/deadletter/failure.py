@@ -4,13 +4,11 @@ import base64
 import binascii
 import dataclasses
 
+from pipeline import bounds
 from pipeline.cloudevents import CloudEvent
 
 ADDED_BY_BROKER = ("knativeerrordest", "knativeerrorcode", "knativeerrordata", "knativearrivaltime", "knativebrokerttl")
 """Attributes that a Broker adds to an event, and adds again at each redrive."""
-
-MAX_RESPONSE_CHARACTERS = 1024
-"""Knative passes on at most this much of the subscriber's response."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,4 +48,4 @@ def _decoded(data: str) -> str:
         response = base64.b64decode(data, validate=True).decode(errors="replace")
     except (binascii.Error, ValueError):
         response = data
-    return response[:MAX_RESPONSE_CHARACTERS].strip()
+    return response[: bounds.FAILURE_RESPONSE_CHARACTERS].strip()

@@ -15,12 +15,10 @@ import structlog
 
 from functions.deadletter import document
 from functions.deadletter.store import DeadLetterStore, State
+from pipeline import bounds
 from pipeline.errors import cut
 from pipeline.http_client import HTTPClient, NoResponse, Response
 from pipeline.settings import Secret
-
-BATCH_BYTES = 1_000_000
-"""Approximate size of one request. The launcher accepts twice that, and one event is at most that long."""
 
 HANDOVER_SECONDS = 8.0
 """Limit for the whole handover. The process ends 10 s after the signal to stop."""
@@ -74,7 +72,7 @@ def hand_over(store: DeadLetterStore, to: Successor, sender: str, seconds: float
 
 
 def _batches(store: DeadLetterStore) -> Iterator[tuple[State, list[dict[str, Any]]]]:
-    """Yield all dead letters with their events in lists of about `BATCH_BYTES`: state by state, oldest first."""
+    """Yield all dead letters with their events in lists of about `HANDOVER_BYTES`: state by state, oldest first."""
     for state in State:
         for batch in _batches_of(store, state):
             yield state, batch
@@ -88,7 +86,7 @@ def _batches_of(store: DeadLetterStore, state: State) -> Iterator[list[dict[str,
         if event is None:
             continue
         event_bytes = len(event.encode())
-        if batch and size + event_bytes > BATCH_BYTES:
+        if batch and size + event_bytes > bounds.HANDOVER_BYTES:
             yield batch
             batch, size = [], 0
         batch.append({**document.write(dead_letter), "event": event})

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from pipeline import bounds
 from pipeline.settings.parsers import duration, http_url, whole_number
 from pipeline.settings.variable import Secret, setting
 
@@ -56,14 +57,14 @@ class DeadLetterSettings:
         whole_number(1, 1_000_000),
         "Maximum number of dead letters. Redriven and dropped ones are deleted first, then the oldest.",
         example="10000",
-        default="10000",
+        default=str(bounds.DEAD_LETTERS),
     )
     megabytes: int = setting(
         "DEADLETTER_MEGABYTES",
         whole_number(1, 100_000),
         "Maximum size of their events, in MB. Deleted in the same order.",
         example="256",
-        default="256",
+        default=str(bounds.DEAD_LETTERS_MEGABYTES),
     )
     age_seconds: float = setting(
         "DEADLETTER_AGE",

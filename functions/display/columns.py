@@ -11,14 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pipeline import payload, severity
+from pipeline import bounds, payload, severity
 from pipeline.cloudevents import CloudEvent
-
-MESSAGE_CHARACTERS = 200
-"""Maximum length of a message in a row. The whole event is a click away."""
-
-ATTRIBUTE_CHARACTERS = 200
-"""Maximum length of an attribute in a row."""
 
 Value = str | int
 
@@ -31,7 +25,7 @@ class Reading:
 
     def attribute(self, name: str) -> str:
         """Return the attribute *name*, shortened, or ""."""
-        return (self.event.get(name) or "")[:ATTRIBUTE_CHARACTERS]
+        return (self.event.get(name) or "")[: bounds.SUMMARY_CHARACTERS]
 
     @cached_property
     def properties(self) -> Mapping[str, Any]:
@@ -47,7 +41,7 @@ class Reading:
     def target_name(self) -> str:
         """The target's name. Of the subject `VirtualMachine/vm-12` only `vm-12`, because the type says the rest."""
         if self.target.type and self.target.name == (self.event.get("subject") or ""):
-            return self.target.name.partition("/")[2][:ATTRIBUTE_CHARACTERS]
+            return self.target.name.partition("/")[2][: bounds.SUMMARY_CHARACTERS]
         return self.target.name
 
     @property
@@ -136,7 +130,7 @@ COLUMNS = (
     ),
     Column(
         "message",
-        lambda reading: payload.message(reading.event, MESSAGE_CHARACTERS),
+        lambda reading: payload.message(reading.event, bounds.SUMMARY_CHARACTERS),
         Use.SEARCH | Use.CSV,
         events=Cell("Description", "minmax(0, 1fr)", "message", beside_event="minmax(0, 1fr)", phone_area="message"),
     ),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from pipeline import bounds
 from pipeline.errors import TemporaryError
 from pipeline.http_client import NoResponse, send
 from pipeline.settings import Secret
@@ -14,10 +15,6 @@ LIST_SECONDS = 5.0
 
 ACT_SECONDS = 90.0
 """Time-out for a redrive and a drop: the deadletter function waits up to 10 s for the Broker's response to an event."""
-
-
-MAX_LIST_BYTES = 16_000_000
-"""The maximum size of a response: 1,000 dead letters of 2 kB are 2 MB, and a dead letter has at most one event."""
 
 
 class DeadLetterClient:
@@ -48,7 +45,7 @@ class DeadLetterClient:
     def _request(self, method: str, path: str, seconds: float, body: bytes = b"") -> tuple[int, dict[str, Any]]:
         address = f"{self.url}/api/dead-letters{path}"
         try:
-            response = send(method, address, self._headers, body, seconds=seconds, max_bytes=MAX_LIST_BYTES)
+            response = send(method, address, self._headers, body, seconds=seconds, max_bytes=bounds.DEAD_LETTERS_BYTES)
         except NoResponse as error:
             if error.reason == "Timeout":
                 raise TemporaryError(f"the deadletter function at {self.url} timed out after {seconds:g} s") from error

@@ -6,14 +6,9 @@ from collections.abc import Iterable, Mapping
 import yaml
 
 from functions.display.ring import StoredEvent
+from pipeline import bounds
 from pipeline.errors import PermanentError
 from pipeline.filter import compile_filter
-
-MAX_CHARACTERS = 20_000
-"""Maximum length of a Trigger as YAML. Real ones have some hundred characters."""
-
-MAX_DEPTH = 50
-"""Maximum levels of a Trigger. Real ones have a few, and Python's stack is finite."""
 
 _BEGINS = (
     yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken, yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken,
@@ -34,8 +29,8 @@ def count(trigger: str, events: Iterable[StoredEvent]) -> tuple[int, int]:
 
 
 def _spec(trigger: str) -> Mapping[str, object]:
-    if len(trigger) > MAX_CHARACTERS:
-        raise PermanentError(f"the Trigger has {len(trigger)} characters, more than {MAX_CHARACTERS}")
+    if len(trigger) > bounds.TRIGGER_CHARACTERS:
+        raise PermanentError(f"the Trigger has {len(trigger)} characters, more than {bounds.TRIGGER_CHARACTERS}")
     try:
         _check_size(trigger)
         document = yaml.safe_load(trigger)
@@ -59,5 +54,5 @@ def _check_size(trigger: str) -> None:
         if isinstance(token, yaml.AliasToken):
             raise PermanentError("the Trigger has a YAML alias (*name); write it out")
         depth += isinstance(token, _BEGINS) - isinstance(token, _ENDS)
-        if depth > MAX_DEPTH:
-            raise PermanentError(f"the Trigger is more than {MAX_DEPTH} levels deep")
+        if depth > bounds.TRIGGER_LEVELS:
+            raise PermanentError(f"the Trigger is more than {bounds.TRIGGER_LEVELS} levels deep")

@@ -9,12 +9,10 @@ import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from pipeline import bounds
 from pipeline.errors import PermanentError
 
 REASON = "this display does not serve the host {host!r}: add it to DISPLAY_HOSTS, or set DISPLAY_LOGIN"
-MAX_HOST_CHARACTERS = 255
-"""The length of the longest name in DNS."""
-
 _CLUSTER = (".svc", ".svc.cluster.local", ".localhost")
 
 
@@ -42,7 +40,7 @@ class Hosts:
 
     def reason(self, host: str) -> str:
         """Return the reason for which a request with this Host header is rejected."""
-        return REASON.format(host=host[:MAX_HOST_CHARACTERS])
+        return REASON.format(host=host[: bounds.HOST_CHARACTERS])
 
     def check_origin(self, headers: Mapping[str, str]) -> None:
         """Raise `ForeignOrigin` if a page of another website sent a request with *headers* (names in lower case)."""
@@ -53,7 +51,7 @@ class Hosts:
 
 
 def _is_plain(host: str) -> bool:
-    return len(host) <= MAX_HOST_CHARACTERS and host.isascii() and not set("/\\@?# ") & set(host)
+    return len(host) <= bounds.HOST_CHARACTERS and host.isascii() and not set("/\\@?# ") & set(host)
 
 
 def _name(host: str) -> str:

@@ -9,12 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.display.headers import without_credentials
-
-BODY_BYTES = 1024
-"""Maximum length of the kept part of a body."""
-
-HEADER_CHARACTERS = 500
-"""Maximum length of the kept part of a header."""
+from pipeline import bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +50,13 @@ class RejectedRequests:
 
     def add(self, reason: str, headers: Mapping[str, str], body: bytes) -> None:
         """Keep what explains a rejection, without credentials."""
-        kept = {name: value[:HEADER_CHARACTERS] for name, value in without_credentials(headers).items()}
+        limit = bounds.REJECTED_HEADER_CHARACTERS
+        kept = {name: value[:limit] for name, value in without_credentials(headers).items()}
+        beginning = body[: bounds.REJECTED_BODY_BYTES]
         with self._lock:
             self._number += 1
-            self._requests.append(
-                RejectedRequest(self._number, round(self._clock() * 1000), reason, kept, body[:BODY_BYTES], len(body))
-            )
+            milliseconds = round(self._clock() * 1000)
+            self._requests.append(RejectedRequest(self._number, milliseconds, reason, kept, beginning, len(body)))
 
     def newest_first(self) -> list[RejectedRequest]:
         """Return the kept requests."""

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from functions.display.origin import host_names
+from pipeline import bounds
 from pipeline.settings.parsers import duration, flag, http_url, text, whole_number
 from pipeline.settings.variable import Secret, setting
 
@@ -25,21 +26,21 @@ class DisplaySettings:
         whole_number(1, 1_000_000),
         "Maximum events that the page keeps. The oldest are removed first.",
         example="10000",
-        default="10000",
+        default=str(bounds.DISPLAYED_EVENTS),
     )
     megabytes: int = setting(
         "DISPLAY_MEGABYTES",
         whole_number(1, 100_000),
         "Maximum memory of these events in MB. The oldest are removed first.",
         example="64",
-        default="64",
+        default=str(bounds.DISPLAYED_MEGABYTES),
     )
     viewers: int = setting(
         "DISPLAY_VIEWERS",
         whole_number(1, 100_000),
         "Maximum number of open pages.",
         example="2500",
-        default="2500",
+        default=str(bounds.VIEWERS),
     )
     stream_seconds: float = setting(
         "DISPLAY_STREAM",

@@ -5,11 +5,9 @@ import datetime
 from collections import deque
 
 from delivery.dispatcher import Counts
+from pipeline import bounds
 from vsphere.event import Position
 from vsphere.history import PageSize
-
-MAX_REPORTED_IDS = 1000
-"""Maximum number of reports that are remembered: a page of vCenter's."""
 
 
 def now() -> datetime.datetime:
@@ -45,7 +43,7 @@ class ReportedIds:
     """The ids of the last reports, so that a collector that is read again causes no second one. Pure."""
 
     def __init__(self) -> None:
-        self._ids: deque[str] = deque(maxlen=MAX_REPORTED_IDS)
+        self._ids: deque[str] = deque(maxlen=bounds.REPORTED_EVENTS)
 
     def add(self, identity: str) -> bool:
         """Remember *identity* and return True if it was not known."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from delivery import config_map
-from delivery.config_map import MAX_RESPONSE_BYTES, ConfigMapClient, ConfigMapUnavailable
+from delivery.config_map import ConfigMapClient, ConfigMapUnavailable
+from pipeline import bounds
 from tests.support.config_map_server import NAME, ConfigMapServer
 from tests.support.drip import drip
 from tests.support.faulty_poller import kubeconfig
@@ -57,6 +58,6 @@ def test_response_without_end_costs_one_timeout(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("status", [200, 500])
 def test_large_response_is_not_read(server: ConfigMapServer, status: int) -> None:
-    server.status, server.garbage = status, b" " * (MAX_RESPONSE_BYTES + 1)
+    server.status, server.garbage = status, b" " * (bounds.CONFIG_MAP_BYTES + 1)
     with pytest.raises(ConfigMapUnavailable, match="more than"):
         ConfigMapClient(NAME, server.client()).read()

@@ -88,7 +88,7 @@ def test_action_follows_the_table(rules: RetryPolicy, failure: Failure, attempt:
 
 
 def test_failure_without_a_response_has_none_of_its_parts() -> None:
-    assert Failure("refused") == Failure("refused", status=0, body=b"", retry_after_seconds=0, timed_out=False)
+    assert Failure("no route") == Failure("no route", status=0, body=b"", retry_after_seconds=0, timed_out=False)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 import json
 
+from pipeline import bounds
 from pipeline.cloudevents import STRUCTURED, CloudEvent, HTTPMessage
-from runtime.adapter import MAX_ATTRIBUTE_BYTES, FunctionAdapter
+from runtime.adapter import FunctionAdapter
 
 
 class Recording:
@@ -32,6 +33,6 @@ def test_attribute_longer_than_headers_can_hold_is_rejected() -> None:
     function = Recording()
 
     assert respond(function, "x" * 1000) == 202
-    assert respond(function, "x" * MAX_ATTRIBUTE_BYTES) == 400
+    assert respond(function, "x" * bounds.ATTRIBUTE_BYTES) == 400
 
     assert [len(event_id) for event_id in function.handled] == [1000]

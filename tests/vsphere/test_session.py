@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from demo.vcsim import VCSim
+from pipeline import bounds
 from tests.support.administrator import Administrator
 from tests.support.faulty_proxy import HALF_OPEN, FaultyProxy
 from tests.support.history import open_history, vcenter_settings
 from vsphere.errors import VCenterRejected, VCenterUnavailable
-from vsphere.session import MAX_RESPONSE_BYTES, ResponseTooLarge, Session, _decompress, _newest_common
+from vsphere.session import ResponseTooLarge, Session, _decompress, _newest_common
 
 
 def test_password_is_in_no_message(vcsim: VCSim) -> None:
@@ -109,7 +110,7 @@ def test_closed_session_is_logged_out(vcsim: VCSim, administrator: Administrator
     assert len(sessions.sessionList) == before
 
 
-BIG = b"<a>" + b" " * MAX_RESPONSE_BYTES + b"</a>"
+BIG = b"<a>" + b" " * bounds.VCENTER_RESPONSE_BYTES + b"</a>"
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
