@@ -1,6 +1,7 @@
 """The rendered NetworkPolicies, evaluated as a cluster's network does: permitted and denied connections."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
@@ -81,9 +82,15 @@ def peers(rule: Object) -> list[Any]:
     return [*rule.get("from", []), *rule.get("to", [])]
 
 
+@cache
+def policies_of(folder: str) -> list[Object]:
+    """Return the NetworkPolicies that *folder* installs."""
+    return [content for content in rendered(ROOT / folder) if content["kind"] == "NetworkPolicy"]
+
+
 def allowed(folder: str, source: Pod, target: Pod, port: int) -> bool:
     """Return whether a connection is possible with the policies of *folder*."""
-    policies = [content for content in rendered(ROOT / folder) if content["kind"] == "NetworkPolicy"]
+    policies = policies_of(folder)
     leaves = source.namespace != OWN or permits(policies, "Egress", source, target, port)
     return leaves and (target.namespace != OWN or permits(policies, "Ingress", target, source, port))
 
@@ -125,6 +132,39 @@ def test_what_is_needed_is_allowed(source: Pod, target: Pod, port: int) -> None:
 )
 def test_everything_else_is_denied(source: Pod, target: Pod, port: int) -> None:
     assert not allowed("config", source, target, port)
+
+
+FUNCTIONS = ("vcenter-poller", "display", "notify", "deadletter", "tag", "attribute", "maintenance", "failover",
+             "capacity", "preempt", "webhook")  # fmt: skip
+PORTS = (8012, 8013, 8022, 8080, 8112, 9090, 9091)
+"""All that listen in a function's pod: queue-proxy's, its administration and the function itself."""
+QUEUE_PROXY = {8012, 8013, 8112, 9090, 9091}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function_is_reached_by_the_gateway_and_prometheus_only(name: str) -> None:
+    target = function(name)
+    sources = {
+        "gateway": GATEWAY,
+        "activator": ACTIVATOR,
+        "prometheus": MONITORING,
+        "eventing": EVENTING,
+        "stranger": STRANGER,
+        "system": pod("kube-system"),
+        "outside": OUTSIDE,
+        "itself": target,
+        **{other: function(other) for other in FUNCTIONS if other != name},
+    }
+
+    reached = {
+        label: {port for port in PORTS if allowed("config", source, target, port)} for label, source in sources.items()
+    }
+
+    assert {label: ports for label, ports in reached.items() if ports} == {
+        "gateway": QUEUE_PROXY,
+        "activator": QUEUE_PROXY,
+        "prometheus": {8080},
+    }
 
 
 @pytest.mark.parametrize("port", [22, 8080])
