@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import apprise
 
+from functions.notify import plugins
 from pipeline.reaction import dedup_size_setting
 from pipeline.settings import Secret, duration, one_of, setting, whole_number
 from pipeline.settings.templates import condition_setting, jinja_template
@@ -32,6 +33,7 @@ def apprise_urls(value: str) -> tuple[Secret, ...]:
     # apprise logs the URLs that it rejects, and later those that fail. It must not log in this process at all.
     logging.getLogger("apprise").disabled = True
     urls = value.split()
+    plugins.load(urls)
     unknown = [str(number) for number, url in enumerate(urls, 1) if apprise.Apprise.instantiate(url) is None]
     if unknown:
         raise ValueError(f"has {len(urls)} URLs, of which apprise does not support number {', '.join(unknown)}")
