@@ -20,7 +20,7 @@ from cluster.connection import connect
 from cluster.errors import ClusterError
 from cluster.lease import LeaderElection
 from cluster.resources import CONFIG_MAPS, Key
-from functions.controller import adapter_readiness
+from functions.controller.adapter_readiness import AdapterReadiness
 from functions.controller.horizonsource import HorizonSourceReconciler
 from functions.controller.kinds import HORIZON_SOURCES, VSPHERE_BINDINGS, VSPHERE_SOURCES
 from functions.controller.metrics import ControllerMetrics
@@ -87,7 +87,7 @@ def assemble(client: ClusterClient, configured: ControllerSettings, holder: str)
         namespace=own_namespace,
         domain=cluster_domain(RESOLVER),
         adapter_image=configured.adapter_image,
-        ask_adapter=adapter_readiness.ask,
+        ask_adapter=AdapterReadiness().ask,
         now=lambda: datetime.datetime.now(datetime.UTC),
     )
     reconcilers: list[Reconciler] = [VSphereSourceReconciler(cluster), HorizonSourceReconciler(cluster)]

@@ -1,27 +1,48 @@
 """The question to an adapter why it is not ready."""
 
+import threading
+import time
+from collections.abc import Callable
+
 import urllib3
 
 from pipeline.errors import cut
 from sources.adapter import PORT
 
-SECONDS = 2.0
+SECONDS = 1.0
+SILENT_SECONDS = 300.0
+"""The time for which an adapter that did not answer is not asked again. A NetworkPolicy may swallow the question."""
 MAX_BYTES = 1024
 
 
-def ask(ip_address: str) -> str:
-    """Return the reason why the adapter at *ip_address* is not ready, or "" if it is or does not answer.
+class AdapterReadiness:
+    """Asks adapters for the answer to their readiness probe. For any number of threads."""
 
-    The answer is that of the readiness probe. A NetworkPolicy may keep it from the controller.
-    """
-    host = f"[{ip_address}]" if ":" in ip_address else ip_address
-    try:
-        with urllib3.PoolManager(retries=False, timeout=SECONDS) as pool:
-            response = pool.request(
-                "GET", f"http://{host}:{PORT}/health/readiness", redirect=False, preload_content=False
-            )
-            with response:
-                body = response.read(MAX_BYTES).decode("utf-8", "replace")
-    except (urllib3.exceptions.HTTPError, OSError):
-        return ""
-    return cut(body) if response.status == 503 else ""
+    def __init__(self, port: int = PORT, now: Callable[[], float] = time.monotonic) -> None:
+        self._port = port
+        self._now = now
+        self._silent_until: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def ask(self, ip_address: str) -> str:
+        """Return the reason why the adapter at *ip_address* is not ready, or "" if it is or does not answer."""
+        with self._lock:
+            if self._now() < self._silent_until.get(ip_address, 0.0):
+                return ""
+        host = f"[{ip_address}]" if ":" in ip_address else ip_address
+        url = f"http://{host}:{self._port}/health/readiness"
+        try:
+            with urllib3.PoolManager(retries=False, timeout=SECONDS) as pool:
+                response = pool.request("GET", url, redirect=False, preload_content=False)
+                with response:
+                    body = response.read(MAX_BYTES).decode("utf-8", "replace")
+        except (urllib3.exceptions.HTTPError, OSError):
+            self._note_silence(ip_address)
+            return ""
+        return cut(body) if response.status == 503 else ""
+
+    def _note_silence(self, ip_address: str) -> None:
+        now = self._now()
+        with self._lock:
+            self._silent_until = {address: end for address, end in self._silent_until.items() if end > now}
+            self._silent_until[ip_address] = now + SILENT_SECONDS

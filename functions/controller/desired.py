@@ -39,10 +39,16 @@ def contains(current: Any, desired: Any) -> bool:
 
 
 def _list_contains(current: Sequence[Any], desired: Sequence[Any]) -> bool:
-    if desired and all(isinstance(item, Mapping) and "name" in item for item in desired):
-        named = {item.get("name"): item for item in current}
-        return all(item["name"] in named and contains(named[item["name"]], item) for item in desired)
+    ours, theirs = _by_name(desired), _by_name(current)
+    if ours and theirs is not None:
+        return all(name in theirs and contains(theirs[name], item) for name, item in ours.items())
     return len(current) == len(desired) and all(map(contains, current, desired))
+
+
+def _by_name(items: Sequence[Any]) -> dict[str, Any] | None:
+    """Return *items* by their names, or None if not every one has a name of its own."""
+    named = {item["name"]: item for item in items if isinstance(item, Mapping) and isinstance(item.get("name"), str)}
+    return named if len(named) == len(items) else None
 
 
 def adjusted(current: Object, desired: Object) -> Object:

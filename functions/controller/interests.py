@@ -54,11 +54,6 @@ class Interests:
                 parents |= self._parents.get(Interest(resource, namespace), set())
         return parents
 
-    def resources(self) -> set[Resource]:
-        """Return the collections that anybody is interested in."""
-        with self._lock:
-            return {interest.resource for interest in self._parents}
-
 
 def changes_spec(before: Object | None, after: Object | None) -> bool:
     """Return whether more than status and annotations differ between two versions of an object."""

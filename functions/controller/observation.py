@@ -111,9 +111,13 @@ class Observation:
         self._watch(Interest(resource, namespace))
         return self._client.list(resource, namespace, label_selector=label_selector).items
 
-    def list_unwatched(self, resource: Resource, namespace: str, label_selector: str) -> list[Object]:
+    def list_unwatched(
+        self, resource: Resource, namespace: str, label_selector: str = "", field_selector: str = ""
+    ) -> list[Object]:
         """Return the selected objects of *namespace*."""
-        return self._client.list(resource, namespace, label_selector=label_selector).items
+        return self._client.list(
+            resource, namespace, label_selector=label_selector, field_selector=field_selector
+        ).items
 
     def cached(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """Return an object of a collection that is followed whole, or None."""

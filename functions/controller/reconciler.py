@@ -105,8 +105,10 @@ class Observer(Protocol):
         Needs the right to list and watch the kind.
         """
 
-    def list_unwatched(self, resource: Resource, namespace: str, label_selector: str) -> list[Object]:
-        """Return the objects that *label_selector* selects. Their changes are not noticed."""
+    def list_unwatched(
+        self, resource: Resource, namespace: str, label_selector: str = "", field_selector: str = ""
+    ) -> list[Object]:
+        """Return the objects that both selectors select. Their changes are not noticed."""
 
     def cached(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """Return an object of one of the three kinds or a watched child, as last seen, without a request."""

@@ -98,8 +98,14 @@ def _trouble(deployment: Object, observer: Observer, cluster: Cluster) -> Condit
     selector = ",".join(f"{name}={value}" for name, value in labels.items())
     try:
         pods = observer.list_unwatched(PODS, namespace, selector)
-        stuck = [pod for pod in pods if is_stuck(pod)]
-        events = observer.list_unwatched(EVENTS, namespace, "") if stuck else []
+        events = [
+            event
+            for pod in pods
+            if is_stuck(pod)
+            for event in observer.list_unwatched(
+                EVENTS, namespace, field_selector=f"involvedObject.uid={pod['metadata']['uid']}"
+            )
+        ]
     except ClusterError:
         return None
     return find_trouble(deployment, pods, events, cluster.ask_adapter)

@@ -63,7 +63,7 @@ def _of_events(pod: Object, events: Sequence[Object]) -> Condition | None:
 
 
 def _of_adapter(pod: Object, ask_adapter: Callable[[str], str]) -> Condition | None:
-    if not _state(pod).get("running") or _status(pod).get("ready") or not pod["status"].get("podIP"):
+    if "running" not in _state(pod) or _status(pod).get("ready") or not pod["status"].get("podIP"):
         return None
     reason = ask_adapter(pod["status"]["podIP"])
     return false("AdapterNotReady", _cut(reason)) if reason else None

@@ -1,7 +1,7 @@
 """The collections that are followed, and what is known of them without a request."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from cluster.cache import Cache
 from cluster.client import ClusterClient
@@ -46,15 +46,6 @@ class Watches:
         for reflector in reflectors:
             reflector.start()
 
-    def keep_metadata_of(self, resources: Iterable[Resource]) -> None:
-        """Follow the metadata of no other kinds than *resources*."""
-        kept = set(resources)
-        with self._lock:
-            ended = [self._metadata.pop(resource) for resource in set(self._metadata) - kept]
-        for reflectors in ended:
-            for reflector in reflectors:
-                reflector.close()
-
     def follows(self, resource: Resource) -> bool:
         """Return whether whole objects of *resource* are followed."""
         return resource in self._full
@@ -85,8 +76,7 @@ class Watches:
 
     def close(self) -> None:
         """End all watches."""
-        self.keep_metadata_of(())
-        for reflectors in self._full.values():
+        for reflectors in (*self._full.values(), *self._metadata.values()):
             for reflector in reflectors:
                 reflector.close()
 

@@ -23,6 +23,8 @@ WORKERS = 4
 RESYNC_SECONDS = 600.0
 """The time after which every object is looked at again, and children that are not watched with it."""
 IDLE_SECONDS = 0.2
+CLOSE_SECONDS = 5.0
+"""The maximum wait for passes under way. What they leave undone, the next leader does."""
 COMPONENT = "vsphere-source-controller"
 
 log = structlog.get_logger()
@@ -92,9 +94,10 @@ class Work:
         """Finish the passes under way, release the lease, end the watches."""
         self._closed.set()
         self.queue.close()
+        end = time.monotonic() + CLOSE_SECONDS
         for thread in self._threads:
             if thread.is_alive():
-                thread.join(5)
+                thread.join(max(0.0, end - time.monotonic()))
         self.election.close()
         self.watches.close()
 
@@ -163,7 +166,6 @@ class Work:
     def _resync(self) -> None:
         while not self._closed.wait(RESYNC_SECONDS):
             self.passes.discovery.forget()
-            self.watches.keep_metadata_of(self.passes.interests.resources())
             self.look_again()
 
 
