@@ -66,6 +66,13 @@ ERROR_BODY_BYTES = 768
 """The body of an error that a function answers. Knative 0.47 puts it into a dead letter as base64, in a buffer of 1,024
 bytes. A longer one makes its channel dispatcher panic, and every event that the dispatcher holds is lost."""
 
+JSON_VALUES = 50_000
+"""The values of a JSON document. One takes up to 250 bytes when it is parsed, so 2 MB of text could take 100 MB. Events
+of vCenter have some hundred, and a Kubernetes object of 1 MB has about 30,000."""
+
+XML_ELEMENTS = 50_000
+"""The elements of an XML document, and their attributes. As `JSON_VALUES`."""
+
 HOST_CHARACTERS = 255
 """The header `Host`: the longest name in DNS."""
 

@@ -39,7 +39,10 @@ class _Reader:
 
 
 def parse(data: bytes | str) -> Element | None:
-    """Return the root element of *data*, or None if it is not XML, has a document type or is too deep."""
+    """Return the root element of *data*, or None if it is not XML, has a document type, is too deep or too large."""
+    left, equals = (b"<", b"=") if isinstance(data, bytes) else ("<", "=")
+    if data.count(left) > 2 * bounds.XML_ELEMENTS or data.count(equals) > bounds.XML_ELEMENTS:  # type: ignore[arg-type]
+        return None
     reader = _Reader()
     parser = expat.ParserCreate(None, "}")
     parser.buffer_text = True

@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Self
 
+from pipeline.cloudevents import json_text
+
 _NOT_PARSED: Any = object()
 
 
@@ -37,7 +39,8 @@ class CloudEvent:
     def payload(self) -> Any:
         """The data, parsed if their content type is JSON or absent, else bytes. `None` if the event has no data.
 
-        Parsed at the first access only. Data that are not valid JSON stay bytes.
+        Parsed at the first access only. Data stay bytes if they are not valid JSON, or have more than
+        `bounds.JSON_VALUES` values.
         """
         if self._payload is _NOT_PARSED:
             object.__setattr__(self, "_payload", self._parse())
@@ -48,7 +51,7 @@ class CloudEvent:
             return None
         if is_json(self.attributes.get("datacontenttype")):
             try:
-                return json.loads(self.data)
+                return json_text.loads(self.data)
             except (ValueError, RecursionError):
                 pass
         return self.data

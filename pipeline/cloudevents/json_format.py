@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from pipeline.cloudevents import json_text
 from pipeline.cloudevents.event import CloudEvent, is_json
 from pipeline.cloudevents.rules import NotACloudEvent, Rules, kind_of
 
@@ -33,7 +34,7 @@ def _data_member(event: CloudEvent) -> bytes:
         text = event.data.decode()
         if not is_json(event.get("datacontenttype")):
             return b'"data": ' + json.dumps(text, ensure_ascii=False).encode()
-        if json.loads(text, parse_constant=_reject) is not None:
+        if json_text.loads(text, _reject) is not None:
             return b'"data": ' + text.strip().encode()
     except (ValueError, RecursionError):
         pass
@@ -120,6 +121,7 @@ _DECODER = json.JSONDecoder()
 def _parsed(document: bytes | str) -> Any:
     """An `_Object`, a list of those and of other values, or another value."""
     try:
+        json_text.check_values(document)
         text = document if isinstance(document, str) else document.decode("utf-8-sig")
         start = _after_space(text, 0)
         value, end = _items(text, start + 1) if text.startswith("[", start) else _value(text, start)

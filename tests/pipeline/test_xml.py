@@ -42,3 +42,14 @@ def test_deep_document_is_rejected_quickly() -> None:
 @pytest.mark.parametrize("data", ["", "text", "<a>", "<a></b>", b"\xff\xfe", "<a/><b/>", "\0", b"<a>\xff</a>"])
 def test_anything_else_is_none(data: str | bytes) -> None:
     assert xml.parse(data) is None
+
+
+@pytest.mark.parametrize("data", [b"<a>" + b"<b/>" * 100_001 + b"</a>", "<a>" + '<b c=""/>' * 50_001 + "</a>"])
+def test_document_of_too_many_elements_is_rejected(data: bytes | str) -> None:
+    assert xml.parse(data) is None
+
+
+def test_document_of_many_elements_is_read() -> None:
+    element = xml.parse("<a>" + "<b>1</b>" * 40_000 + "</a>")
+    assert element is not None
+    assert len(element) == 40_000

@@ -1,0 +1,323 @@
+"""The largest of everything that arrives at each edge, and the memory it takes: `python -m bench.largest [EDGE...]`.
+
+Each function is a process. An ordinary request comes first. Then the peak of its resident memory during the largest one
+is compared with the memory before. "Largest" is what passes the limits, what just does not, and what expands: text,
+the smallest values, compressed bodies, drips.
+"""
+
+import argparse
+import contextlib
+import gzip
+import itertools
+import json
+import socket
+import ssl
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
+from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
+
+from bench.measure import Measurement
+from demo.vcsim import VCSim
+from tests.support.administrator import Administrator
+from tests.support.config_map_server import NAME, ConfigMapServer
+from tests.support.faulty_poller import kubeconfig
+from tests.support.hostile_server import HostileServer, response
+from tests.support.memory import rise_mb
+from tests.support.recorder import Recorder
+from tests.support.serving import Served
+
+GOAL = "≤ 30 MB above normal"
+MB = 1_000_000
+BODY = 2 * 1024 * 1024 - 1024
+"""A little less than the largest body of a request, `HTTP_MAX_BODY_BYTES`."""
+ENDLESS = 200
+"""Parts of 1 MB of a body that no limit of the sender ends."""
+JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+_numbers = itertools.count(1)
+
+
+def binary(body: bytes, content_type: str = "application/json", **attributes: str) -> bytes:
+    """Return a request with an event in binary mode."""
+    event = {"specversion": "1.0", "id": f"large-{next(_numbers)}", "source": "/bench", "type": "a.b", **attributes}
+    lines = "".join(f"ce-{name}: {value}\r\n" for name, value in event.items())
+    return (
+        f"POST / HTTP/1.1\r\nHost: x\r\ncontent-type: {content_type}\r\n{lines}content-length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+def structured(document: bytes, content_type: str = "application/cloudevents+json") -> bytes:
+    """Return a request with an event in structured mode, or another document."""
+    head = f"POST / HTTP/1.1\r\nHost: x\r\ncontent-type: {content_type}\r\ncontent-length: {len(document)}\r\n\r\n"
+    return head.encode() + document
+
+
+def event_json(data: bytes = b"1", identity: str = "") -> bytes:
+    """Return an event in structured mode with *data*, which are JSON."""
+    identity = identity or f"large-{next(_numbers)}"
+    return b'{"specversion":"1.0","id":"%s","source":"/bench","type":"a.b","data":%s}' % (identity.encode(), data)
+
+
+def filled(beginning: bytes, item: bytes, end: bytes, size: int = BODY) -> bytes:
+    """Return *beginning*, as many *item* as fit into *size* bytes, and *end*."""
+    return beginning + item * ((size - len(beginning) - len(end)) // len(item)) + end
+
+
+def exchange(port: int, *parts: bytes, seconds: float = 20) -> bytes:
+    """Send *parts* on a connection of its own, as far as they are read, and return the beginning of the response."""
+    with socket.create_connection(("127.0.0.1", port), seconds) as connection:
+        with contextlib.suppress(ConnectionError):
+            for part in parts:
+                connection.sendall(part)
+        with contextlib.suppress(ConnectionError):
+            return connection.recv(65_536)
+    return b"closed"
+
+
+REQUESTS: Mapping[str, Callable[[], Sequence[bytes]]] = {
+    "body of one text, 2 MB": lambda: [binary(filled(b'{"Message":"', b"x", b'"}'))],
+    "body of the smallest JSON values, 2 MB": lambda: [binary(filled(b'{"a":[1', b",[]", b"]}"))],
+    "body of the smallest XML elements, 2 MB": lambda: [binary(filled(b"<a>", b"<b/>", b"</a>"), "application/xml")],
+    "structured event of the smallest values, 2 MB": lambda: [
+        structured(event_json(filled(b"[1", b",[]", b"]", BODY - 100)))
+    ],
+    "structured event with an id of 1.9 MB": lambda: [structured(event_json(identity="x" * 1_900_000))],
+    "structured event of extensions, 2 MB": lambda: [structured(extensions())],
+    "batch of the smallest events, 2 MB": lambda: [
+        structured(filled(b"[1", b",{}", b"]"), "application/cloudevents-batch+json")
+    ],
+    "header of 60 KB": lambda: [binary(b"1", subject="x" * 60_000)],
+    "200 MB of headers": lambda: [b"POST / HTTP/1.1\r\n", *[b"X-H: " + b"y" * MB + b"\r\n"] * ENDLESS],
+    "chunked body of 200 MB": lambda: [
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+        *[b"%x\r\n" % MB + b"x" * MB + b"\r\n"] * ENDLESS,
+    ],
+    "gzip of 200 MB": lambda: [
+        binary(compressed()).replace(b"content-length", b"content-encoding: gzip\r\ncontent-length", 1)
+    ],
+}
+"""The largest requests, which every function gets."""
+
+
+def extensions() -> bytes:
+    """Return an event of as many extensions as fit."""
+    members = b"".join(b',"a%d":""' % number for number in range(140_000))
+    return b'{"specversion":"1.0","id":"1","source":"/","type":"a"' + members + b"}"
+
+
+FUNCTIONS = {
+    "display": {},
+    "notify": {"NOTIFY_URLS": "json://127.0.0.1:9/"},
+    "webhook": {"WEBHOOK_URL": "http://127.0.0.1:9/", "WEBHOOK_TIMEOUT": "1s"},
+    "deadletter": {"DEADLETTER_TOKEN": "bench"},
+    "poller": {"VC_URL": "http://127.0.0.1:9/sdk", "K_SINK": "http://127.0.0.1:9/", "FOLLOW_SECONDS": "0"},
+    "tag": {"VC_URL": "http://127.0.0.1:9/sdk", "TAG_CATEGORY": "c", "TAG_NAME": "n"},
+    "preempt": {"VC_URL": "http://127.0.0.1:9/sdk", "PREEMPT_CATEGORY": "c", "PREEMPT_TAG": "n"},
+}
+LOGIN = {"VC_USERNAME": "user", "VC_PASSWORD": "pass"}
+
+
+def posts() -> Iterator[Measurement]:
+    """Measure the largest requests at each function."""
+    for function, settings in FUNCTIONS.items():
+        with Served(function, **{**LOGIN, **settings}) as served:
+            for _ in range(3):
+                exchange(served.port, binary(b'{"Message":"ordinary"}'))
+            for name, make in REQUESTS.items():
+                parts = make()
+                status = b""
+
+                def act(parts: Sequence[bytes] = parts) -> None:
+                    nonlocal status
+                    status = exchange(served.port, *parts)
+
+                normal, rise = rise_mb(served.process.pid, act)
+                yield row(f"POST to {function}: {name}", normal, rise, status[9:12].decode() or "closed")
+
+
+RESPONSES: Mapping[str, Callable[[], Iterable[bytes]]] = {
+    "200 with 200 MB": lambda: endless(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n", b"x"),
+    "500 with 200 MB": lambda: endless(b"HTTP/1.1 500 Oops\r\nContent-Type: text/plain\r\n", b"x"),
+    "gzip of 200 MB, 200": lambda: bomb(b"200 OK"),
+    "gzip of 200 MB, 500": lambda: bomb(b"500 Oops"),
+    "200 with 20 MB of the smallest JSON values": lambda: json_bomb(b"200 OK"),
+    "500 with 20 MB of the smallest JSON values": lambda: json_bomb(b"500 Oops"),
+    "200 MB of headers": lambda: [b"HTTP/1.1 200 OK\r\n", *[b"X-H: " + b"y" * MB + b"\r\n"] * ENDLESS],
+    "a header a time, 200 MB": lambda: [b"HTTP/1.1 200 OK\r\n", *[b"X-H: y\r\n" * 100_000] * 250],
+    "chunks without end, 200 MB": lambda: [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        *[b"%x\r\n" % MB + b"x" * MB + b"\r\n"] * ENDLESS,
+    ],
+    "redirect with 200 MB": lambda: endless(b"HTTP/1.1 301 Moved\r\nLocation: /\r\n", b"x"),
+}
+"""The largest responses, which every client of ours gets."""
+
+
+def endless(head: bytes, item: bytes) -> Iterator[bytes]:
+    """Yield a response with a body of 200 MB."""
+    yield head + b"Content-Length: %d\r\n\r\n" % (ENDLESS * MB)
+    yield from [item * MB] * ENDLESS
+
+
+@cache
+def compressed() -> bytes:
+    """Return 200 MB as gzip."""
+    return gzip.compress(b"x" * (200 * MB))
+
+
+def bomb(status: bytes) -> Iterator[bytes]:
+    """Yield a response that expands to 200 MB."""
+    yield response(compressed(), b"Content-Type: application/json\r\nContent-Encoding: gzip\r\n", status)
+
+
+def json_bomb(status: bytes) -> Iterator[bytes]:
+    """Yield a response whose JSON takes twenty times its size when it is parsed."""
+    yield response(filled(b'{"value":[1', b",[]", b"]}", 20 * MB), b"Content-Type: application/json\r\n", status)
+
+
+ORDINARY = response(b"{}", b"Content-Type: application/json\r\n")
+
+
+def hostile(edge: str, server: HostileServer, pid: int, act: Callable[[], object]) -> Iterator[Measurement]:
+    """Measure process *pid* while it gets each of the largest responses of *server*, which *act* makes it ask for.
+
+    *server* then responds as before.
+    """
+    usual = server.respond
+    for _ in range(3):
+        act()
+    for name, make in RESPONSES.items():
+        parts = list(make())
+        server.respond = lambda head, body, parts=parts: parts
+        normal, rise = rise_mb(pid, act)
+        server.respond = usual
+        yield row(f"{edge}: {name}", normal, rise, "")
+
+
+ALARM = {
+    "Alarm": {"Name": "Cluster CPU usage"},
+    "Entity": {"Name": "c", "Entity": {"Type": "ClusterComputeResource", "Value": "domain-c1"}},
+    "Vm": {"Name": "vm", "Vm": {"Type": "VirtualMachine", "Value": "vm-1"}},
+    "To": "red",
+    "FullFormattedMessage": "it is red",
+}
+
+
+def vcenter_event(source: str = "/bench") -> bytes:
+    """Return a request with an event about a VM and a cluster."""
+    return binary(json.dumps(ALARM).encode(), type="com.vmware.vsphere.AlarmStatusChangedEvent.v0", source=source)
+
+
+def receivers() -> Iterator[Measurement]:
+    """Measure the responses of webhook's and notify's receivers."""
+    for function, settings in (
+        ("webhook", {"WEBHOOK_URL": "http://127.0.0.1:{port}/", "WEBHOOK_TIMEOUT": "8s"}),
+        ("notify", {"NOTIFY_URLS": "json://127.0.0.1:{port}/", "NOTIFY_LIMIT": "100000"}),
+    ):
+        with HostileServer(lambda head, body: [ORDINARY]) as server:
+            environ = {name: value.format(port=server.port) for name, value in settings.items()}
+            with Served(function, **environ) as served:
+                act = partial(lambda port: exchange(port, vcenter_event()), served.port)
+                yield from hostile(f"{function}'s receiver", server, served.process.pid, act)
+
+
+def forward(port: int, tls: bool, head: bytes, body: bytes) -> Iterable[bytes]:
+    """Return the response of the server on *port* to a request."""
+    first, *lines = head.decode("latin-1").splitlines()
+    method, path, _ = first.split(" ")
+    names = dict(line.split(": ", 1) for line in lines)
+    names = {name: value for name, value in names.items() if name.lower() not in ("accept-encoding", "connection")}
+    connect = partial(HTTPSConnection, context=ssl._create_unverified_context()) if tls else HTTPConnection
+    with contextlib.closing(connect("127.0.0.1", port, timeout=30)) as connection:
+        connection.request(method, path, body, names)
+        received = connection.getresponse()
+        kept = [
+            f"{name}: {value}\r\n"
+            for name, value in received.getheaders()
+            if name.lower() not in ("content-length", "transfer-encoding", "connection")
+        ]
+        status = f"{received.status} {received.reason}".encode()
+        return [response(received.read(), "".join(kept).encode(), status)]
+
+
+@contextlib.contextmanager
+def polling(**environ: str) -> Iterator[tuple[Administrator, HostileServer, int]]:
+    """Run a poller that follows. Yield an administrator, a server between it and vCenter, and its process."""
+    with (
+        VCSim() as vcsim,
+        Administrator(vcsim.port) as person,
+        Recorder() as sink,
+        HostileServer(partial(forward, vcsim.port, True)) as server,
+    ):
+        settings = {**vcsim.environ, "VC_URL": f"{server.url}/sdk", "K_SINK": sink.url, "FOLLOW_SECONDS": "always"}
+        with Served("poller", **{**settings, **environ}) as served:
+            yield person, server, served.process.pid
+
+
+def post_and_wait(person: Administrator, seconds: float = 6) -> None:
+    """Create an event, and wait until the poller has met it."""
+    person.post("large")
+    time.sleep(seconds)
+
+
+def sink() -> Iterator[Measurement]:
+    """Measure the responses of the poller's sink."""
+    with HostileServer(lambda head, body: [ORDINARY]) as server, polling(K_SINK=server.url) as (person, _, pid):
+        yield from hostile("the poller's sink", server, pid, partial(post_and_wait, person))
+
+
+def api_server() -> Iterator[Measurement]:
+    """Measure the responses of the API server to the poller."""
+    with (
+        ConfigMapServer() as behind,
+        tempfile.TemporaryDirectory() as folder,
+        HostileServer(partial(forward, behind.port, False)) as server,
+    ):
+        file = Path(folder) / "kubeconfig"
+        file.write_text(json.dumps(kubeconfig(server.port)), encoding="ascii")
+        with polling(CHECKPOINT=f"configmap:{NAME}", KUBECONFIG=str(file)) as (person, _, pid):
+            yield from hostile("the poller's API server", server, pid, partial(post_and_wait, person))
+
+
+def vcenter() -> Iterator[Measurement]:
+    """Measure vCenter's responses to the poller: any, and to a read of events, pages that are large and well-formed."""
+    with polling() as (person, server, pid):
+        yield from hostile("vCenter", server, pid, partial(post_and_wait, person))
+
+
+def row(what: str, normal: float, rise: float, result: str) -> Measurement:
+    """Return a row of the table."""
+    return Measurement(what, f"{rise:.0f} MB above {normal:.0f} MB ({result})", "", GOAL)
+
+
+def largest(edges: Sequence[str] = ()) -> Iterator[Measurement]:
+    """Measure every edge."""
+    for edge in edges or EDGES:
+        yield from EDGES[edge]()
+
+
+EDGES: Mapping[str, Callable[[], Iterator[Measurement]]] = {
+    "posts": posts,
+    "receivers": receivers,
+    "sink": sink,
+    "api-server": api_server,
+    "vcenter": vcenter,
+}
+"""Name → what measures it."""
+
+
+def main() -> int:
+    """Print the table of the edges that the command line names, or of all."""
+    parser = argparse.ArgumentParser(prog="python -m bench.largest", description=__doc__)
+    parser.add_argument("edges", nargs="*", metavar="EDGE", choices=[*EDGES, []], help=", ".join(EDGES))
+    for line in largest(parser.parse_args().edges):
+        print(f"| {line.what} | {line.value} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

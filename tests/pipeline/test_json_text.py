@@ -1,0 +1,41 @@
+"""The number of values in a JSON document."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import bounds
+from pipeline.cloudevents.json_text import check_values, loads
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(',[]{}":\\é'),
+    lambda children: st.lists(children) | st.dictionaries(st.text(',[{"\\'), children),
+)
+
+
+@given(VALUES)
+def test_document_within_the_bound_is_read_as_usual(value: object) -> None:
+    text = json.dumps(value, ensure_ascii=False)
+    assert loads(text) == loads(text.encode()) == value
+
+
+@pytest.mark.parametrize("item", ["1", "[]", "{}", '""', '{"a":1}'])
+def test_too_many_values_are_rejected(item: str) -> None:
+    document = f"[{','.join([item] * (bounds.JSON_VALUES + 1))}]"
+    for form in (document, document.encode()):
+        with pytest.raises(ValueError, match="more than 50,000 values"):
+            check_values(form)
+
+
+@pytest.mark.parametrize("text", [",[{" * bounds.JSON_VALUES, '\\",' * bounds.JSON_VALUES])
+def test_separators_in_a_string_are_not_values(text: str) -> None:
+    document = json.dumps([text])
+    assert loads(document) == loads(document.encode()) == [text]
+
+
+@pytest.mark.parametrize("document", ['"' + '\\"' * 1_000_000, '","' * 500_000, '"' * 1_000_001])
+def test_unfinished_strings_are_read_in_linear_time(document: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        loads(document)
