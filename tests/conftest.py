@@ -11,6 +11,7 @@ import pytest
 from demo.vcsim import VCSim
 from tests.support import api_server as kubernetes_api
 from tests.support.administrator import Administrator
+from tests.support.kinds import install
 from tests.support.recorder import Recorder, Request, Response
 from tests.support.requirements import VCSIM_WITH_ALARMS, require_built, require_variable, require_vcsim
 
@@ -68,6 +69,13 @@ def api_server() -> Iterator[kubernetes_api.ApiServer]:
     """A real API server of Kubernetes, without a cluster. Its tests are marked `cluster`."""
     with kubernetes_api.running() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def kinds(api_server: kubernetes_api.ApiServer) -> kubernetes_api.ApiServer:
+    """The same API server after `kubectl apply -k config/sources`."""
+    install(api_server)
+    return api_server
 
 
 @pytest.fixture

@@ -27,11 +27,13 @@ CREDENTIALS = "vsphere-credentials"
 
 def install(cluster: Cluster, image: str, folder: Path) -> None:
     """Apply config/sources with *image*, and wait until the controller is available. *folder* is a temporary one."""
+    installed = yaml.safe_load((ROOT / "config/sources/kustomization.yaml").read_text())
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": [os.path.relpath(ROOT / "config/sources", folder.resolve())],
-        "images": [kustomize_image("vcenter-events", image)],
+        "images": [kustomize_image(installed["images"][0]["newName"], image)],
+        "replacements": installed["replacements"],  # the adapters' image, again
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     objects = rendered(folder)

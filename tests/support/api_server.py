@@ -45,9 +45,10 @@ class ApiServer:
     `url`, `ca_file` and `token` (of an administrator) are all that a client needs. `kubeconfig` has the three of them.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Keep data, certificates and logs in *folder*."""
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        """Keep data, certificates and logs in *folder*. *arguments* are further ones of kube-apiserver."""
         self.folder = folder
+        self._further = arguments
         self.token = secrets.token_hex(16)
         self.ca_file = folder / "certificates" / "apiserver.crt"
         self.kubeconfig = folder / "kubeconfig"
@@ -274,6 +275,7 @@ class ApiServer:
             f"--service-account-signing-key-file={key}",
             "--service-cluster-ip-range=10.0.0.0/24",
             "--profiling=false",
+            *self._further,
         ]
 
     def _run(self, name: str, *arguments: str) -> None:
@@ -306,11 +308,11 @@ class ApiServer:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[ApiServer]:
-    """Run an API server in a folder of its own. Skips the test where the programs are missing."""
+def running(*arguments: str) -> Iterator[ApiServer]:
+    """Run an API server with further *arguments* in a folder of its own. Skips the test without its programs."""
     for name in ("etcd", "kube-apiserver", "kubectl"):
         require_kubernetes(name)
-    with TemporaryDirectory(prefix="api-server-") as folder, ApiServer(Path(folder)) as server:
+    with TemporaryDirectory(prefix="api-server-") as folder, ApiServer(Path(folder), *arguments) as server:
         yield server
 
 
