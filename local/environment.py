@@ -64,11 +64,13 @@ class Mount:
     kind: str
     name: Name | None
     optional: bool
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Key → file, if only some keys are mounted."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Service(Object):
-    """A Knative Service of the project's own image."""
+    """A Knative Service of the project's own image, or the adapter of a source."""
 
     variables: tuple[Variable, ...]
     imports: tuple[Import, ...]
@@ -167,7 +169,8 @@ def _write_volume(mount: Mount, service: Service, objects: Objects, state: Path)
     _make_folder(folder, state)
     data = data_of(objects, mount.kind, mount.name) if mount.name else None
     for key, value in (data or {}).items():
-        _write_private(folder / key, value)
+        if not mount.files or key in mount.files:
+            _write_private(folder / mount.files.get(key, key), value)
     return folder
 
 

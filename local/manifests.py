@@ -7,6 +7,7 @@ either read, known to have no meaning on one machine (limits, security, scale), 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from local.admission import bind_services
 from local.documents import read_documents, read_name
 from local.fields import Field
 from local.kinds import KINDS
@@ -32,8 +33,10 @@ def load(paths: Iterable[Path]) -> Objects:
     for document in read_documents(paths, errors):
         # The kind without its version: an object applied again is the same object.
         documents[document["kind"].text(), read_name(document)] = document
+    documents = bind_services(documents)
     contents = [_read(kind, name, document) for (kind, name), document in documents.items()]
-    objects = Objects(content for content in contents if content is not None)
+    present = [content for content in contents if content is not None]
+    objects = Objects([*present, *(service for content in present for service in _services(content))])
     # References are checked only when all objects could be read: a missing one may be one with an error.
     for check in (_unaddressable, _missing):
         if not errors:
@@ -50,6 +53,11 @@ def _read(kind: str, name: Name, document: Field) -> Object | None:
         return None
     content: Object | None = KINDS[version, kind].read(name, document)
     return content
+
+
+def _services(content: Object) -> Iterable[Object]:
+    """Return the processes that *content* brings along."""
+    return next(kind for kind in KINDS.values() if kind.object_type is type(content)).services(content)
 
 
 def _unaddressable(objects: Objects) -> Iterator[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 from local.broker import BrokerServer
+from local.environment import Service
 from local.fields import Field
 from local.objects import Name, Object, Objects
 from local.ping import PingScheduler
@@ -46,6 +47,10 @@ def _nothing_missing(_: Object, __: Objects) -> Iterable[str]:
     return ()
 
 
+def _no_services(_: Object) -> Iterable[Service]:
+    return ()
+
+
 def _no_action(_: Object, __: Run) -> None:
     return
 
@@ -67,6 +72,8 @@ class Kind(Generic[Content]):
     """The destinations that an object names."""
     missing: Callable[[Content, Objects], Iterable[str]] = _nothing_missing
     """An error (`field: reason`) for each other reference to something that is not among the objects."""
+    services: Callable[[Content], Iterable[Service]] = _no_services
+    """The processes that an object brings along, as a controller creates Deployments for it."""
     address: Callable[[Name, Run], str] | None = None
     """Return the URL where an object receives events. None if no object of the kind does."""
     open: Callable[[Content, Run], None] = _no_action
