@@ -5,11 +5,12 @@ and how its checkpoint is written.
 
 | module | content |
 |---|---|
+| `checkpointed_sink`, `checkpoint_writer` | the sink and the writer of its checkpoint, while the lease is held |
 | `sink`, `dispatcher` | sending events: concurrency and order, one event over HTTP |
 | `in_flight`, `acknowledgements` | which events are under way, and which position is safe to save |
 | `retry`, `resend` | the rules of retries, and of resending after an outage |
-| `stores`, `config_map`, `lease` | keeping the checkpoint, and the right to save it |
-| `settings` | the settings of all of it |
+| `checkpoint`, `stores`, `config_map`, `lease` | the checkpoint's format, its place, and the right to save it |
+| `progress`, `settings` | the state of a reader, and the settings of all of it |
 
 vSphere, Horizon and functions never belong here.
 """

@@ -118,7 +118,7 @@ class Dispatcher:
         outcome = await self._send_with_retry(settings.url, event, settings.overrides, self._policy)
         if not isinstance(outcome, _GivenUp):
             self._counts.sent += 1
-            if not event["type"].startswith(status_events.TYPE_PREFIX):
+            if not status_events.is_status_type(event["type"]):
                 self._drop_limit.acknowledge()
             return outcome
         self.last_rejection = Rejection(event["id"], event["type"], outcome.failure.reason)

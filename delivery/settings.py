@@ -101,3 +101,23 @@ class SinkSettings:
         example="5s",
         default="0",
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointSettings:
+    """The checkpoint of an adapter."""
+
+    address: str = setting(
+        "CHECKPOINT",
+        checkpoint_address,
+        "Where to keep the checkpoint: `configmap:NAME`, `file:PATH` or `memory:`.",
+        example="configmap:vcenter-poller-configmap",
+        default="memory:",
+    )
+    period_seconds: float = setting(
+        "CHECKPOINT_PERIOD",
+        duration,
+        "Maximum time until an acknowledged position is saved.",
+        example="10s",
+        default="10s",
+    )

@@ -124,6 +124,14 @@ class Sink(Generic[P]):
             numbers = self.in_flight.add([delivery.position for delivery in chunk])
             self._loop.call_soon_threadsafe(self._enqueue, numbers, chunk)
 
+    def acknowledge(self, position: P) -> None:
+        """Make *position* safe to save once all before it is acknowledged, without an event.
+
+        Raises `SinkClosed`.
+        """
+        for number in self.in_flight.add([position]):
+            self.in_flight.complete(number)
+
     def close(self, seconds: float) -> None:
         """Wait at most *seconds* for the events in flight, and stop. The rest stays unacknowledged."""
         self.in_flight.wait_idle(seconds)

@@ -50,8 +50,9 @@ class MiddlewareFunction:
         return True, "alive\n"
 
     def ready(self) -> tuple[bool, str]:
-        """Report that the function is open."""
-        return self._application is not None, "ready\n" if self._application is not None else "starting\n"
+        """Report whether the function is open and able to work."""
+        reason = "starting" if self._application is None else self._application.unready
+        return not reason, f"{reason or 'ready'}\n"
 
     def stop(self) -> None:
         """Close the function."""

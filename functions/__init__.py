@@ -62,6 +62,15 @@ class HasMetrics(Protocol):
 
 
 @runtime_checkable
+class HasReadiness(Protocol):
+    """A function that may be open and yet unable to work. Others are ready once they are open."""
+
+    @property
+    def unready(self) -> str:
+        """The reason why the function was never able to work so far, in one line. Empty once it was, from then on."""
+
+
+@runtime_checkable
 class HasStreams(Protocol):
     """A function that serves streams of server-sent events."""
 

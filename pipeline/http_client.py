@@ -47,6 +47,8 @@ class Response(NamedTuple):
     status: int
     body: bytes
     """At most the limit of the request. A longer body is cut."""
+    headers: Mapping[str, str] = {}
+    """By name in lower case. The last one of a repeated header."""
 
     @property
     def is_success(self) -> bool:
@@ -62,12 +64,13 @@ class Response(NamedTuple):
 class HTTPClient:
     """A client for one thread at a time, which keeps connections between requests. A context manager."""
 
-    def __init__(self, *, ca_bundle: str | None = None, uses_proxies: bool = False) -> None:
-        """Trust the authorities in the file *ca_bundle*, or public ones.
+    def __init__(self, *, ca_bundle: str | None = None, uses_proxies: bool = False, insecure: bool = False) -> None:
+        """Trust the authorities in the file *ca_bundle*, or public ones, or with *insecure* any certificate.
 
         *uses_proxies* applies `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
         """
         self._ca_bundle = ca_bundle
+        self._insecure = insecure
         self._uses_proxies = uses_proxies
         self._runner = asyncio.Runner()
         self._session: aiohttp.ClientSession | None = None
@@ -124,10 +127,13 @@ class HTTPClient:
                 size += len(part)
             if not response.content.at_eof():
                 response.close()  # the rest would delay the next request on this connection
-            return Response(response.status, b"".join(parts))
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Response(response.status, b"".join(parts), headers)
 
     def _open(self) -> "aiohttp.ClientSession":
         context = ssl.create_default_context(cafile=self._ca_bundle or certifi.where())
+        if self._insecure:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=context),
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -86,10 +86,14 @@ _TABLE = {
 }
 
 _OURS = {
-    status_events.UNREACHABLE: ERROR,
-    status_events.UNDELIVERABLE: ERROR,
-    status_events.GAP: WARNING,
-    status_events.RECOVERED: INFO,
+    status_events.status_type(occurrence, reporter): severity
+    for occurrence, severity in (
+        ("unreachable", ERROR),
+        ("undeliverable", ERROR),
+        ("gap", WARNING),
+        ("recovered", INFO),
+    )
+    for reporter in status_events.REPORTERS
 }
 _CLASS = re.compile(r"^com\.vmware\.vsphere\.|\.v\d+$")
 _SOUNDS_WRONG = re.compile(

@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 
 import structlog
 
-from functions import Function, HandlesEvents, HasMetrics, ReadsRequests
+from functions import Function, HandlesEvents, HasMetrics, HasReadiness, ReadsRequests
 from pipeline import bounds, cloudevents
 from pipeline.cloudevents import LENIENT, STRICT, CloudEvent, HTTPMessage
 from pipeline.errors import PermanentError, TemporaryError, cut
@@ -41,6 +41,11 @@ class FunctionAdapter:
         self._receive = function.receive if isinstance(function, ReadsRequests) else None
         self.returns_at_once = self._receive is not None
         """True if the function never waits, so that it can be called on an event loop."""
+
+    @property
+    def unready(self) -> str:
+        """The reason why the function is not ready yet, in one line. Empty once it is."""
+        return cut(self.function.unready) if isinstance(self.function, HasReadiness) else ""
 
     def respond(self, message: HTTPMessage) -> Outcome:
         """Handle a `POST /`, and log it if it fails. Never raises.

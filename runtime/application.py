@@ -74,6 +74,11 @@ class Application:
             return self._adapter.respond(message)
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._adapter.respond, message)
 
+    @property
+    def unready(self) -> str:
+        """The reason why the process should get no requests, in one line. Empty if it should."""
+        return "draining" if self._draining else self._adapter.unready
+
     def begin_drain(self) -> None:
         """Report not ready from now on. Requests are served as before."""
         self._draining = True
@@ -110,7 +115,8 @@ class Application:
         if path == "/health/liveness":
             return text("alive", 200)
         if path == "/health/readiness":
-            return text("draining", 503) if self._draining else text("ready", 200)
+            reason = self.unready
+            return text(reason, 503) if reason else text("ready", 200)
         return text("there are /health/liveness and /health/readiness", 404)
 
     def _without_routes(self, path: str, method: str) -> Outcome:

@@ -65,7 +65,12 @@ def own_metrics(function: str) -> tuple[Metric, ...]:
 
 
 def _metrics_in(module: object) -> tuple[Metric, ...]:
-    return tuple(metric for _, metric in inspect.getmembers(module, lambda value: isinstance(value, Metric)))
+    """Return the metrics in *module*, each alone or in a tuple with others."""
+    metrics: list[Metric] = []
+    for _, value in inspect.getmembers(module):
+        members = value if isinstance(value, tuple) else (value,)
+        metrics += [member for member in members if isinstance(member, Metric)]
+    return tuple(metrics)
 
 
 def _section(title: str, metrics: Iterable[Metric], note: str = "") -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import functions
-from delivery.settings import SinkSettings
+from delivery.settings import CheckpointSettings, SinkSettings
 from pipeline.settings import ServerSettings, Variable
 from pipeline.settings.variable import REQUIRED
 from runtime.settings import LimitSettings
@@ -40,7 +40,7 @@ def page() -> str:
     sections = [
         _section("Every function", [ServerSettings, LimitSettings]),
         _section("vCenter", [VCenterSettings], "For the functions that say so."),
-        _section("Delivery", [SinkSettings], "For the functions that say so."),
+        _section("Delivery", [SinkSettings, CheckpointSettings], "For the functions that say so."),
     ]
     for name, module in function_settings():
         classes = settings_classes(module)

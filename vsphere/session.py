@@ -79,6 +79,11 @@ class Session:
         return self._content is not None
 
     @property
+    def has_logged_in(self) -> bool:
+        """True once a login succeeded, from then on always."""
+        return bool(self.api_version)
+
+    @property
     def content(self) -> Any:
         """pyVmomi's `ServiceContent`, with the managers. Raises `VCenterUnavailable` if there is no session."""
         return self._required(self._content)
@@ -100,8 +105,8 @@ class Session:
         fingerprint = hashlib.sha256(f"{username}\0{password.reveal()}".encode()).hexdigest()
         if self._rejected and self._rejected[0] == fingerprint and self._clock() < self._rejected[1]:
             raise VCenterRejected(
-                f"{operation}: rejected before; the same password is used again in "
-                f"{self._rejected[1] - self._clock():.0f} s, a changed one at once"
+                f"{operation}: vCenter rejects user name and password; the same ones are used again in "
+                f"{self._rejected[1] - self._clock():.0f} s, changed ones at once"
             )
         with translate_errors(operation):
             try:

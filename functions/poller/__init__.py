@@ -7,12 +7,11 @@ and saved. A tick that extends one is answered at once.
 
 | module | content |
 |---|---|
-| `poll` | the loop that reads |
-| `checkpointed_sink` | the sink and the writer of its checkpoint, while the lease is held |
-| `checkpoint_writer`, `checkpoint` | saving the position |
+| `poll`, `first_login` | the loop that reads, and the login while no poll runs |
+| `checkpoint` | the record of the position |
 | `progress`, `metrics`, `settings` | the state that outlives a poll, and its description to the outside |
 
-The package `delivery` sends the events.
+The package `delivery` sends the events and saves the position.
 """
 
 import threading
@@ -20,15 +19,19 @@ import time
 
 import structlog
 
+from delivery.checkpoint_writer import Destination
+from delivery.checkpointed_sink import CheckpointedSink
 from delivery.stores import Store, open_store
-from functions.poller.checkpointed_sink import CheckpointedSink
+from functions.poller.checkpoint import VCenterCheckpoint
+from functions.poller.first_login import FirstLogin
 from functions.poller.metrics import PollerMetrics
-from functions.poller.poll import Poll
-from functions.poller.progress import Progress
+from functions.poller.poll import READER_SECONDS, Poll
+from functions.poller.progress import PollerProgress
 from functions.poller.settings import PollerSettings
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import TemporaryError
 from pipeline.settings import Environ, read
+from pipeline.status_events import StatusEvents
 from vsphere.history import check_selection
 from vsphere.session import READER_TIMEOUT_SECONDS, Session
 
@@ -39,15 +42,19 @@ TICK_TIMEOUT_SECONDS = 25.0
 
 
 def create(environ: Environ) -> "Poller":
-    """Return the poller of the settings in *environ*. It polls already unless it does not follow.
+    """Return the poller of the settings in *environ*. It polls already, or only logs in if it does not follow.
 
     Raises `SettingsError`.
     """
     settings = read(PollerSettings, environ)
     check_selection(settings.vcenter)
-    poller = Poller(settings, Session(settings.vcenter, READER_TIMEOUT_SECONDS), open_store(settings.checkpoint))
+    poller = Poller(
+        settings, Session(settings.vcenter, READER_TIMEOUT_SECONDS), open_store(settings.checkpoint.address)
+    )
     if settings.follow_seconds > 0:
         poller.begin()
+    else:
+        poller.log_in()
     return poller
 
 
@@ -59,12 +66,34 @@ class Poller:
     def __init__(self, settings: PollerSettings, session: Session, store: Store) -> None:
         self._settings = settings
         self._session = session
-        self._progress = Progress()
-        self._output = CheckpointedSink(settings, store, self._progress, session.interrupt)
+        self._progress = PollerProgress()
+        destination = Destination(
+            settings.sink,
+            settings.checkpoint,
+            store,
+            VCenterCheckpoint(settings.vcenter.url),
+            StatusEvents(settings.vcenter.sdk_url),
+            at_most_once=settings.replay_window_seconds == 0,
+        )
+        self._output = CheckpointedSink(destination, self._progress, session.interrupt)
         self._lock = threading.Lock()
         self._poll: Poll | None = None
+        self._first_login: FirstLogin | None = None
         self._closing = False
         self.metrics = PollerMetrics(session, self._output, self._progress)
+
+    @property
+    def unready(self) -> str:
+        """The reason why the poller never logged in to vCenter so far. Empty once it did."""
+        if self._session.has_logged_in:
+            return ""
+        poll, first_login = self._poll, self._first_login
+        error = poll.status.error if poll else first_login.error if first_login else None
+        return f"not logged in to vCenter yet: {error}" if error else "not logged in to vCenter yet"
+
+    def log_in(self) -> None:
+        """Log in before the first poll begins, in the background."""
+        self._first_login = FirstLogin(self._session)
 
     def begin(self) -> tuple[Poll, bool]:
         """Extend the running poll or start one. Returns the poll and True if it was running."""
@@ -73,7 +102,8 @@ class Poller:
                 raise TemporaryError("tick: the poller is being closed")
             if self._poll is not None and self._poll.deadline.extend(self._settings.follow_seconds):
                 return self._poll, True
-            self._poll = Poll(self._settings, self._session, self._output, self._progress, self._poll)
+            previous = self._poll or self._first_login
+            self._poll = Poll(self._settings, self._session, self._output, self._progress, previous)
             return self._poll, False
 
     def handle(self, event: CloudEvent) -> None:
@@ -93,4 +123,6 @@ class Poller:
             self._closing = True
         if self._poll is not None:
             self._poll.close()
+        elif self._first_login is not None:
+            self._first_login.join(READER_SECONDS)
         self._session.close()

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 
 import structlog
 
+from delivery.checkpointed_sink import CheckpointedSink
 from delivery.dispatcher import Delivery
+from delivery.progress import now
 from delivery.sink import Sink
-from functions.poller.checkpointed_sink import CheckpointedSink
-from functions.poller.progress import Progress, now
+from functions.poller.first_login import FirstLogin
+from functions.poller.progress import PollerProgress
 from functions.poller.settings import PollerSettings
-from pipeline import status_events
 from pipeline.errors import TemporaryError, VCenterEventsError, cut
+from pipeline.status_events import StatusEvents
 from vsphere.cloudevent import subject, to_cloudevent
 from vsphere.errors import VCenterRejected, VCenterUnavailable
 from vsphere.event import Position, VCenterEvent
@@ -108,7 +110,7 @@ def encode(event: VCenterEvent, source: str, api_version: str, encoding: str) ->
     except Exception as error:
         log.exception("Event %d cannot be encoded, sending its text", event.key, id=str(event.key))
         reason = f"encode the event: {type(error).__name__}: {cut(str(error))}"
-        report = status_events.unreadable(source, event.key, as_text(event.element), reason, now())
+        report = StatusEvents(source).unreadable(event.key, as_text(event.element), reason, now())
         return Delivery(report, report["type"], event.position)
 
 
@@ -119,17 +121,19 @@ class Poll:
         self,
         settings: PollerSettings,
         session: Session,
-        output: CheckpointedSink,
-        progress: Progress,
-        previous: "Poll | None" = None,
+        output: CheckpointedSink[Position],
+        progress: PollerProgress,
+        previous: "Poll | FirstLogin | None" = None,
     ) -> None:
-        """Start reading once *previous* has ended."""
+        """Start reading once *previous*, which used the session, has ended."""
         self._settings = settings
         self._session = session
         self._output = output
         self._progress = progress
+        self._reports = StatusEvents(settings.vcenter.sdk_url)
         self.deadline = FollowDeadline(settings.follow_seconds)
         self.status = PollStatus()
+        self._first_login: FirstLogin | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(previous,), name="reader", daemon=True)
         self._thread.start()
@@ -157,8 +161,10 @@ class Poll:
         }
 
     def join(self) -> None:
-        """Wait until the poll has ended."""
+        """Wait until the poll has ended and left the session to the caller."""
         self._thread.join()
+        if self._first_login is not None:
+            self._first_login.join()
 
     def close(self) -> None:
         """End the poll now. Events already read are delivered, within at most `CLOSE_SECONDS`."""
@@ -169,10 +175,12 @@ class Poll:
             self._thread.join(0.2)
         if self._thread.is_alive():  # vCenter does not answer, or the sink has no room: deliver and save without it
             self._output.close(CLOSE_SECONDS - READER_SECONDS)
+        if self._first_login is not None:
+            self._first_login.join(READER_SECONDS)
 
     # ── the reader's thread ──
 
-    def _run(self, previous: "Poll | None") -> None:
+    def _run(self, previous: "Poll | FirstLogin | None") -> None:
         try:
             if previous is not None:
                 previous.join()
@@ -180,6 +188,8 @@ class Poll:
             self.deadline.expire()
             self._output.close(CLOSE_SECONDS)
             log.info("Poll ended", **self.summary())
+            if not self._session.has_logged_in and not self._stopping.is_set():  # the process is not ready before
+                self._first_login = FirstLogin(self._session)
         finally:  # whatever happened, the next tick begins another poll
             self.deadline.expire()
             self.status.set(drained=self.status.drained, error=self.status.error, ended=True)
@@ -190,7 +200,7 @@ class Poll:
         while not self._stopping.is_set():
             had_session = self._session.connected
             try:
-                self._follow(self._output.open())
+                self._follow(self._connect())
                 break
             except Exception as error:  # noqa: BLE001 - polling continues whatever happens, and `_report` logs it
                 if self._stopping.is_set():  # `close` interrupted it
@@ -205,9 +215,21 @@ class Poll:
                 self._stopping.wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
                 failures += 1
 
+    def _connect(self) -> Sink[Position]:
+        """Log in, acquire the lease, and return the sink.
+
+        The login comes first, so that a pod gets ready while the one that it replaces still holds the lease. The sink
+        is opened also if the login fails, to report that.
+        """
+        try:
+            self._session.connect()
+        except Exception:
+            self._output.open()
+            raise
+        return self._output.open()
+
     def _follow(self, sink: Sink[Position]) -> None:
         """Read until the deadline has passed and everything is delivered. Raises whatever interrupts it."""
-        self._session.connect()
         with contextlib.closing(self._open_history()) as history:
             self._report_recovered()
             while not self._stopping.is_set():
@@ -215,9 +237,7 @@ class Poll:
                 page = history.read()
                 if page.gap:
                     log.error("Events are missing: vCenter no longer holds them", **dataclasses.asdict(page.gap))
-                    self._output.send_status_event(
-                        status_events.gap(self._settings.vcenter.sdk_url, page.gap.first, page.gap.last, now())
-                    )
+                    self._output.send_status_event(self._reports.gap(page.gap.first, page.gap.last, now()))
                 self._report_unreadable(page.unreadable)
                 self._send(sink, page.events)
                 if page:
@@ -286,7 +306,7 @@ class Poll:
 
     def _report_unreadable(self, elements: Sequence[UnreadableEvent]) -> None:
         for element in elements:
-            report = status_events.unreadable(self._settings.vcenter.sdk_url, None, element.text, element.reason, now())
+            report = self._reports.unreadable(None, element.text, element.reason, now())
             if self._progress.unreadable.add(report["id"]):
                 log.error("Event cannot be read: %s", element.reason, text=element.text)
                 self._output.send_status_event(report)
@@ -294,11 +314,9 @@ class Poll:
     def _report_unreachable(self, reason: str) -> None:
         outage = self._progress.outage
         if outage.fail(now(), can_report=self._output.sink is not None) and outage.since is not None:
-            self._output.send_status_event(
-                status_events.unreachable(self._settings.vcenter.sdk_url, outage.since, reason)
-            )
+            self._output.send_status_event(self._reports.unreachable(outage.since, reason))
 
     def _report_recovered(self) -> None:
         since = self._progress.outage.end()
         if since is not None:
-            self._output.send_status_event(status_events.recovered(self._settings.vcenter.sdk_url, since, now()))
+            self._output.send_status_event(self._reports.recovered(since, now()))

@@ -1,76 +1,15 @@
 """The progress of a poller: the state that outlives a single poll."""
 
 import dataclasses
-import datetime
-from collections import deque
 
-from delivery.dispatcher import Counts
-from pipeline import bounds
+from delivery.progress import Progress
 from vsphere.event import Position
 from vsphere.history import PageSize
 
 
-def now() -> datetime.datetime:
-    """Return the time of this host's clock, UTC."""
-    return datetime.datetime.now(datetime.UTC)
-
-
 @dataclasses.dataclass
-class VCenterOutage:
-    """A time in which vCenter cannot be read. It is reported once, and only if the first retry also fails. Pure."""
-
-    since: datetime.datetime | None = None
-    """When the first attempt failed. None while vCenter can be read."""
-    is_reported: bool = False
-
-    def fail(self, moment: datetime.datetime, can_report: bool) -> bool:
-        """Record a failed attempt and return True if the outage is to be reported now."""
-        if self.since is None:
-            self.since = moment
-            return False
-        reports = can_report and not self.is_reported
-        self.is_reported = self.is_reported or reports
-        return reports
-
-    def end(self) -> datetime.datetime | None:
-        """End the outage and return when it began if it was reported, else None."""
-        since = self.since if self.is_reported else None
-        self.since, self.is_reported = None, False
-        return since
-
-
-class ReportedIds:
-    """The ids of the last reports, so that a collector that is read again causes no second one. Pure."""
-
-    def __init__(self) -> None:
-        self._ids: deque[str] = deque(maxlen=bounds.REPORTED_EVENTS)
-
-    def add(self, identity: str) -> bool:
-        """Remember *identity* and return True if it was not known."""
-        if identity in self._ids:
-            return False
-        self._ids.append(identity)
-        return True
-
-
-@dataclasses.dataclass
-class Progress:
+class PollerProgress(Progress[Position]):
     """The progress of a poller since its process started."""
 
-    counts: Counts = dataclasses.field(default_factory=Counts)
-    outage: VCenterOutage = dataclasses.field(default_factory=VCenterOutage)
-    begin: datetime.datetime | None = None
-    """The start of the history while no position is known (vCenter's clock): of this process with at-most-once
-    delivery, else of a checkpoint that holds only a time."""
-    position: Position | None = None
-    """The last event read."""
-    acknowledged: Position | None = None
-    """The position that the last sink had acknowledged when it was closed."""
-    saved: Position | None = None
-    """The checkpoint in the store."""
-    unreadable: ReportedIds = dataclasses.field(default_factory=ReportedIds)
-    """The reports of elements that could not be read as events."""
     page_size: PageSize = dataclasses.field(default_factory=PageSize)
     """The number of events to ask vCenter for at once."""
-    read: int = 0
-    """Events read."""

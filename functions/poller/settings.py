@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from delivery.settings import SinkSettings, checkpoint_address
+from delivery.settings import CheckpointSettings, SinkSettings
 from pipeline.settings.parsers import duration, one_of
 from pipeline.settings.variable import setting
 from vsphere.settings import VCenterSettings
@@ -20,6 +20,7 @@ class PollerSettings:
 
     vcenter: VCenterSettings
     sink: SinkSettings
+    checkpoint: CheckpointSettings
     encoding: str = setting(
         "PAYLOAD_ENCODING",
         one_of("application/json", "application/xml"),
@@ -27,26 +28,12 @@ class PollerSettings:
         example="application/xml",
         default="application/json",
     )
-    checkpoint: str = setting(
-        "CHECKPOINT",
-        checkpoint_address,
-        "Where to keep the checkpoint: `configmap:NAME`, `file:PATH` or `memory:`.",
-        example="configmap:vcenter-poller-configmap",
-        default="memory:",
-    )
     replay_window_seconds: float = setting(
         "CHECKPOINT_MAX_AGE",
         duration,
         "How far back to replay after a restart. `0` disables replay (at-most-once delivery).",
         example="5m",
         default="5m",
-    )
-    checkpoint_period_seconds: float = setting(
-        "CHECKPOINT_PERIOD",
-        duration,
-        "Maximum time until an acknowledged position is saved.",
-        example="10s",
-        default="10s",
     )
     follow_seconds: float = setting(
         "FOLLOW_SECONDS",

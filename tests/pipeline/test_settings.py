@@ -35,7 +35,7 @@ def test_empty_variable_counts_as_unset() -> None:
 
 def test_defaults_are_the_documented_ones() -> None:
     settings = read(PollerSettings, GOOD)
-    assert (settings.replay_window_seconds, settings.checkpoint_period_seconds) == (300, 10)
+    assert (settings.replay_window_seconds, settings.checkpoint.period_seconds) == (300, 10)
     assert settings.encoding == "application/json"
 
 

@@ -37,9 +37,9 @@ def test_poller_of_a_minimal_source_has_the_defaults() -> None:
 
     assert values.sink.url == SINK
     assert values.encoding == "application/xml"
-    assert values.checkpoint == "configmap:vcsa-source-configmap"
+    assert values.checkpoint.address == "configmap:vcsa-source-configmap"
     assert values.replay_window_seconds == 300
-    assert values.checkpoint_period_seconds == 10
+    assert values.checkpoint.period_seconds == 10
     assert values.sink.resend_seconds == 5
     assert values.follow_seconds == float("inf")
     assert values.vcenter.event_types == ()

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.poller.checkpoint import Checkpoint, CheckpointUnreadable, decode, encode, vcenter_name
+from delivery.checkpoint import Checkpoint, CheckpointUnreadable, host_name
+from functions.poller.checkpoint import VCenterCheckpoint
 from vsphere.event import Position
 
+FORMAT = VCenterCheckpoint("https://vcenter.example/sdk")
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 POSITION = Position(4711, datetime.datetime(2021, 2, 15, 20, 0, 25, 112999, tzinfo=datetime.UTC), "VmPoweredOnEvent")
 
@@ -21,8 +23,8 @@ PREDECESSORS = (
 
 
 def test_record_of_the_predecessor_is_read() -> None:
-    checkpoint = decode(PREDECESSORS)
-    assert checkpoint.vcenter == "10.161.153.226"
+    checkpoint = FORMAT.decode(PREDECESSORS)
+    assert checkpoint.server == "10.161.153.226"
     assert checkpoint.position is not None
     assert checkpoint.position.key == 17208
     assert checkpoint.position.event_type == "UserLogoutSessionEvent"
@@ -30,9 +32,9 @@ def test_record_of_the_predecessor_is_read() -> None:
 
 
 def test_record_has_the_predecessors_fields() -> None:
-    record = encode("vcenter.example", POSITION, NOW)
+    record = FORMAT.encode(POSITION, NOW)
     assert list(json.loads(record)) == list(json.loads(PREDECESSORS))
-    assert decode(record) == Checkpoint("vcenter.example", POSITION)
+    assert FORMAT.decode(record) == Checkpoint("vcenter.example", POSITION)
 
 
 @pytest.mark.parametrize(
@@ -54,30 +56,26 @@ def test_record_has_the_predecessors_fields() -> None:
 )
 def test_malformed_record_is_rejected_with_the_reason(record: str) -> None:
     with pytest.raises(CheckpointUnreadable, match="read the checkpoint"):
-        decode(record)
+        FORMAT.decode(record)
 
 
-@given(
-    st.text(), st.integers(-(2**31), 2**31 - 1).filter(bool), st.text(), st.datetimes(timezones=st.just(datetime.UTC))
-)
-def test_every_checkpoint_is_read_as_it_was_written(
-    vcenter: str, key: int, event_type: str, created: datetime.datetime
-) -> None:
+@given(st.integers(-(2**31), 2**31 - 1).filter(bool), st.text(), st.datetimes(timezones=st.just(datetime.UTC)))
+def test_every_checkpoint_is_read_as_it_was_written(key: int, event_type: str, created: datetime.datetime) -> None:
     position = Position(key, created, event_type)
-    assert decode(encode(vcenter, position, NOW)) == Checkpoint(vcenter, position)
+    assert FORMAT.decode(FORMAT.encode(position, NOW)) == Checkpoint(FORMAT.server, position)
 
 
 @pytest.mark.parametrize("key", ["", '"lastEventKey":0,', '"lastEventKey":null,'])
 def test_record_of_a_time_alone_says_where_to_begin(key: str) -> None:
     record = f'{{{key}"lastEventKeyTimestamp":"2026-01-02T03:04:05Z"}}'
-    assert decode(record) == Checkpoint("", None, NOW)
+    assert FORMAT.decode(record) == Checkpoint("", None, NOW)
 
 
 @given(st.text() | st.from_regex(r'\{"lastEventKey": ?.{0,9}, ?"lastEventKeyTimestamp": ?.{0,30}\}'))
 def test_any_text_is_a_checkpoint_or_rejected(record: str) -> None:
     with contextlib.suppress(CheckpointUnreadable):
-        assert isinstance(decode(record), Checkpoint)
+        assert isinstance(FORMAT.decode(record), Checkpoint)
 
 
 def test_vcenter_is_named_by_its_host() -> None:
-    assert vcenter_name("https://vcenter.example:8443/sdk") == "vcenter.example"
+    assert host_name("https://vcenter.example:8443/sdk") == "vcenter.example"

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from delivery.checkpointed_sink import CheckpointedSink
 from delivery.dispatcher import Dispatcher
 from delivery.sink import KeyedWorkers
 from delivery.stores import FileStore
 from functions.poller import Poller, create
-from functions.poller.checkpointed_sink import CheckpointedSink
 from pipeline.cloudevents import CloudEvent
 from tests.support.administrator import Administrator
 from tests.support.recorder import Recorder

@@ -1,39 +1,38 @@
-"""The sink and the writer of its checkpoint. Both exist only while this poller holds the lease."""
+"""The sink and the writer of its checkpoint. Both exist only while this process holds the lease."""
 
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import structlog
 
+from delivery.checkpoint import Checkpoint
+from delivery.checkpoint_writer import CheckpointWriter, Destination, load_checkpoint, send_status_event
 from delivery.in_flight import SinkClosed
 from delivery.lease import LeaseHeld
+from delivery.progress import Progress
 from delivery.sink import Sink
-from delivery.stores import Store
-from functions.poller.checkpoint import Checkpoint
-from functions.poller.checkpoint_writer import CheckpointWriter, load_checkpoint, send_status_event
-from functions.poller.progress import Progress
-from functions.poller.settings import PollerSettings
 from pipeline.cloudevents import CloudEvent
-from vsphere.event import Position
+
+P = TypeVar("P")
 
 log = structlog.get_logger()
 
 
-class CheckpointedSink:
-    """The output of a poller. Each poll opens and closes it, one after the other."""
+class CheckpointedSink(Generic[P]):
+    """The output of a reader. Its threads open and close it, one after the other."""
 
     def __init__(
-        self, settings: PollerSettings, store: Store, progress: Progress, on_lease_lost: Callable[[], None]
+        self, destination: Destination[P], progress: Progress[P], on_lease_lost: Callable[[], None] = lambda: None
     ) -> None:
-        """Use *store* for the lease and the checkpoint. Call *on_lease_lost* if another poller acquires the lease."""
-        self._settings = settings
-        self._store = store
+        """Deliver to *destination*. Call *on_lease_lost* if another process acquires the lease."""
+        self._destination = destination
         self._progress = progress
         self._on_lease_lost = on_lease_lost
-        self._writer: CheckpointWriter | None = None
-        self.sink: Sink[Position] | None = None
+        self._writer: CheckpointWriter[P] | None = None
+        self.sink: Sink[P] | None = None
         """The sink while it is open, else None."""
         self.lease_lost: LeaseHeld | None = None
-        """The reason if another poller acquired the lease, until `open` is called."""
+        """The reason if another process acquired the lease, until `open` is called."""
 
     @property
     def pending(self) -> int:
@@ -47,7 +46,7 @@ class CheckpointedSink:
         sink = self.sink
         return sink.failing if sink else ""
 
-    def open(self) -> Sink[Position]:
+    def open(self) -> Sink[P]:
         """Acquire the lease and return the sink. Does nothing if it is open and the lease is not lost.
 
         The progress then begins at the checkpoint. Raises `LeaseHeld` and `StoreUnavailable`.
@@ -57,14 +56,14 @@ class CheckpointedSink:
             self.close(0)
         if self.sink is None or self._writer is None:
             progress = self._progress
-            at_most_once = self._settings.replay_window_seconds == 0
-            checkpoint = load_checkpoint(self._store, self._settings.vcenter.url)
-            if not at_most_once:
+            destination = self._destination
+            checkpoint = load_checkpoint(destination.store, destination.format)
+            if not destination.at_most_once:
                 self._resume(checkpoint)
             progress.saved = checkpoint.position if checkpoint else None
             progress.acknowledged = None
-            self.sink = Sink(self._settings.sink, at_most_once, progress.counts)
-            self._writer = CheckpointWriter(self._settings, self._store, self.sink, progress, self._lose_lease)
+            self.sink = Sink(destination.sink, destination.at_most_once, progress.counts)
+            self._writer = CheckpointWriter(destination, self.sink, progress, self._lose_lease)
         return self.sink
 
     def close(self, seconds: float) -> None:
@@ -93,11 +92,11 @@ class CheckpointedSink:
             writer.save()
 
     def send_status_event(self, event: CloudEvent) -> None:
-        """Send an event of the poller's own, if the sink is open."""
+        """Send an event of the adapter's own, if the sink is open."""
         if self.sink is not None:
             send_status_event(self.sink, event)
 
-    def _resume(self, checkpoint: Checkpoint | None) -> None:
+    def _resume(self, checkpoint: Checkpoint[P] | None) -> None:
         """Continue after *checkpoint*, or after what was acknowledged since, unless somebody else saved meanwhile."""
         progress = self._progress
         position = checkpoint.position if checkpoint else None

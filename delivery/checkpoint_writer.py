@@ -1,26 +1,29 @@
 """The checkpoint writer: saves the acknowledged position and renews the lease, in a thread of its own."""
 
 import contextlib
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import structlog
 
-from delivery.dispatcher import Counts, Delivery, Rejection
+from delivery.checkpoint import Checkpoint, CheckpointFormat, CheckpointUnreadable
+from delivery.dispatcher import Counts, Delivery
 from delivery.in_flight import SinkClosed
 from delivery.lease import LEASE_SECONDS, LeaseHeld
+from delivery.progress import Progress, now
+from delivery.settings import CheckpointSettings, SinkSettings
 from delivery.sink import Sink
 from delivery.stores import Store
-from functions.poller.checkpoint import Checkpoint, CheckpointUnreadable, decode, encode, vcenter_name
-from functions.poller.progress import Progress, now
-from functions.poller.settings import PollerSettings
-from pipeline import status_events
 from pipeline.cloudevents import CloudEvent
-from pipeline.errors import VCenterEventsError
-from vsphere.event import Position
+from pipeline.errors import VCenterEventsError, cut
+from pipeline.status_events import StatusEvents
 
 log = structlog.get_logger()
+
+P = TypeVar("P")
 
 RETRY_SECONDS = 1.0
 """Delay after the store could not be written."""
@@ -28,20 +31,36 @@ REPORT_SECONDS = 60.0
 """Minimum time between two reports of undeliverable events. One report per event would be a second flood."""
 
 
-class CheckpointWriter:
+@dataclasses.dataclass(frozen=True)
+class Destination(Generic[P]):
+    """Where a history goes, and how its position is kept."""
+
+    sink: SinkSettings
+    checkpoint: CheckpointSettings
+    store: Store
+    """The store of `checkpoint`."""
+    format: CheckpointFormat[P]
+    status_events: StatusEvents
+    at_most_once: bool = False
+    """True if an event is attempted once, and what happened before the process started is not sent."""
+
+
+class CheckpointWriter(Generic[P]):
     """Saves what one sink acknowledges, for as long as it holds the lease."""
 
     def __init__(
         self,
-        settings: PollerSettings,
-        store: Store,
-        sink: Sink[Position],
-        progress: Progress,
+        destination: Destination[P],
+        sink: Sink[P],
+        progress: Progress[P],
         on_lease_lost: Callable[[LeaseHeld], None],
     ) -> None:
-        """Save what *sink* acknowledges to *store*. Call *on_lease_lost*, once, if another poller holds the lease."""
-        self._settings = settings
-        self._store = store
+        """Save what *sink*, that of *destination*, acknowledges.
+
+        Call *on_lease_lost*, once, if another process holds the lease.
+        """
+        self._destination = destination
+        self._store = destination.store
         self._sink = sink
         self._progress = progress
         self._on_lease_lost = on_lease_lost
@@ -57,7 +76,7 @@ class CheckpointWriter:
             position = self._sink.in_flight.acknowledged
             if position is None or position == self._progress.saved:
                 return
-            self._store.save(encode(vcenter_name(self._settings.vcenter.url), position, now()))
+            self._store.save(self._destination.format.encode(position, now()))
             self._progress.saved = position
             self._renewed = time.monotonic()
 
@@ -72,7 +91,7 @@ class CheckpointWriter:
                 self._report(error)
 
     def _run(self) -> None:
-        pause = min(self._settings.checkpoint_period_seconds, self._store.min_save_seconds)
+        pause = min(self._destination.checkpoint.period_seconds, self._store.min_save_seconds)
         report = UndeliverableReport(self._progress.counts)
         while not self._done.is_set():
             self._sink.in_flight.wait_beyond(self._progress.saved, LEASE_SECONDS / 5)
@@ -115,7 +134,10 @@ class CheckpointWriter:
         rejection = self._sink.last_rejection
         count = report.take(time.monotonic()) if rejection else 0
         if count and rejection:
-            send_status_event(self._sink, _undeliverable(self._settings.vcenter.sdk_url, count, rejection))
+            report_event = self._destination.status_events.undeliverable(
+                count, rejection.id, rejection.type, rejection.reason, now()
+            )
+            send_status_event(self._sink, report_event)
 
 
 class UndeliverableReport:
@@ -139,37 +161,27 @@ class UndeliverableReport:
         return count
 
 
-def load_checkpoint(store: Store, vcenter_url: str) -> Checkpoint | None:
+def load_checkpoint(store: Store, format_: CheckpointFormat[P]) -> Checkpoint[P] | None:
     """Acquire the lease and return the saved checkpoint, or None if there is none.
 
-    A record that is unreadable or of another vCenter is set aside. Raises the errors of the store.
+    A record that is unreadable or of another server is set aside. Raises the errors of the store.
     """
     store.acquire()
     record = store.load()
     if record is None:
         return None
-    name = vcenter_name(vcenter_url)
     try:
-        checkpoint = decode(record)
-        if checkpoint.vcenter not in ("", name):
-            raise CheckpointUnreadable(f"the checkpoint is of {checkpoint.vcenter}, not of {name}")
+        checkpoint = format_.decode(record)
+        if checkpoint.server not in ("", format_.server):
+            raise CheckpointUnreadable(f"the checkpoint is of {checkpoint.server}, not of {format_.server}")
     except CheckpointUnreadable as error:
-        log.error("Checkpoint not usable, starting from the replay window: %s", error, kept=store.set_aside(record))
+        log.error("Checkpoint not usable, starting without one: %s", error, kept=store.set_aside(record))
         return None
-    position = checkpoint.position
-    log.info(
-        "Checkpoint loaded",
-        key=position.key if position else None,
-        time=position.created_time if position else checkpoint.begin,
-    )
+    log.info("Checkpoint loaded", record=cut(record))
     return checkpoint
 
 
-def send_status_event(sink: Sink[Position], event: CloudEvent) -> None:
-    """Send an event of the poller's own. It does not move the position. A sink that is closed drops it."""
+def send_status_event(sink: Sink[P], event: CloudEvent) -> None:
+    """Send an event of the adapter's own. It does not move the position. A sink that is closed drops it."""
     with contextlib.suppress(SinkClosed):
         sink.send([Delivery(event, event["type"], None)])
-
-
-def _undeliverable(source: str, count: int, last: Rejection) -> CloudEvent:
-    return status_events.undeliverable(source, count, last.id, last.type, last.reason, now())

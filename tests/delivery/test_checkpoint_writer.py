@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from delivery.checkpoint_writer import REPORT_SECONDS, UndeliverableReport, load_checkpoint
 from delivery.dispatcher import Counts
 from delivery.lease import LeaseHeld
 from delivery.stores import FileStore, MemoryStore
-from functions.poller.checkpoint_writer import REPORT_SECONDS, UndeliverableReport, load_checkpoint
+from functions.poller.checkpoint import VCenterCheckpoint
 
-URL = "https://vcenter.example/sdk"
+FORMAT = VCenterCheckpoint("https://vcenter.example/sdk")
 
 
 def record(vcenter: str) -> str:
@@ -32,7 +33,7 @@ def test_undeliverable_events_are_reported_at_once_then_rarely() -> None:
 def test_checkpoint_of_the_vcenter_is_loaded(vcenter: str) -> None:
     store = MemoryStore()
     store.save(record(vcenter))
-    checkpoint = load_checkpoint(store, URL)
+    checkpoint = load_checkpoint(store, FORMAT)
     assert checkpoint is not None
     assert checkpoint.position is not None
     assert checkpoint.position.key == 7
@@ -43,7 +44,7 @@ def test_unusable_checkpoint_is_set_aside(text: str, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.json"
     path.write_text(text)
     store = FileStore(path)
-    assert load_checkpoint(store, URL) is None
+    assert load_checkpoint(store, FORMAT) is None
     assert (tmp_path / "checkpoint.json.unreadable").read_text().strip() == text
     store.release()
 
@@ -52,5 +53,5 @@ def test_checkpoint_in_use_is_not_loaded(tmp_path: Path) -> None:
     first, second = FileStore(tmp_path / "checkpoint.json"), FileStore(tmp_path / "checkpoint.json")
     first.acquire()
     with pytest.raises(LeaseHeld):
-        load_checkpoint(second, URL)
+        load_checkpoint(second, FORMAT)
     first.release()
