@@ -8,6 +8,7 @@ API server, a connection that died silently, or the end of the watch's time. If 
 import dataclasses
 import random
 import threading
+import time
 
 import structlog
 
@@ -18,8 +19,11 @@ from cluster.resources import Object, Resource
 
 FIRST_PAUSE_SECONDS = 0.2
 MAX_PAUSE_SECONDS = 15.0
+"""The maximum pause before the next watch."""
 DENIED_PAUSE_SECONDS = 60.0
-"""The pause after 403 and 404: a person must grant a right or install a kind."""
+"""The same after 403 and 404: a person must grant a right or install a kind. An API server that starts denies, too."""
+SHORT_SECONDS = 5.0
+"""The time that a watch must last, or the next one begins after a pause."""
 
 log = structlog.get_logger()
 
@@ -45,6 +49,7 @@ class Reflector:
         self.lists = 0
         """Lists so far: one, and one for each time that the server did not know the version anymore."""
         self._client = client
+        self._version = ""
         self._synced = threading.Event()
         self._closed = threading.Event()
         self._watch: Watch | None = None
@@ -53,7 +58,7 @@ class Reflector:
 
     @property
     def is_synced(self) -> bool:
-        """The collection was listed at least once."""
+        """The collection was listed at least once, or the API server said that it cannot be."""
         return self._synced.is_set()
 
     @property
@@ -78,26 +83,36 @@ class Reflector:
             self._thread.join(2)
 
     def _run(self) -> None:
-        version, pause = "", FIRST_PAUSE_SECONDS
+        pause = FIRST_PAUSE_SECONDS
         while not self._closed.is_set():
+            started = time.monotonic()
             try:
-                if not version:
-                    version = self._list()
-                version = self._follow(version)
-                pause = FIRST_PAUSE_SECONDS
+                if not self._version:
+                    self._list()
+                self._follow()
+                if time.monotonic() - started > SHORT_SECONDS:
+                    pause = FIRST_PAUSE_SECONDS
             except ClusterError as error:
-                self._is_current = False
                 if self._closed.is_set():
                     return
-                if error.is_expired:
-                    version = ""
-                log.info("Watching again", what=self.selection.resource.qualified, reason=str(error))
-                pause = DENIED_PAUSE_SECONDS if error.status in (403, 404) else min(pause * 2, MAX_PAUSE_SECONDS)
-                self._closed.wait(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads requests, guards nothing
-            else:
+                if error.is_expired or error.status in (403, 404):
+                    self._version = ""
+                self._report(error)
+                pause = min(pause * 2, DENIED_PAUSE_SECONDS if error.status in (403, 404) else MAX_PAUSE_SECONDS)
+            finally:
                 self._is_current = False
+            if time.monotonic() - started < SHORT_SECONDS:
+                self._closed.wait(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads requests, guards nothing
 
-    def _list(self) -> str:
+    def _report(self, error: ClusterError) -> None:
+        """Log *error*. A kind that does not exist has no objects, and one that may not be listed has none to see."""
+        log.info("Watching again", what=self.selection.resource.qualified, reason=str(error))
+        if error.is_not_found:
+            self.cache.replace(())
+        if error.status in (403, 404):
+            self._synced.set()
+
+    def _list(self) -> None:
         chosen = self.selection
         collection = self._client.list(
             chosen.resource,
@@ -108,15 +123,15 @@ class Reflector:
         )
         self.lists += 1
         self.cache.replace(self._kept(obj) for obj in collection.items)
+        self._version = collection.version
         self._synced.set()
-        return collection.version
 
-    def _follow(self, version: str) -> str:
-        """Apply changes after *version* until the watch ends. Return the last version seen."""
+    def _follow(self) -> None:
+        """Apply changes after the version that was seen last, until the watch ends."""
         chosen = self.selection
         self._watch = watch = self._client.watch(
             chosen.resource,
-            version,
+            self._version,
             chosen.namespace,
             label_selector=chosen.label_selector,
             field_selector=chosen.field_selector,
@@ -126,12 +141,11 @@ class Reflector:
             watch.close()
         self._is_current = True
         for change in watch:
-            version = change.object["metadata"]["resourceVersion"]
             if change.type == "DELETED":
                 self.cache.remove(self._kept(change.object))
             elif change.type != "BOOKMARK":
                 self.cache.set(self._kept(change.object))
-        return version
+            self._version = change.object["metadata"]["resourceVersion"]
 
     def _kept(self, obj: Object) -> Object:
         """Return the part of *obj* to keep."""

@@ -7,8 +7,10 @@ import urllib3
 
 from cluster.cache import Cache
 from cluster.client import ClusterClient
+from cluster.connection import Connection
 from cluster.reflector import Reflector, Selection
-from cluster.resources import CONFIG_MAPS, Object
+from cluster.resources import CONFIG_MAPS, Object, Resource
+from tests.support import predecessor
 from tests.support.api_server import ApiServer
 from tests.support.controller import connection
 from tests.support.faulty_proxy import GARBAGE, HALF_OPEN, NONE, RESET, SLICES, Fault, FaultyProxy
@@ -115,6 +117,66 @@ def test_version_that_was_compacted_away_leads_to_a_new_list(
     wait_until(lambda: value(reflector, "a19", namespace) is not None, 40)
     assert value(reflector, "vanishes", namespace) is None
     assert reflector.lists == 2
+
+
+def test_kind_that_is_installed_later_is_followed(api_server: ApiServer, namespace: str, client: ClusterClient) -> None:
+    definition = predecessor.definition("LateSource", "late")
+    resource = Resource(predecessor.GROUP, "v1alpha1", "latesources", "LateSource")
+    reflector = Reflector(client, Selection(resource, namespace), Cache(lambda _before, _after: None))
+    reflector.start()
+    try:
+        assert reflector.wait_synced(10), "a kind that does not exist has no objects"
+        api_server.create(definition)
+        wait_until(lambda: is_served(api_server), 20)
+        late = {"apiVersion": predecessor.API_VERSION, "kind": "LateSource", "metadata": {"name": "a"}}
+        api_server.create(late, namespace)
+
+        wait_until(lambda: reflector.cache.get(namespace, "a"), 40)
+
+        api_server.request("DELETE", api_server.path(definition))
+        wait_until(lambda: reflector.cache.get(namespace, "a") is None, 40)
+    finally:
+        reflector.close()
+
+
+def is_served(server: ApiServer) -> bool:
+    """Return whether the API server lists the kind that was installed late."""
+    status, document = server.respond("GET", f"/apis/{predecessor.API_VERSION}")
+    return status == 200 and any(item["kind"] == "LateSource" for item in document["resources"])
+
+
+def test_right_that_is_granted_later_is_used(api_server: ApiServer, namespace: str) -> None:
+    api_server.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "me"}}, namespace)
+    token = api_server.service_account_token(namespace, "me")
+    limited = Connection(api_server.url, str(api_server.ca_file), lambda: f"Bearer {token}")
+    with ClusterClient(limited) as client:
+        reflector = Reflector(client, Selection(CONFIG_MAPS, namespace), Cache(lambda _before, _after: None))
+        reflector.start()
+        try:
+            assert reflector.wait_synced(10)
+            api_server.create(manifest("a", "1"), namespace)
+            for granted in rights(namespace):
+                api_server.create(granted, namespace)
+
+            wait_until(lambda: value(reflector, "a", namespace) == "1", 40)
+        finally:
+            reflector.close()
+
+
+def rights(namespace: str) -> list[Object]:
+    """Return a Role to follow ConfigMaps, and what gives it to the ServiceAccount `me`."""
+    rbac = "rbac.authorization.k8s.io"
+    rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}
+    return [
+        {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": {"name": "me"}, "rules": [rule]},
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "me"},
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "me"},
+            "subjects": [{"kind": "ServiceAccount", "name": "me", "namespace": namespace}],
+        },
+    ]
 
 
 def compact(server: ApiServer, revision: int) -> None:
