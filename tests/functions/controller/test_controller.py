@@ -43,12 +43,12 @@ def sink_of(name: str, kind: str = "Service", api_version: str = "v1") -> dict[s
 # ── children ──
 
 
-def test_source_has_its_deployment_within_two_seconds(kinds_server: ApiServer, namespace: str) -> None:
-    with running_controller(kinds_server, namespace) as work:
+def test_source_has_its_deployment_within_two_seconds(kinds: ApiServer, namespace: str) -> None:
+    with running_controller(kinds, namespace) as work:
         wait_until(lambda: work.election.is_leader)
         started = time.monotonic()
-        kinds_server.create(predecessor.vsphere_source("foo"), namespace)
-        deployment = wait_deployment(kinds_server, "foo-adapter", namespace)
+        kinds.create(predecessor.vsphere_source("foo"), namespace)
+        deployment = wait_deployment(kinds, "foo-adapter", namespace)
         seconds = time.monotonic() - started
 
     assert seconds < 2
@@ -57,10 +57,10 @@ def test_source_has_its_deployment_within_two_seconds(kinds_server: ApiServer, n
     assert environment(deployment)["VC_URL"] == "https://vcenter.example"
 
 
-def test_source_owns_what_it_needs(kinds_server: ApiServer, namespace: str) -> None:
-    with running_controller(kinds_server, namespace):
-        source = kinds_server.create(predecessor.vsphere_source("foo"), namespace)
-        wait_deployment(kinds_server, "foo-adapter", namespace)
+def test_source_owns_what_it_needs(kinds: ApiServer, namespace: str) -> None:
+    with running_controller(kinds, namespace):
+        source = kinds.create(predecessor.vsphere_source("foo"), namespace)
+        wait_deployment(kinds, "foo-adapter", namespace)
 
     rbac = "rbac.authorization.k8s.io/v1"
     for api_version, kind, name in (
@@ -69,230 +69,228 @@ def test_source_owns_what_it_needs(kinds_server: ApiServer, namespace: str) -> N
         (rbac, "Role", "foo-checkpoint"),
         (rbac, "RoleBinding", "foo-rolebinding"),
     ):
-        child = kinds_server.get(api_version, kind, name, namespace)
+        child = kinds.get(api_version, kind, name, namespace)
         assert child is not None, name
         assert [owner["uid"] for owner in child["metadata"]["ownerReferences"]] == [source["metadata"]["uid"]]
-    role = kinds_server.get(rbac, "Role", "foo-checkpoint", namespace) or {}
+    role = kinds.get(rbac, "Role", "foo-checkpoint", namespace) or {}
     assert role["rules"][0]["resourceNames"] == ["foo-configmap"]
 
 
-def test_settled_source_costs_no_request(kinds_server: ApiServer, namespace: str) -> None:
-    with running_controller(kinds_server, namespace) as work:
-        kinds_server.create(predecessor.vsphere_source("foo"), namespace)
-        wait_deployment(kinds_server, "foo-adapter", namespace)
-        set_available(kinds_server, "foo-adapter", namespace, "True")
-        wait_condition(kinds_server, SOURCE, "foo", namespace, "AdapterReady", "True")
-        before = kinds_server.get(API_VERSION, SOURCE, "foo", namespace)
+def test_settled_source_costs_no_request(kinds: ApiServer, namespace: str) -> None:
+    with running_controller(kinds, namespace) as work:
+        kinds.create(predecessor.vsphere_source("foo"), namespace)
+        wait_deployment(kinds, "foo-adapter", namespace)
+        set_available(kinds, "foo-adapter", namespace, "True")
+        wait_condition(kinds, SOURCE, "foo", namespace, "AdapterReady", "True")
+        before = kinds.get(API_VERSION, SOURCE, "foo", namespace)
         wait_until(lambda: not len(work.queue))
         work.queue.add(work.keys()[0])
         wait_until(lambda: not len(work.queue))
 
-        assert kinds_server.get(API_VERSION, SOURCE, "foo", namespace) == before
+        assert kinds.get(API_VERSION, SOURCE, "foo", namespace) == before
 
 
-def test_deleted_deployment_is_created_again(kinds_server: ApiServer, namespace: str) -> None:
-    with running_controller(kinds_server, namespace):
-        kinds_server.create(predecessor.vsphere_source("foo"), namespace)
-        first = wait_deployment(kinds_server, "foo-adapter", namespace)
-        kinds_server.delete("apps/v1", "Deployment", "foo-adapter", namespace)
+def test_deleted_deployment_is_created_again(kinds: ApiServer, namespace: str) -> None:
+    with running_controller(kinds, namespace):
+        kinds.create(predecessor.vsphere_source("foo"), namespace)
+        first = wait_deployment(kinds, "foo-adapter", namespace)
+        kinds.delete("apps/v1", "Deployment", "foo-adapter", namespace)
 
         def second_uid() -> str:
-            live = kinds_server.get("apps/v1", "Deployment", "foo-adapter", namespace)
+            live = kinds.get("apps/v1", "Deployment", "foo-adapter", namespace)
             return live["metadata"]["uid"] if live else ""
 
         wait_until(lambda: second_uid() not in ("", first["metadata"]["uid"]))
 
 
-def test_unwatched_child_is_created_again_on_request(kinds_server: ApiServer, namespace: str) -> None:
-    with running_controller(kinds_server, namespace) as work:
-        kinds_server.create(predecessor.vsphere_source("foo"), namespace)
-        wait_deployment(kinds_server, "foo-adapter", namespace)
-        kinds_server.delete("v1", "ConfigMap", "foo-configmap", namespace)
+def test_unwatched_child_is_created_again_on_request(kinds: ApiServer, namespace: str) -> None:
+    with running_controller(kinds, namespace) as work:
+        kinds.create(predecessor.vsphere_source("foo"), namespace)
+        wait_deployment(kinds, "foo-adapter", namespace)
+        kinds.delete("v1", "ConfigMap", "foo-configmap", namespace)
         work.look_again()
 
-        wait_until(lambda: kinds_server.get("v1", "ConfigMap", "foo-configmap", namespace))
+        wait_until(lambda: kinds.get("v1", "ConfigMap", "foo-configmap", namespace))
 
 
-def test_changed_source_changes_its_children(kinds_server: ApiServer, namespace: str) -> None:
-    with running_controller(kinds_server, namespace):
-        kinds_server.create(predecessor.vsphere_source("foo"), namespace)
-        wait_deployment(kinds_server, "foo-adapter", namespace)
-        create_service_account(kinds_server, namespace, "own")
+def test_changed_source_changes_its_children(kinds: ApiServer, namespace: str) -> None:
+    with running_controller(kinds, namespace):
+        kinds.create(predecessor.vsphere_source("foo"), namespace)
+        wait_deployment(kinds, "foo-adapter", namespace)
+        create_service_account(kinds, namespace, "own")
         change = {"spec": {"address": "https://other.example", "serviceAccountName": "own"}}
-        kinds_server.patch(API_VERSION, SOURCE, "foo", namespace, change)
+        kinds.patch(API_VERSION, SOURCE, "foo", namespace, change)
 
         def deployment() -> dict[str, Any]:
-            return kinds_server.get("apps/v1", "Deployment", "foo-adapter", namespace) or {}
+            return kinds.get("apps/v1", "Deployment", "foo-adapter", namespace) or {}
 
         wait_until(lambda: environment(deployment()).get("VC_URL") == "https://other.example")
         assert deployment()["spec"]["template"]["spec"]["serviceAccountName"] == "own"
-        binding = kinds_server.get(API_VERSION, "VSphereBinding", "foo-vspherebinding", namespace) or {}
+        binding = kinds.get(API_VERSION, "VSphereBinding", "foo-vspherebinding", namespace) or {}
         assert binding["spec"]["address"] == "https://other.example"
-        rights = kinds_server.get("rbac.authorization.k8s.io/v1", "RoleBinding", "foo-rolebinding", namespace) or {}
+        rights = kinds.get("rbac.authorization.k8s.io/v1", "RoleBinding", "foo-rolebinding", namespace) or {}
         assert rights["subjects"][0]["name"] == "own"
 
 
-def test_quantity_in_another_spelling_is_not_written_again(kinds_server: ApiServer, namespace: str) -> None:
+def test_quantity_in_another_spelling_is_not_written_again(kinds: ApiServer, namespace: str) -> None:
     resources = {"requests": {"cpu": "0.1", "memory": "134217728"}}
-    with running_controller(kinds_server, namespace) as work:
-        kinds_server.create(predecessor.vsphere_source("foo", resources=resources), namespace)
-        before = wait_deployment(kinds_server, "foo-adapter", namespace)
+    with running_controller(kinds, namespace) as work:
+        kinds.create(predecessor.vsphere_source("foo", resources=resources), namespace)
+        before = wait_deployment(kinds, "foo-adapter", namespace)
         for _ in range(3):
             work.look_again()
             wait_until(lambda: not len(work.queue))
 
-        after = kinds_server.get("apps/v1", "Deployment", "foo-adapter", namespace) or {}
+        after = kinds.get("apps/v1", "Deployment", "foo-adapter", namespace) or {}
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
 
 
-def test_child_of_somebody_else_is_left_alone_and_named(kinds_server: ApiServer, namespace: str) -> None:
+def test_child_of_somebody_else_is_left_alone_and_named(kinds: ApiServer, namespace: str) -> None:
     source = {**predecessor.vsphere_source("foo"), "metadata": {"name": "foo", "namespace": namespace}}
     foreign = predecessor.deployment(source)
-    kinds_server.create(foreign, namespace)
-    with running_controller(kinds_server, namespace):
-        kinds_server.create(predecessor.vsphere_source("foo"), namespace)
-        failed = wait_condition(kinds_server, SOURCE, "foo", namespace, "AdapterReady", "False", "NotOwned")
+    kinds.create(foreign, namespace)
+    with running_controller(kinds, namespace):
+        kinds.create(predecessor.vsphere_source("foo"), namespace)
+        failed = wait_condition(kinds, SOURCE, "foo", namespace, "AdapterReady", "False", "NotOwned")
 
     assert 'deployment "foo-adapter" is not owned by VSphereSource "foo"' in failed.message
-    kept = kinds_server.get("apps/v1", "Deployment", "foo-adapter", namespace) or {}
+    kept = kinds.get("apps/v1", "Deployment", "foo-adapter", namespace) or {}
     assert kept["spec"]["template"]["spec"]["containers"][0]["image"] == predecessor.IMAGE
 
 
 # ── conditions ──
 
 
-def test_source_is_ready_with_its_binding_and_deployment(kinds_server: ApiServer, namespace: str) -> None:
-    with running_controller(kinds_server, namespace):
-        kinds_server.create(predecessor.vsphere_source("foo"), namespace)
-        wait_deployment(kinds_server, "foo-adapter", namespace)
-        set_available(kinds_server, "foo-adapter", namespace, "True")
+def test_source_is_ready_with_its_binding_and_deployment(kinds: ApiServer, namespace: str) -> None:
+    with running_controller(kinds, namespace):
+        kinds.create(predecessor.vsphere_source("foo"), namespace)
+        wait_deployment(kinds, "foo-adapter", namespace)
+        set_available(kinds, "foo-adapter", namespace, "True")
         bound = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
         change = {"status": {"conditions": [bound]}}
-        kinds_server.patch(API_VERSION, "VSphereBinding", "foo-vspherebinding", namespace, change, "status")
+        kinds.patch(API_VERSION, "VSphereBinding", "foo-vspherebinding", namespace, change, "status")
 
-        wait_condition(kinds_server, SOURCE, "foo", namespace, "Ready", "True")
-        status = (kinds_server.get(API_VERSION, SOURCE, "foo", namespace) or {})["status"]
+        wait_condition(kinds, SOURCE, "foo", namespace, "Ready", "True")
+        status = (kinds.get(API_VERSION, SOURCE, "foo", namespace) or {})["status"]
     assert [entry["type"] for entry in status["conditions"]] == ["AdapterReady", "AuthReady", "Ready"]
     assert status["observedGeneration"] == 1
     assert status["sinkUri"] == "http://sink.example"
 
 
-def test_unavailable_deployment_is_the_reason(kinds_server: ApiServer, namespace: str) -> None:
+def test_unavailable_deployment_is_the_reason(kinds: ApiServer, namespace: str) -> None:
     reason, message = "MinimumReplicasUnavailable", "Deployment does not have minimum availability."
-    with running_controller(kinds_server, namespace):
-        kinds_server.create(predecessor.vsphere_source("foo"), namespace)
-        wait_deployment(kinds_server, "foo-adapter", namespace)
-        set_available(kinds_server, "foo-adapter", namespace, "False", reason, message)
+    with running_controller(kinds, namespace):
+        kinds.create(predecessor.vsphere_source("foo"), namespace)
+        wait_deployment(kinds, "foo-adapter", namespace)
+        set_available(kinds, "foo-adapter", namespace, "False", reason, message)
 
-        failed = wait_condition(kinds_server, SOURCE, "foo", namespace, "AdapterReady", "False")
+        failed = wait_condition(kinds, SOURCE, "foo", namespace, "AdapterReady", "False")
     assert (failed.reason, failed.message) == (reason, message)
 
 
-def test_missing_service_account_is_named_and_heals(kinds_server: ApiServer, namespace: str) -> None:
-    with running_controller(kinds_server, namespace):
-        kinds_server.create(predecessor.vsphere_source("foo", serviceAccountName="late"), namespace)
-        failed = wait_condition(kinds_server, SOURCE, "foo", namespace, "AdapterReady", "False")
+def test_missing_service_account_is_named_and_heals(kinds: ApiServer, namespace: str) -> None:
+    with running_controller(kinds, namespace):
+        kinds.create(predecessor.vsphere_source("foo", serviceAccountName="late"), namespace)
+        failed = wait_condition(kinds, SOURCE, "foo", namespace, "AdapterReady", "False")
         assert failed.reason == "ServiceAccountNotFound"
         assert failed.message == 'failed to get serviceaccount "late": serviceaccounts "late" not found'
-        wait_until(lambda: ("Warning", "InternalError", failed.message) in events(kinds_server, namespace))
-        assert kinds_server.get("apps/v1", "Deployment", "foo-adapter", namespace) is None
+        wait_until(lambda: ("Warning", "InternalError", failed.message) in events(kinds, namespace))
+        assert kinds.get("apps/v1", "Deployment", "foo-adapter", namespace) is None
 
-        create_service_account(kinds_server, namespace, "late")
+        create_service_account(kinds, namespace, "late")
 
-        wait_deployment(kinds_server, "foo-adapter", namespace)
-        wait_condition(kinds_server, SOURCE, "foo", namespace, "AdapterReady", "Unknown")
+        wait_deployment(kinds, "foo-adapter", namespace)
+        wait_condition(kinds, SOURCE, "foo", namespace, "AdapterReady", "Unknown")
 
 
-def test_missing_sink_is_named_and_heals(kinds_server: ApiServer, namespace: str) -> None:
+def test_missing_sink_is_named_and_heals(kinds: ApiServer, namespace: str) -> None:
     source = predecessor.vsphere_source("foo")
     source["spec"]["sink"] = sink_of("late")
-    with running_controller(kinds_server, namespace):
-        kinds_server.create(source, namespace)
-        failed = wait_condition(kinds_server, SOURCE, "foo", namespace, "AdapterReady", "False", "SinkNotFound")
+    with running_controller(kinds, namespace):
+        kinds.create(source, namespace)
+        failed = wait_condition(kinds, SOURCE, "foo", namespace, "AdapterReady", "False", "SinkNotFound")
         assert failed.message == f'failed to get object {namespace}/late: services "late" not found'
 
-        kinds_server.create(service("late"), namespace)
+        kinds.create(service("late"), namespace)
 
-        deployment = wait_deployment(kinds_server, "foo-adapter", namespace, seconds=3)
+        deployment = wait_deployment(kinds, "foo-adapter", namespace, seconds=3)
     assert environment(deployment)["K_SINK"] == f"http://late.{namespace}.svc.cluster.local"
 
 
-def test_unknown_kind_of_sink_is_named(kinds_server: ApiServer, namespace: str) -> None:
+def test_unknown_kind_of_sink_is_named(kinds: ApiServer, namespace: str) -> None:
     source = predecessor.vsphere_source("foo")
     source["spec"]["sink"] = sink_of("b", "Broker", "eventing.knative.dev/v1")
-    with running_controller(kinds_server, namespace):
-        kinds_server.create(source, namespace)
-        failed = wait_condition(kinds_server, SOURCE, "foo", namespace, "AdapterReady", "False", "SinkNotFound")
+    with running_controller(kinds, namespace):
+        kinds.create(source, namespace)
+        failed = wait_condition(kinds, SOURCE, "foo", namespace, "AdapterReady", "False", "SinkNotFound")
 
     assert "failed to get lister for eventing.knative.dev/v1 Broker" in failed.message
 
 
-def test_changed_address_of_the_sink_is_followed(kinds_server: ApiServer, namespace: str) -> None:
+def test_changed_address_of_the_sink_is_followed(kinds: ApiServer, namespace: str) -> None:
     sink = predecessor.vsphere_source("sink")  # any object with an address in its status
     address = {"status": {"address": {"url": "http://first.example"}}}
     source = predecessor.horizon_source("foo")
     source["spec"]["sink"] = sink_of("sink", SOURCE, API_VERSION)
-    kinds_server.create(sink, namespace)
-    with running_controller(kinds_server, namespace):
-        kinds_server.create(source, namespace)
-        empty = wait_condition(kinds_server, "HorizonSource", "foo", namespace, "SinkProvided", "Unknown", "SinkEmpty")
+    kinds.create(sink, namespace)
+    with running_controller(kinds, namespace):
+        kinds.create(source, namespace)
+        empty = wait_condition(kinds, "HorizonSource", "foo", namespace, "SinkProvided", "Unknown", "SinkEmpty")
         assert empty.message.startswith("Sink has resolved to empty.")
-        kinds_server.patch(API_VERSION, SOURCE, "sink", namespace, address, "status")
-        wait_deployment(kinds_server, "foo-adapter", namespace)
+        kinds.patch(API_VERSION, SOURCE, "sink", namespace, address, "status")
+        wait_deployment(kinds, "foo-adapter", namespace)
         address["status"]["address"]["url"] = "http://second.example"
-        kinds_server.patch(API_VERSION, SOURCE, "sink", namespace, address, "status")
+        kinds.patch(API_VERSION, SOURCE, "sink", namespace, address, "status")
 
         def sink_uri() -> str:
-            return environment(wait_deployment(kinds_server, "foo-adapter", namespace))["K_SINK"]
+            return environment(wait_deployment(kinds, "foo-adapter", namespace))["K_SINK"]
 
         wait_until(lambda: sink_uri() == "http://second.example")
-        kinds_server.delete(API_VERSION, SOURCE, "sink", namespace)
+        kinds.delete(API_VERSION, SOURCE, "sink", namespace)
 
-        wait_condition(kinds_server, "HorizonSource", "foo", namespace, "SinkProvided", "False", "NotFound")
+        wait_condition(kinds, "HorizonSource", "foo", namespace, "SinkProvided", "False", "NotFound")
         assert sink_uri() == "http://second.example"
 
 
-def test_horizon_source_gets_a_service_account(kinds_server: ApiServer, namespace: str) -> None:
-    with running_controller(kinds_server, namespace):
-        kinds_server.create(predecessor.horizon_source("foo", serviceAccountName="made"), namespace)
-        deployment = wait_deployment(kinds_server, "foo-adapter", namespace)
+def test_horizon_source_gets_a_service_account(kinds: ApiServer, namespace: str) -> None:
+    with running_controller(kinds, namespace):
+        kinds.create(predecessor.horizon_source("foo", serviceAccountName="made"), namespace)
+        deployment = wait_deployment(kinds, "foo-adapter", namespace)
         report = ("Normal", "ServiceAccountCreated", f'created service account: "{namespace}/made"')
-        wait_until(lambda: report in events(kinds_server, namespace))
+        wait_until(lambda: report in events(kinds, namespace))
 
-        assert kinds_server.get("v1", "ServiceAccount", "made", namespace) is not None
+        assert kinds.get("v1", "ServiceAccount", "made", namespace) is not None
         assert deployment["spec"]["selector"]["matchLabels"] == {
             "knative-eventing-source": "horizon-source-controller",
             "knative-eventing-source-name": "foo",
         }
-        failed = wait_condition(kinds_server, "HorizonSource", "foo", namespace, "Deployed", "False")
+        failed = wait_condition(kinds, "HorizonSource", "foo", namespace, "Deployed", "False")
         assert failed.message == "The Deployment 'foo-adapter' is unavailable."
-        set_available(kinds_server, "foo-adapter", namespace, "True")
-        wait_condition(kinds_server, "HorizonSource", "foo", namespace, "Ready", "True")
+        set_available(kinds, "foo-adapter", namespace, "True")
+        wait_condition(kinds, "HorizonSource", "foo", namespace, "Ready", "True")
 
 
-def test_log_level_of_the_predecessor_is_followed(kinds_server: ApiServer, namespace: str) -> None:
+def test_log_level_of_the_predecessor_is_followed(kinds: ApiServer, namespace: str) -> None:
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "config-logging"}}
-    with running_controller(kinds_server, namespace):
-        kinds_server.create(predecessor.vsphere_source("foo"), namespace)
-        wait_deployment(kinds_server, "foo-adapter", namespace)
+    with running_controller(kinds, namespace):
+        kinds.create(predecessor.vsphere_source("foo"), namespace)
+        wait_deployment(kinds, "foo-adapter", namespace)
         data = {"zap-logger-config": '{\n  "level": "debug",\n  "encoding": "json"\n}'}
-        kinds_server.create({**config, "data": data}, namespace)
+        kinds.create({**config, "data": data}, namespace)
 
-        wait_until(lambda: environment(wait_deployment(kinds_server, "foo-adapter", namespace))["LOG_LEVEL"] == "DEBUG")
+        wait_until(lambda: environment(wait_deployment(kinds, "foo-adapter", namespace))["LOG_LEVEL"] == "DEBUG")
 
 
 # ── adoption ──
 
 
-def test_predecessors_objects_are_adopted_in_place(kinds_server: ApiServer, namespace: str) -> None:
-    source = kinds_server.create(predecessor.vsphere_source("foo"), namespace)
-    before = {
-        child["kind"]: kinds_server.create(child, namespace) for child in predecessor.children(source, CHECKPOINT)
-    }
-    with running_controller(kinds_server, namespace) as work:
+def test_predecessors_objects_are_adopted_in_place(kinds: ApiServer, namespace: str) -> None:
+    source = kinds.create(predecessor.vsphere_source("foo"), namespace)
+    before = {child["kind"]: kinds.create(child, namespace) for child in predecessor.children(source, CHECKPOINT)}
+    with running_controller(kinds, namespace) as work:
 
         def deployment() -> dict[str, Any]:
-            return wait_deployment(kinds_server, "foo-adapter", namespace)
+            return wait_deployment(kinds, "foo-adapter", namespace)
 
         wait_until(lambda: deployment()["spec"]["template"]["spec"]["containers"][0]["image"] == ADAPTER_IMAGE)
         wait_until(lambda: not len(work.queue))
@@ -302,42 +300,42 @@ def test_predecessors_objects_are_adopted_in_place(kinds_server: ApiServer, name
         assert "VSPHERE_CHECKPOINT_CONFIG" not in environment(after)
         assert environment(after)["CHECKPOINT"] == "configmap:foo-configmap"
         assert after["metadata"]["generation"] == 2, "the adapter rolls once"
-        config_map = kinds_server.get("v1", "ConfigMap", "foo-configmap", namespace) or {}
+        config_map = kinds.get("v1", "ConfigMap", "foo-configmap", namespace) or {}
         assert config_map["metadata"]["resourceVersion"] == before["ConfigMap"]["metadata"]["resourceVersion"]
-        rights = kinds_server.get("rbac.authorization.k8s.io/v1", "RoleBinding", "foo-rolebinding", namespace) or {}
+        rights = kinds.get("rbac.authorization.k8s.io/v1", "RoleBinding", "foo-rolebinding", namespace) or {}
         assert rights["roleRef"]["name"] == "foo-checkpoint"
-        binding = kinds_server.get(API_VERSION, "VSphereBinding", "foo-vspherebinding", namespace) or {}
+        binding = kinds.get(API_VERSION, "VSphereBinding", "foo-vspherebinding", namespace) or {}
         assert binding["metadata"]["uid"] == before["VSphereBinding"]["metadata"]["uid"]
         assert binding["spec"] == before["VSphereBinding"]["spec"]
 
 
-def test_prepared_checkpoint_without_owner_is_kept(kinds_server: ApiServer, namespace: str) -> None:
+def test_prepared_checkpoint_without_owner_is_kept(kinds: ApiServer, namespace: str) -> None:
     prepared = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "foo-configmap"},
         "data": {"checkpoint": '{"lastEventKeyTimestamp": "2026-01-01T00:00:00Z"}'},
     }
-    before = kinds_server.create(prepared, namespace)
-    with running_controller(kinds_server, namespace):
-        kinds_server.create(predecessor.vsphere_source("foo"), namespace)
-        wait_deployment(kinds_server, "foo-adapter", namespace)
+    before = kinds.create(prepared, namespace)
+    with running_controller(kinds, namespace):
+        kinds.create(predecessor.vsphere_source("foo"), namespace)
+        wait_deployment(kinds, "foo-adapter", namespace)
 
-    assert kinds_server.get("v1", "ConfigMap", "foo-configmap", namespace) == before
+    assert kinds.get("v1", "ConfigMap", "foo-configmap", namespace) == before
 
 
-def test_predecessors_webhooks_are_deleted_first(kinds_server: ApiServer, namespace: str) -> None:
-    source = kinds_server.create(predecessor.vsphere_source("foo"), namespace)
+def test_predecessors_webhooks_are_deleted_first(kinds: ApiServer, namespace: str) -> None:
+    source = kinds.create(predecessor.vsphere_source("foo"), namespace)
     obsolete = predecessor.webhook_configurations()
     for configuration in obsolete:
-        kinds_server.create(configuration)
+        kinds.create(configuration)
     try:
-        with running_controller(kinds_server, namespace, RETIRE_PREDECESSOR="true"):
-            wait_deployment(kinds_server, "foo-adapter", namespace)
+        with running_controller(kinds, namespace, RETIRE_PREDECESSOR="true"):
+            wait_deployment(kinds, "foo-adapter", namespace)
             for configuration in obsolete:
                 name = configuration["metadata"]["name"]
-                assert kinds_server.get(configuration["apiVersion"], configuration["kind"], name) is None
+                assert kinds.get(configuration["apiVersion"], configuration["kind"], name) is None
     finally:
         for configuration in obsolete:
-            kinds_server.respond("DELETE", kinds_server.path(configuration))
-    assert condition(kinds_server, SOURCE, source["metadata"]["name"], namespace, "Ready") is not None
+            kinds.respond("DELETE", kinds.path(configuration))
+    assert condition(kinds, SOURCE, source["metadata"]["name"], namespace, "Ready") is not None

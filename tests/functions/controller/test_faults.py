@@ -18,9 +18,9 @@ SOURCE = ("sources.tanzu.vmware.com/v1alpha1", "VSphereSource")
 
 
 @pytest.fixture
-def proxy(kinds_server: ApiServer) -> Iterator[FaultyProxy]:
+def proxy(kinds: ApiServer) -> Iterator[FaultyProxy]:
     """A proxy in front of the API server."""
-    with FaultyProxy(int(kinds_server.url.rpartition(":")[2])) as running:
+    with FaultyProxy(int(kinds.url.rpartition(":")[2])) as running:
         yield running
 
 
@@ -30,75 +30,75 @@ def url(proxy: FaultyProxy) -> str:
 
 
 def test_source_created_while_watches_are_silent_is_noticed(
-    kinds_server: ApiServer, namespace: str, proxy: FaultyProxy
+    kinds: ApiServer, namespace: str, proxy: FaultyProxy
 ) -> None:
-    with running_controller(kinds_server, namespace, url=url(proxy), silence_seconds=1.0) as work:
-        kinds_server.create(predecessor.vsphere_source("first"), namespace)
-        wait_deployment(kinds_server, "first-adapter", namespace)
+    with running_controller(kinds, namespace, url=url(proxy), silence_seconds=1.0) as work:
+        kinds.create(predecessor.vsphere_source("first"), namespace)
+        wait_deployment(kinds, "first-adapter", namespace)
         proxy.fault = HALF_OPEN
-        kinds_server.create(predecessor.vsphere_source("second"), namespace)
+        kinds.create(predecessor.vsphere_source("second"), namespace)
         wait_until(lambda: not work.election.is_leader, 20, "it stops to lead without renewals")
 
         proxy.fault = NONE
 
-        wait_deployment(kinds_server, "second-adapter", namespace, 40)
+        wait_deployment(kinds, "second-adapter", namespace, 40)
 
 
-def test_api_server_that_restarts_is_followed(kinds_server: ApiServer, namespace: str) -> None:
-    with running_controller(kinds_server, namespace):
-        kinds_server.create(predecessor.vsphere_source("first"), namespace)
-        wait_deployment(kinds_server, "first-adapter", namespace)
-        kinds_server.stop()
-        kinds_server.start()
-        kinds_server.create(predecessor.vsphere_source("second"), namespace)
+def test_api_server_that_restarts_is_followed(kinds: ApiServer, namespace: str) -> None:
+    with running_controller(kinds, namespace):
+        kinds.create(predecessor.vsphere_source("first"), namespace)
+        wait_deployment(kinds, "first-adapter", namespace)
+        kinds.stop()
+        kinds.start()
+        kinds.create(predecessor.vsphere_source("second"), namespace)
         change = {"spec": {"sink": {"uri": "http://other.example"}}}
-        kinds_server.patch(*SOURCE, "first", namespace, change)
+        kinds.patch(*SOURCE, "first", namespace, change)
 
-        wait_deployment(kinds_server, "second-adapter", namespace, 40)
-        wait_until(lambda: sink(kinds_server, "first-adapter", namespace) == "http://other.example", 40)
+        wait_deployment(kinds, "second-adapter", namespace, 40)
+        wait_until(lambda: sink(kinds, "first-adapter", namespace) == "http://other.example", 40)
 
 
-def test_frozen_api_server_is_followed_when_it_moves_on(kinds_server: ApiServer, namespace: str) -> None:
-    with running_controller(kinds_server, namespace, silence_seconds=2.0) as work:
-        kinds_server.create(predecessor.vsphere_source("first"), namespace)
-        wait_deployment(kinds_server, "first-adapter", namespace)
-        with kinds_server.frozen():
+def test_frozen_api_server_is_followed_when_it_moves_on(kinds: ApiServer, namespace: str) -> None:
+    with running_controller(kinds, namespace, silence_seconds=2.0) as work:
+        kinds.create(predecessor.vsphere_source("first"), namespace)
+        wait_deployment(kinds, "first-adapter", namespace)
+        with kinds.frozen():
             wait_until(lambda: not work.election.is_leader, 20)
-        kinds_server.create(predecessor.vsphere_source("second"), namespace)
+        kinds.create(predecessor.vsphere_source("second"), namespace)
 
-        wait_deployment(kinds_server, "second-adapter", namespace, 40)
+        wait_deployment(kinds, "second-adapter", namespace, 40)
 
 
-def test_second_controller_waits_and_takes_over(kinds_server: ApiServer, namespace: str) -> None:
-    with running_controller(kinds_server, namespace, "second") as second:
+def test_second_controller_waits_and_takes_over(kinds: ApiServer, namespace: str) -> None:
+    with running_controller(kinds, namespace, "second") as second:
         wait_until(lambda: second.election.is_leader)
-        with running_controller(kinds_server, namespace, "first") as first:
-            kinds_server.create(predecessor.vsphere_source("foo"), namespace)
-            wait_deployment(kinds_server, "foo-adapter", namespace)
+        with running_controller(kinds, namespace, "first") as first:
+            kinds.create(predecessor.vsphere_source("foo"), namespace)
+            wait_deployment(kinds, "foo-adapter", namespace)
             assert (first.election.is_leader, second.election.is_leader) == (False, True)
             assert first.counts.passes.value("succeeded") == 0
 
             second.close()
-            kinds_server.create(predecessor.vsphere_source("bar"), namespace)
+            kinds.create(predecessor.vsphere_source("bar"), namespace)
             started = time.monotonic()
-            wait_deployment(kinds_server, "bar-adapter", namespace)
+            wait_deployment(kinds, "bar-adapter", namespace)
 
             assert time.monotonic() - started < 5
             assert first.election.is_leader
 
 
-def test_controller_without_its_lease_writes_nothing(kinds_server: ApiServer, namespace: str) -> None:
+def test_controller_without_its_lease_writes_nothing(kinds: ApiServer, namespace: str) -> None:
     holder: dict[str, Any] = {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
         "metadata": {"name": "vsphere-source-controller"},
         "spec": {"holderIdentity": "other", "leaseDurationSeconds": 3600, "renewTime": "2026-01-01T00:00:00.000000Z"},
     }
-    kinds_server.create(holder, namespace)
-    with running_controller(kinds_server, namespace):
-        kinds_server.create(predecessor.vsphere_source("foo"), namespace)
+    kinds.create(holder, namespace)
+    with running_controller(kinds, namespace):
+        kinds.create(predecessor.vsphere_source("foo"), namespace)
 
-        assert not is_true_within(3, lambda: kinds_server.get("apps/v1", "Deployment", "foo-adapter", namespace))
+        assert not is_true_within(3, lambda: kinds.get("apps/v1", "Deployment", "foo-adapter", namespace))
 
 
 def sink(server: ApiServer, name: str, namespace: str) -> str:

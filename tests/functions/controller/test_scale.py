@@ -80,16 +80,16 @@ def cpu_seconds(process: int) -> float:
 
 
 @pytest.mark.timeout(180)
-def test_two_hundred_sources_at_once(kinds_server: ApiServer, namespace: str, tmp_path: Path) -> None:
+def test_two_hundred_sources_at_once(kinds: ApiServer, namespace: str, tmp_path: Path) -> None:
     deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments?limit=500"
-    with controller_process(kinds_server, namespace, tmp_path) as (process, port):
+    with controller_process(kinds, namespace, tmp_path) as (process, port):
         before = megabytes(process)
         started = time.monotonic()
         with ThreadPoolExecutor(8) as pool:
             names = [f"source-{number}" for number in range(SOURCES)]
-            list(pool.map(lambda name: kinds_server.create(predecessor.vsphere_source(name), namespace), names))
+            list(pool.map(lambda name: kinds.create(predecessor.vsphere_source(name), namespace), names))
         created_seconds = time.monotonic() - started
-        wait_until(lambda: len(kinds_server.request("GET", deployments)["items"]) == SOURCES, 60)
+        wait_until(lambda: len(kinds.request("GET", deployments)["items"]) == SOURCES, 60)
         seconds = time.monotonic() - started
         wait_until(lambda: metric(port, "controller_queue_objects") == 0, 30)
         requests = metric(port, "controller_requests_total") or 0.0
