@@ -67,7 +67,7 @@ class EventRecorder:
                     self._client.patch(EVENTS, namespace, sent.name, change)
                     sent = sent._replace(written_at=now)
         except ClusterError as error:
-            log.info("Cannot record an Event", reason=str(error), event=reason, about=metadata["name"])
+            log.info("Cannot record an Event", reason=str(error), of=reason, about=metadata["name"])
             sent = None
         self._remember(key, sent)
 
