@@ -68,7 +68,7 @@ class Cursor:
         """Forget `position` if its key is greater than *newest_key*, the newest event's key. Return whether it is."""
         if self.position is None or newest_key >= self.position.key:
             return False
-        self.position, self._resuming = None, False
+        self.position = None
         return True
 
     def is_behind(self, key: int) -> bool:

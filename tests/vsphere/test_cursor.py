@@ -70,10 +70,18 @@ def test_keys_that_went_back_are_all_new(page: list[VCenterEvent]) -> None:
     assert cursor.position == page[-1].position
 
 
-def test_disorder_within_a_moment_is_not_a_restart() -> None:
-    page = [event(9, 600 + DISORDER.total_seconds()), *events(10, 11)]
+@pytest.mark.parametrize("seconds", [-1, 0, 1])
+def test_disorder_within_a_moment_is_not_a_restart(seconds: float) -> None:
+    page = [event(9, 600 + seconds), event(11, 660)]
 
     assert Cursor(event(10, 600).position).advance(page) == NewEvents(events(11, 11))
+
+
+def test_page_that_repeats_the_last_event_begins_after_it() -> None:
+    cursor = Cursor(None)
+    cursor.advance(events(1, 2))
+
+    assert cursor.advance(events(2, 4)) == NewEvents(events(3, 4))
 
 
 @pytest.mark.parametrize(("newest", "restarted"), [(9, True), (10, False), (11, False)])
@@ -102,12 +110,22 @@ MINUTE = datetime.timedelta(minutes=1)
         (None, BEGIN - MINUTE),
         (event(10, -5).position, BEGIN - datetime.timedelta(seconds=5) - DISORDER),
         (event(10, 0.5).position, BEGIN - datetime.timedelta(seconds=0.5)),
+        (event(10, 1).position, BEGIN),
         (event(10, 3600).position, BEGIN - MINUTE),
         (event(10, -3600).position, BEGIN - MINUTE),
         (Position(10, datetime.datetime.min.replace(tzinfo=datetime.UTC)), BEGIN - MINUTE),
         (Position(10, datetime.datetime.max.replace(tzinfo=datetime.UTC)), BEGIN - MINUTE),
     ],
-    ids=["none", "past", "a moment ahead", "an hour ahead", "before the earliest", "year 1", "year 9999"],
+    ids=[
+        "none",
+        "past",
+        "a moment ahead",
+        "a second ahead",
+        "an hour ahead",
+        "before the earliest",
+        "year 1",
+        "year 9999",
+    ],
 )
 def test_reading_begins_before_position_and_clock(position: Position | None, begin: datetime.datetime) -> None:
     assert begin_after(position, BEGIN - MINUTE, vcenter_now=BEGIN) == begin
