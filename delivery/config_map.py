@@ -5,11 +5,11 @@ size, so each request here is sent once, and its answer is read to a maximum siz
 """
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 from pipeline import bounds
+from pipeline.body import read_body
 from pipeline.errors import TemporaryError, cut
 
 REQUEST_TIMEOUT_SECONDS = 5.0
@@ -74,7 +74,7 @@ class ConfigMapClient:
         )
         response = api.api_client.call_api(*request, _request_timeout=REQUEST_TIMEOUT_SECONDS).response
         try:
-            return response.status, _read(response)
+            return response.status, read_body(response, bounds.CONFIG_MAP_BYTES, REQUEST_TIMEOUT_SECONDS)
         finally:
             response.close()
 
@@ -114,22 +114,6 @@ class ConfigMapClient:
                     ) from error
             self._api = client.CoreV1Api(client.ApiClient(configuration))
         return self._api, self._namespace or "default"
-
-
-def _read(response: Any) -> bytes:
-    """Return the body of urllib3's *response*, as it came. Raises `ValueError` if it is too large or too slow."""
-    deadline = time.monotonic() + REQUEST_TIMEOUT_SECONDS
-    parts, size = [], 0
-    while part := response.read1(65_536, decode_content=False):
-        parts.append(part)
-        size += len(part)
-        if size > bounds.CONFIG_MAP_BYTES:
-            raise ValueError(f"the response has more than {bounds.CONFIG_MAP_BYTES} bytes")
-        if time.monotonic() > deadline:
-            raise ValueError(f"the response is not complete within {REQUEST_TIMEOUT_SECONDS:.0f} s")
-    if response.length_remaining:
-        raise ValueError(f"the response ends {response.length_remaining} bytes early")
-    return b"".join(parts)
 
 
 def _reason(body: bytes) -> str:

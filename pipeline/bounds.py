@@ -30,6 +30,9 @@ SUBJECT_CHARACTERS = 1 * KIB
 UNREADABLE_CHARACTERS = 16 * KIB
 """The part of an element without a usable key that a status event carries. A real event has a tenth of it."""
 
+TAGGING_BYTES = 8 * MIB
+"""A response of the Automation REST API: the references of 100,000 objects that have one tag."""
+
 # ── responses of the API server, of sinks and of receivers ──
 
 CONFIG_MAP_BYTES = 1 * MIB

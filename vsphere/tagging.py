@@ -5,21 +5,25 @@ unknown to vCenter. The session is renewed when it has ended.
 """
 
 import contextlib
+import json
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 import structlog
 import urllib3
 
-from pipeline.errors import PermanentError
+from pipeline import bounds
+from pipeline.body import UnreadableBody, read_body
+from pipeline.errors import PermanentError, cut
 from pipeline.payload import Reference
-from vsphere.errors import VCenterRejected, check_status, translate_errors
+from vsphere.errors import VCenterRejected, VCenterUnavailable, check_status, translate_errors
 from vsphere.settings import VCenterSettings
 
 log = structlog.get_logger()
 
 TIMEOUT_SECONDS = 30.0
+"""Maximum wait for each part of a response, and for the whole of its body."""
 _SESSION = "/rest/com/vmware/cis/session"
 _SESSION_HEADER = "vmware-api-session-id"
 _TAGGING = "/rest/com/vmware/cis/tagging"
@@ -27,6 +31,11 @@ _TAGGING = "/rest/com/vmware/cis/tagging"
 
 class NoSuchTag(PermanentError):
     """There is no such tag or category, and it may not be created."""
+
+
+class _Response(NamedTuple):
+    status: int
+    body: str
 
 
 class Tagging:
@@ -44,6 +53,7 @@ class Tagging:
         self._lock = threading.Lock()
         self._http = requests.Session()
         self._http.trust_env = False  # a variable of the container must not choose another authority or login
+        self._http.headers["Accept-Encoding"] = "identity"  # a body's size is that of its content
         self._http.verify = False if settings.insecure else settings.ca_bundle or True
         if settings.insecure:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # it was set on purpose
@@ -58,15 +68,19 @@ class Tagging:
 
     def objects_with(self, category: str, tag: str) -> set[tuple[str, str]]:
         """Return (managed type, id) of every object that the tag is attached to."""
-        objects = self._on_tag(category, tag, "list-attached-objects", {}) or []
-        return {(attached["type"], attached["id"]) for attached in objects}
+        objects = self._on_tag(category, tag, "list-attached-objects", {})
+        operation = f"list the objects with tag {category}/{tag}"
+        return {
+            (_member(attached, "type", operation), _member(attached, "id", operation))
+            for attached in _list(objects, operation)
+        }
 
     def close(self) -> None:
         """End the session. Raises nothing."""
         with self._lock:
             if _SESSION_HEADER in self._http.headers:
                 with contextlib.suppress(requests.RequestException):
-                    self._http.delete(f"{self._address}{_SESSION}", timeout=2)
+                    self._http.delete(f"{self._address}{_SESSION}", timeout=2, stream=True).close()
             self._http.close()
 
     def _on_tag(self, category: str, tag: str, action: str, body: dict[str, Any], create: bool = False) -> Any:
@@ -75,7 +89,7 @@ class Tagging:
             for _ in range(2 if (category, tag) in self._ids else 1):
                 path = f"{_TAGGING}/tag-association/id:{self._id(category, tag, create)}?~action={action}"
                 response = self._call("POST", path, body)
-                if response.status_code < 300:
+                if response.status < 300:
                     break
                 del self._ids[category, tag]
             return _value(response, f"{action} tag {category}/{tag} at {self._address}")
@@ -98,9 +112,13 @@ class Tagging:
             self._ids[category, tag] = tag_id
         return self._ids[category, tag]
 
-    def _find(self, name: str, ids: list[str] | None, path: str) -> str | None:
+    def _find(self, name: str, ids: Any, path: str) -> str | None:
         """Return the one of *ids* whose object at *path* is called *name*."""
-        return next((id_ for id_ in ids or [] if self._request("GET", f"{path}/id:{id_}")["name"] == name), None)
+        for id_ in _list(ids, f"list {path}"):
+            found = self._request("GET", f"{path}/id:{id_}")
+            if _member(found, "name", f"read {path}/id:{id_}") == name:
+                return str(id_)
+        return None
 
     def _create_object(self, path: str, spec: dict[str, Any]) -> str:
         id_ = str(self._request("POST", path, {"create_spec": spec}))
@@ -112,11 +130,11 @@ class Tagging:
         response = self._call(method, f"{_TAGGING}{path}", {} if body is None and method == "POST" else body)
         return _value(response, f"{method} {self._address}{_TAGGING}{path}")
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None) -> requests.Response:
+    def _call(self, method: str, path: str, body: dict[str, Any] | None) -> _Response:
         """Return the response to a request in a session, which is created or renewed if needed."""
         if _SESSION_HEADER in self._http.headers:
             response = self._send(method, path, json=body)
-            if response.status_code != 401:
+            if response.status != 401:
                 return response
         self._log_in()
         return self._send(method, path, json=body)
@@ -126,25 +144,49 @@ class Tagging:
         username, password = self._settings.login()
         operation = f"log in to {self._address}{_SESSION} as {username}"
         response = self._send("POST", _SESSION, auth=(username, password.reveal()))
-        if response.status_code == 401:
+        if response.status == 401:
             raise VCenterRejected(f"{operation}: vCenter rejects user name and password")
         self._http.headers[_SESSION_HEADER] = _value(response, operation)
 
-    def _send(self, method: str, path: str, **options: Any) -> requests.Response:
-        with translate_errors(f"{method} {self._address}{path}"):
-            address = f"{self._address}{path}"
+    def _send(self, method: str, path: str, **options: Any) -> _Response:
+        address = f"{self._address}{path}"
+        with (
+            translate_errors(f"{method} {address}"),
             # A redirect would repeat the request elsewhere, as a GET without its body.
-            return self._http.request(method, address, timeout=TIMEOUT_SECONDS, allow_redirects=False, **options)
+            self._http.request(
+                method, address, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True, **options
+            ) as response,
+        ):
+            try:
+                body = read_body(response.raw, bounds.TAGGING_BYTES, TIMEOUT_SECONDS)
+            except urllib3.exceptions.HTTPError as error:
+                raise UnreadableBody(str(error)) from error
+            return _Response(response.status_code, body.decode("utf-8", "replace"))
 
 
-def _value(response: requests.Response, operation: str) -> Any:
+def _value(response: _Response, operation: str) -> Any:
     """Return the value that *response* carries. Raises for a status from 300."""
-    check_status(operation, response.status_code, response.text)
+    check_status(operation, response.status, response.body)
     try:
-        body = response.json()
-    except ValueError:
-        return response.text
+        body = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return response.body
     return body.get("value", body) if isinstance(body, dict) else body
+
+
+def _list(value: Any, operation: str) -> list[Any]:
+    """Return *value*, or an empty list for None. Raises `VCenterUnavailable` if it is something else."""
+    if value is None or isinstance(value, list):
+        return value or []
+    raise VCenterUnavailable(f"{operation}: the response is not a list: {cut(str(value)[:1000], 100)}")
+
+
+def _member(value: Any, name: str, operation: str) -> str:
+    """Return the text *name* of the object *value*. Raises `VCenterUnavailable` if it has none."""
+    member = value.get(name) if isinstance(value, dict) else None
+    if isinstance(member, str):
+        return member
+    raise VCenterUnavailable(f"{operation}: the response has no {name}: {cut(str(value)[:1000], 100)}")
 
 
 def _object(target: Reference) -> dict[str, str]:
