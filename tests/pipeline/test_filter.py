@@ -96,6 +96,57 @@ def test_filter_that_cannot_be_read_is_rejected_with_its_path(spec: dict[str, An
     assert [path for path, _ in raised.value.errors] == [path]
 
 
+Selection = tuple[dict[str, str], dict[str, Any], bool]
+
+NAMES: dict[str, Selection] = {
+    "time": ({"time": "2026-01-02T03:04:05Z"}, filters({"prefix": {"time": "2026-01-"}}), True),
+    "absent time": ({}, filters({"exact": {"time": "0001-01-01T00:00:00Z"}}), True),
+    "schemaurl": ({"dataschema": "https://s"}, filters({"exact": {"schemaurl": "https://s"}}), True),
+    "absent schemaurl": ({}, filters({"prefix": {"schemaurl": "https"}}), False),
+    "any schemaurl of none": ({}, attributes(schemaurl=""), False),
+    "parameters": ({"datacontenttype": "a/b; c=d; e=f"}, filters({"exact": {"datamediatype": "a/b"}}), True),
+    "absent media type": ({}, filters({"prefix": {"datamediatype": "a"}}), False),
+    "any media type of none": ({}, attributes(datamediatype=""), False),
+    "content encoding": ({"datacontentencoding": "base64"}, attributes(datacontentencoding=""), False),
+}
+"""Attributes that have another name in Knative, or a value although the event lacks them."""
+
+
+@pytest.mark.parametrize(("event", "spec", "selected"), NAMES.values(), ids=NAMES)
+def test_names_that_knative_treats_specially(event: dict[str, str], spec: dict[str, Any], selected: bool) -> None:
+    assert compile_filter(spec)(event) is selected
+
+
+MESSAGES: dict[str, tuple[object, str]] = {
+    "filters": ({}, "is not a list"),
+    "filter": ({"x": 1}, "has something other than attributes"),
+    "filter.attributes": ({"attributes": ["type"]}, "is not a set of attribute names and values"),
+    "filters[0]": ([{}], "is not exactly one of exact, prefix, suffix, all, any, not"),
+    "filters[0].cesql": ([{"cesql": "TRUE"}], "the dialect cesql is not supported"),
+    "filters[0].exactly": ([{"exactly": {"id": "1"}}], "is not a dialect that Knative knows"),
+    "filters[0].exact": ([{"exact": {}}], "names no attribute"),
+    "filters[0].all": ([{"all": []}], "is not a list with at least one expression"),
+    "filters[0].exact.A": ([{"exact": {"A": "1"}}], "is not an attribute name: a-z, then a-z and 0-9"),
+    "filters[0].exact.id": ([{"exact": {"id": 4711}}], "is 4711, not a text. Quote it"),
+    "filters[0].exact.b": ([{"exact": {"b": ""}}], "is empty"),
+}
+
+
+@pytest.mark.parametrize(("path", "case"), MESSAGES.items(), ids=MESSAGES)
+def test_error_says_what_is_wrong(path: str, case: tuple[object, str]) -> None:
+    value, message = case
+    with pytest.raises(FilterError) as raised:
+        compile_filter({"filters" if path.startswith("filters") else "filter": value})
+
+    assert raised.value.errors == ((path, message),)
+
+
+def test_all_errors_are_one_message() -> None:
+    error = FilterError([("filter", "is bad"), ("filters", "is worse")])
+
+    assert str(error) == "the filter is not usable: filter: is bad; filters: is worse"
+
+
 def test_every_error_is_reported() -> None:
     with pytest.raises(FilterError) as raised:
         compile_filter(filters({"exact": {"A": "1", "b": ""}}, {"cesql": "TRUE"}))

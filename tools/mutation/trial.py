@@ -114,10 +114,11 @@ def prepare(target: Target) -> Bench:
 
 
 def configure_hypothesis() -> None:
-    """Use the same examples for each mutant, and stop at the first that fails."""
+    """Use the same few examples for each mutant, and stop at the first that fails."""
     hypothesis.settings.register_profile(
         "mutation",
         derandomize=True,
+        max_examples=25,
         database=None,
         deadline=None,
         phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),

@@ -34,7 +34,40 @@ def test_record_of_the_predecessor_is_read() -> None:
 def test_record_has_the_predecessors_fields() -> None:
     record = FORMAT.encode(POSITION, NOW)
     assert list(json.loads(record)) == list(json.loads(PREDECESSORS))
-    assert FORMAT.decode(record) == Checkpoint("vcenter.example", POSITION)
+    assert FORMAT.decode(record) == Checkpoint("vcenter.example", POSITION, begin=None)
+
+
+def test_record_is_compact_as_the_predecessors() -> None:
+    created = datetime.datetime(2021, 2, 15, 20, 2, 28, tzinfo=datetime.UTC)
+    position = Position(17208, created, "UserLogoutSessionEvent")
+    assert VCenterCheckpoint("https://10.161.153.226/sdk").encode(position, NOW) == (
+        '{"vCenter":"10.161.153.226","lastEventKey":17208,"lastEventType":"UserLogoutSessionEvent",'
+        '"lastEventKeyTimestamp":"2021-02-15T20:02:28Z","createdTimestamp":"2026-01-02T03:04:05Z"}'
+    )
+
+
+def test_record_without_a_type_is_read() -> None:
+    checkpoint = FORMAT.decode('{"lastEventKey":1,"lastEventKeyTimestamp":"2026-01-02T03:04:05Z"}')
+    assert checkpoint == Checkpoint("", Position(1, NOW, ""))
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ('{"lastEventKey":1}', """read the checkpoint '{"lastEventKey":1}': 'lastEventKeyTimestamp' is missing"""),
+        ("{", "read the checkpoint '{': Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("x" * 101, f"read the checkpoint '{'x' * 99}…': Expecting value: line 1 column 1 (char 0)"),
+        (
+            f'{{"lastEventKeyTimestamp":"{"x" * 200}"}}',
+            f"""read the checkpoint '{{"lastEventKeyTimestamp":"{"x" * 73}…': Invalid isoformat string: '{"x" * 72}…""",
+        ),
+    ],
+    ids=["missing", "malformed", "long", "long value"],
+)
+def test_reason_quotes_the_beginning_of_the_record(record: str, reason: str) -> None:
+    with pytest.raises(CheckpointUnreadable) as raised:
+        FORMAT.decode(record)
+    assert str(raised.value) == reason
 
 
 @pytest.mark.parametrize(
@@ -79,3 +112,4 @@ def test_any_text_is_a_checkpoint_or_rejected(record: str) -> None:
 
 def test_vcenter_is_named_by_its_host() -> None:
     assert host_name("https://vcenter.example:8443/sdk") == "vcenter.example"
+    assert host_name("") == ""
