@@ -246,3 +246,110 @@ def test_attributes_are_changed_in_a_copy() -> None:
 
     assert event.with_attributes(id="2", subject=None) == CloudEvent({"id": "2"}, b"x")
     assert event == CloudEvent({"id": "1", "subject": "vm-1"}, b"x")
+
+
+def test_event_has_no_data_and_lacks_attributes_by_default() -> None:
+    event = CloudEvent({"id": "1"})
+
+    assert (event.data, event.payload, event["id"]) == (b"", None, "1")
+    assert (event.get("id", "other"), event.get("subject"), event.get("subject", "none")) == ("1", None, "none")
+
+
+def test_event_is_its_attributes_and_data_alone() -> None:
+    parsed, unparsed = CloudEvent({"id": "1"}, b"[1]"), CloudEvent({"id": "1"}, b"[1]")
+    assert parsed.payload == [1]
+
+    assert parsed == unparsed
+    assert repr(parsed) == "CloudEvent(attributes={'id': '1'}, data=b'[1]')"
+    assert parsed.with_attributes(id="2").payload == [1]
+    with pytest.raises(TypeError):
+        CloudEvent({}, b"", None)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "expected"),
+    [
+        (None, True),
+        ("", True),
+        ("application/json", True),
+        ("Application/JSON ; charset=utf-8; x=y", True),
+        ("application/vnd.api+json", True),
+        ("text/plain", False),
+        ("application/jsonl", False),
+        ("json", False),
+    ],
+)
+def test_content_types_of_json(content_type: str | None, expected: bool) -> None:
+    assert cloudevents.is_json(content_type) is expected
+
+
+# ── the strict rules, value by value ──
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0"), (70, "70"), (2**31 - 1, "2147483647"), (1 - 2**31, "-2147483647"), (1.0, "1")]
+)
+def test_strict_extension_is_a_number_of_32_bits(number: float, text: str) -> None:
+    assert cloudevents.from_http(structured(count=number), STRICT)["count"] == text
+
+
+@pytest.mark.parametrize("number", [2**31, -(2**31), 2**40, 1e300])
+def test_strict_extension_is_not_a_larger_number(number: float) -> None:
+    with pytest.raises(NotACloudEvent, match="count is a number"):
+        cloudevents.from_http(structured(count=number), STRICT)
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [
+        ("2026-11-21t00:03:18z", "2026-11-21T00:03:18Z"),
+        ("2026-11-21T00:03:18.0010Z", "2026-11-21T00:03:18.001Z"),
+        ("2026-11-21T00:03:18.000Z", "2026-11-21T00:03:18Z"),
+        ("2026-11-21T00:03:18.1234567891Z", "2026-11-21T00:03:18.123456789Z"),
+        ("2026-11-21T00:03:18.5-05:30", "2026-11-21T05:33:18.5Z"),
+    ],
+)
+def test_strict_time_is_in_gos_form(written: str, normal: str) -> None:
+    assert cloudevents.from_http(structured(time=written), STRICT)["time"] == normal
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "valid"),
+    [
+        ("datacontenttype", "text", True),
+        ("datacontenttype", "text/plain;charset=x", True),
+        ("datacontenttype", "text/plain/more", False),
+        ("datacontenttype", "text/", False),
+        ("dataschema", "urn:a", True),
+        ("dataschema", "/path", False),
+        ("time", "0001-01-01T00:00:00+23:59", False),
+        ("time", "2026-11-21 00:03:18Z", False),
+        ("a-b", "x", False),
+        ("\u017f", "x", False),
+        ("9to5", "x", True),
+    ],
+)
+def test_strict_attribute_is_valid_or_named(attribute: str, value: str, valid: bool) -> None:
+    message = structured(**{attribute: value})
+    if valid:
+        assert cloudevents.from_http(message, STRICT)[attribute] == value
+        return
+    with pytest.raises(NotACloudEvent) as raised:
+        cloudevents.from_http(message, STRICT)
+    assert [problem for problem in raised.value.problems if attribute in problem or repr(attribute) in problem]
+
+
+def test_strict_rules_drop_an_empty_subject() -> None:
+    assert "subject" not in cloudevents.from_http(structured(subject=""), STRICT).attributes
+    assert cloudevents.from_http(structured(subject=""), LENIENT)["subject"] == ""
+
+
+def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
+    assert cloudevents.from_http(structured(note="\ud800é"), LENIENT)["note"] == "?é"
+
+
+def test_problems_are_kept_one_by_one() -> None:
+    error = NotACloudEvent(["a is bad", "b is worse"])
+
+    assert error.problems == ("a is bad", "b is worse")
+    assert str(error) == "not a CloudEvent: a is bad; b is worse"
