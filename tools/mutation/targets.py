@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+CHECKPOINT = ("tests/functions/poller/test_checkpoint.py",)
 CLOUDEVENTS = ("tests/pipeline/test_cloudevents.py",)
 
 
@@ -21,7 +22,8 @@ TARGETS = {
     "acknowledgements": Target("delivery/acknowledgements.py", ("tests/delivery/test_acknowledgements.py",)),
     "resend": Target("delivery/resend.py", ("tests/delivery/test_resend.py",)),
     "retry": Target("delivery/retry.py", ("tests/delivery/test_retry.py",)),
-    "checkpoint": Target("functions/poller/checkpoint.py", ("tests/functions/poller/test_checkpoint.py",)),
+    "checkpoint": Target("delivery/checkpoint.py", CHECKPOINT),
+    "checkpoint_record": Target("functions/poller/checkpoint.py", CHECKPOINT),
     "cursor": Target("vsphere/cursor.py", ("tests/vsphere/test_cursor.py",)),
     "filter": Target("pipeline/filter.py", ("tests/pipeline/test_filter.py",)),
     "event": Target("pipeline/cloudevents/event.py", CLOUDEVENTS),
