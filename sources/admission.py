@@ -14,6 +14,9 @@ from sources.binding import Binding, Object, bind, select, unbind
 
 API_VERSION = "admission.k8s.io/v1"
 
+PROBE_LABEL = "sources.tanzu.vmware.com/webhook-probe"
+"""Label of a ConfigMap that is created to see whether the webhook is called. The annotation of that name says yes."""
+
 
 class InvalidReview(PermanentError):
     """A request's body is not an AdmissionReview of version v1."""
@@ -28,10 +31,24 @@ def review(message: object, bindings: Iterable[Binding]) -> dict[str, Any]:
     subject = request.get("object") or {}
     response: dict[str, Any] = {"uid": request["uid"], "allowed": True}
     bound = _bound(request, subject, bindings)
-    if bound is not None and bound != subject["spec"]["template"]:
+    patch = []
+    if is_probe(subject):
+        patch = [{"op": "add", "path": "/metadata/annotations", "value": {PROBE_LABEL: "called"}}]
+    elif bound is not None and bound != subject["spec"]["template"]:
         patch = [{"op": "replace", "path": "/spec/template", "value": bound}]
+    if patch:
         response |= {"patchType": "JSONPatch", "patch": base64.b64encode(json.dumps(patch).encode()).decode()}
     return {"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response}
+
+
+def is_probe(subject: Object) -> bool:
+    """Return whether *subject* was created to see whether the webhook is called."""
+    return PROBE_LABEL in ((subject.get("metadata") or {}).get("labels") or {}) and subject.get("kind") == "ConfigMap"
+
+
+def is_probed(subject: Object) -> bool:
+    """Return whether the webhook was called for *subject*, a probe."""
+    return PROBE_LABEL in (subject["metadata"].get("annotations") or {})
 
 
 def _request(message: object) -> dict[str, Any]:

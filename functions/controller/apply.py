@@ -108,7 +108,8 @@ class Applier:
         try:
             act()
         except ClusterError as error:
-            failures.append(Failure(step, error))
+            if not (isinstance(step, SubjectPatch) and step.may_fail and error.status in (403, 404)):
+                failures.append(Failure(step, error))
 
     def _keep(self, resource: Resource, parent: Object, child: Child) -> None:
         uid = parent["metadata"]["uid"]

@@ -21,8 +21,12 @@ class Discovery:
         """Return the collection of a kind. Raises `ClusterError` (`is_not_found`) if there is no such kind."""
         if known := self._known.get((api_version, kind)):
             return known
-        for resource in self._client.discover(api_version):
-            self._known[api_version, resource.kind] = resource
+        try:
+            for resource in self._client.discover(api_version):
+                self._known[api_version, resource.kind] = resource
+        except ClusterError as error:
+            if not error.is_not_found:
+                raise
         try:
             return self._known[api_version, kind]
         except KeyError:

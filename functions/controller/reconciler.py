@@ -41,6 +41,8 @@ class SubjectPatch:
     """The `resourceVersion` that was read. If the object changed since, the pass is repeated."""
     operations: Sequence[Mapping[str, Any]]
     """A JSON patch."""
+    may_fail: bool = False
+    """It does not matter if the object is gone, or if it may not be patched."""
 
 
 @dataclasses.dataclass(frozen=True)

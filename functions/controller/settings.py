@@ -3,7 +3,7 @@
 import dataclasses
 import re
 
-from pipeline.settings.parsers import flag, one_of, text, whole_number
+from pipeline.settings.parsers import flag, http_url, one_of, text, whole_number
 from pipeline.settings.variable import setting
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -42,6 +42,21 @@ class AdmissionSettings:
         "Secret in the controller's namespace that holds the webhook's certificates.",
         example="vsphere-webhook-certs",
         default="vsphere-webhook-certs",
+    )
+    service: str = setting(
+        "ADMISSION_SERVICE",
+        object_name,
+        "Service in the controller's namespace, on port 443, behind which the API server finds the webhook.",
+        example="vsphere-source-webhook",
+        default="vsphere-source-webhook",
+    )
+    url: str | None = setting(
+        "ADMISSION_URL",
+        http_url,
+        "Address of a controller outside of the cluster, in place of the Service, for development: `https://host:port`.",
+        example="https://192.0.2.7:8443",
+        default=None,
+        unset="the Service",
     )
     selection_mode: str = setting(
         "VSPHERE_BINDING_SELECTION_MODE",

@@ -1,0 +1,256 @@
+"""The MutatingWebhookConfiguration: which requests the API server shows to the webhook, and whether it does so yet.
+
+Its absence must not hurt anybody else. So it names only the kinds that bindings name, in the namespaces that have such
+bindings. An object that the webhook misses is patched later, except a Job. Without bindings there are no entries.
+
+Kubernetes has no sign that an API server noticed a new configuration. A third entry proves it: it sends the webhook a
+ConfigMap that is created for the proof and never stored.
+"""
+
+import base64
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from cluster.client import ClusterClient
+from cluster.errors import ClusterError
+from cluster.resources import CONFIG_MAPS, JOBS, MUTATING_WEBHOOKS, NAMESPACES, Key, Object, Resource
+from functions.controller.reconciler import Observer, SubjectPatch
+from sources.admission import PROBE_LABEL, is_probed
+from sources.binding import EXCLUDE_LABEL, INCLUDE_LABEL, Binding
+
+NAME = "vspherebindings.webhook.vsphere.sources.tanzu.vmware.com"
+PATH = "/vspherebindings"
+TIMEOUT_SECONDS = 2
+KNOWN_SECONDS = 30.0
+"""The time for which a configuration that was as it should be is not read again."""
+PROPAGATION_SECONDS = 10.0
+"""The time after a change within which the API server should call the webhook."""
+
+
+@dataclasses.dataclass(frozen=True)
+class WebhookState:
+    """The state of the configuration, as one pass finds it."""
+
+    patch: SubjectPatch | None = None
+    """The change that it needs, or None."""
+    is_proved: bool = False
+    """The API server calls the webhook for everything that the bindings name."""
+    problem: str = ""
+    """The reason why the webhook cannot be used, as a sentence. Empty while it may just need a moment."""
+    is_off: bool = False
+    """There is no webhook, because the settings say so."""
+
+
+@dataclasses.dataclass(frozen=True)
+class WebhookPlace:
+    """The place where the API server finds the webhook."""
+
+    namespace: str
+    """The controller's."""
+    client_config: Mapping[str, Any]
+    """`service` or `url`, as in the configuration, without the authorities."""
+    inclusion: bool = False
+    """Objects need the label `bindings.knative.dev/include`."""
+
+
+def service(namespace: str, name: str) -> dict[str, Any]:
+    """Return the client configuration of the webhook behind a Service."""
+    return {"service": {"namespace": namespace, "name": name, "path": PATH, "port": 443}}
+
+
+def entries(
+    bindings: Iterable[Binding], resources: Collection[Resource], place: WebhookPlace, authorities: bytes
+) -> list[dict[str, Any]]:
+    """Return the configuration's entries: for Jobs, for other kinds, and for the proof. None without bindings. Pure.
+
+    *resources* has the collections of the kinds that the bindings name, as far as the cluster knows them. The binding
+    of a VSphereSource needs no entry: its Deployment is created with the login.
+    """
+    staying = [binding for binding in bindings if not (binding.is_deleted or binding.owner)]
+    plurals = {(resource.api_version, resource.kind): resource for resource in resources}
+    jobs: dict[Resource, set[str]] = {}
+    others: dict[Resource, set[str]] = {}
+    for binding in staying:
+        resource = plurals.get((binding.subject.api_version, binding.subject.kind))
+        if resource:
+            group = jobs if (resource.group, resource.plural) == (JOBS.group, JOBS.plural) else others
+            group.setdefault(resource, set()).add(binding.namespace)
+    desired = []
+    if jobs:
+        desired.append(_entry("jobs", "Fail", ["CREATE"], jobs, place, authorities))
+    if others:
+        desired.append(_entry("others", "Ignore", ["CREATE", "UPDATE"], others, place, authorities))
+    if desired:
+        desired.append(_probe(digest(desired), place, authorities))
+    return desired
+
+
+def digest(desired: Any) -> str:
+    """Return a short name for the content of entries."""
+    return hashlib.sha256(json.dumps(desired, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _entry(
+    name: str,
+    failure_policy: str,
+    operations: list[str],
+    namespaces: Mapping[Resource, set[str]],
+    place: WebhookPlace,
+    authorities: bytes,
+) -> dict[str, Any]:
+    labelled = {"key": EXCLUDE_LABEL, "operator": "NotIn", "values": ["true"]}
+    if place.inclusion:
+        labelled = {"key": INCLUDE_LABEL, "operator": "In", "values": ["true"]}
+    names = sorted(set().union(*namespaces.values()))
+    rules = [
+        _rule(resource, operations)
+        for resource in sorted(namespaces, key=lambda resource: (resource.group, resource.plural, resource.version))
+    ]
+    return _complete(name, failure_policy, rules, place, authorities) | {
+        "namespaceSelector": {"matchExpressions": [_in_namespaces(names), labelled]},
+        "objectSelector": {"matchExpressions": [labelled]},
+        "reinvocationPolicy": "IfNeeded",
+    }
+
+
+def _probe(name: str, place: WebhookPlace, authorities: bytes) -> dict[str, Any]:
+    return _complete("probe", "Ignore", [_rule(CONFIG_MAPS, ["CREATE"])], place, authorities) | {
+        "namespaceSelector": {"matchExpressions": [_in_namespaces([place.namespace])]},
+        "objectSelector": {"matchLabels": {PROBE_LABEL: name}},
+        "reinvocationPolicy": "Never",
+    }
+
+
+def _complete(
+    name: str, failure_policy: str, rules: list[dict[str, Any]], place: WebhookPlace, authorities: bytes
+) -> dict[str, Any]:
+    """Return the part that all entries have. It has every default, so that it equals what the API server stores."""
+    return {
+        "name": f"{name}.{NAME}",
+        "clientConfig": {**place.client_config, "caBundle": base64.b64encode(authorities).decode()},
+        "rules": rules,
+        "failurePolicy": failure_policy,
+        "matchPolicy": "Equivalent",
+        "sideEffects": "None",
+        "timeoutSeconds": TIMEOUT_SECONDS,
+        "admissionReviewVersions": ["v1"],
+    }
+
+
+def _rule(resource: Resource, operations: list[str]) -> dict[str, Any]:
+    return {
+        "apiGroups": [resource.group],
+        "apiVersions": [resource.version],
+        "resources": [resource.plural],
+        "operations": operations,
+        "scope": "Namespaced",
+    }
+
+
+def _in_namespaces(names: list[str]) -> dict[str, Any]:
+    return {"key": "kubernetes.io/metadata.name", "operator": "In", "values": names}
+
+
+class Webhook:
+    """The configuration of the leading replica. For any number of threads."""
+
+    def __init__(
+        self,
+        client: ClusterClient,
+        place: WebhookPlace | None,
+        authorities: Callable[[], bytes],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """*place* is None if the webhook is off. *authorities* returns nothing until the webhook can be served."""
+        self._client = client
+        self._place = place
+        self._authorities = authorities
+        self._now = now
+        self._owner: Object | None = None
+        self._verified = ("", 0.0)
+        self._written = ("", 0.0)
+        self._proved = ""
+
+    def observe(self, observer: Observer, bindings: Iterable[Binding]) -> WebhookState:
+        """Return the state for *bindings*, which are all of the cluster. Raises `ClusterError`."""
+        if self._place is None:
+            return WebhookState(is_off=True)
+        authorities = self._authorities()
+        if not authorities:
+            return WebhookState(problem="the webhook does not serve yet: its certificate is not there")
+        staying = list(bindings)
+        desired = entries(staying, known_resources(observer, staying), self._place, authorities)
+        name = digest(desired)
+        verified, at = self._verified
+        if verified != name or self._now() - at >= KNOWN_SECONDS:
+            try:
+                current = self._client.get(MUTATING_WEBHOOKS, "", NAME)
+            except ClusterError as error:
+                if error.status not in (403, 404):
+                    raise
+                return WebhookState(problem=f"the webhook's configuration cannot be read: {error}")
+            if (current.get("webhooks") or []) != desired:
+                return WebhookState(self._patch(current, desired))
+            self._verified = (name, self._now())
+            if verified != name:
+                self._written = self._verified
+        return self._proof(name, desired)
+
+    def _patch(self, current: Object, desired: list[dict[str, Any]]) -> SubjectPatch:
+        metadata = current["metadata"]
+        owner = self._namespace_reference()
+        operations = [
+            {"op": "add", "path": "/metadata/ownerReferences", "value": [owner]},
+            {"op": "add", "path": "/webhooks", "value": desired},
+        ]
+        return SubjectPatch(Key(MUTATING_WEBHOOKS, "", NAME), metadata["resourceVersion"], operations)
+
+    def _namespace_reference(self) -> Object:
+        """Return the reference to the controller's namespace: a deleted controller must not leave entries behind."""
+        if self._owner is None:
+            namespace = self._client.get(NAMESPACES, "", self._client.namespace)
+            self._owner = {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "name": namespace["metadata"]["name"],
+                "uid": namespace["metadata"]["uid"],
+            }
+        return self._owner
+
+    def _proof(self, name: str, desired: list[dict[str, Any]]) -> WebhookState:
+        if not desired or self._proved == name:
+            return WebhookState(is_proved=True)
+        probe = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": "vsphere-webhook-probe",
+                "namespace": self._client.namespace,
+                "labels": {PROBE_LABEL: desired[-1]["objectSelector"]["matchLabels"][PROBE_LABEL]},
+            },
+        }
+        try:
+            reached = is_probed(self._client.create(CONFIG_MAPS, probe, dry_run=True))
+        except ClusterError as error:
+            return WebhookState(problem=f"the webhook could not be tried: {error}")
+        if reached:
+            self._proved = name
+            return WebhookState(is_proved=True)
+        late = self._now() - self._written[1] > PROPAGATION_SECONDS
+        return WebhookState(problem="the API server does not reach the webhook" if late else "")
+
+
+def known_resources(observer: Observer, bindings: Iterable[Binding]) -> set[Resource]:
+    """Return the collections of the kinds that *bindings* name. Kinds that the cluster lacks are left out."""
+    resources = set()
+    for api_version, kind in {(binding.subject.api_version, binding.subject.kind) for binding in bindings}:
+        try:
+            resources.add(observer.resource_of(api_version, kind))
+        except ClusterError as error:
+            if error.status not in (403, 404):
+                raise
+    return resources
