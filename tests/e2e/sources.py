@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,17 +27,13 @@ CREDENTIALS = "vsphere-credentials"
 
 
 def install(cluster: Cluster, image: str, folder: Path) -> None:
-    """Apply config/sources with *image*, and wait until the controller is available. *folder* is a temporary one."""
-    installed = yaml.safe_load((ROOT / "config/sources/kustomization.yaml").read_text())
-    kustomization = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": [os.path.relpath(ROOT / "config/sources", folder.resolve())],
-        "images": [kustomize_image(installed["images"][0]["newName"], image)],
-        "replacements": installed["replacements"],  # the adapters' image, again
-    }
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-    objects = rendered(folder)
+    """Apply config/sources with *image*, as `kustomize edit set image` sets it in a copy in *folder*, and wait."""
+    copy = folder / "sources"
+    shutil.copytree(ROOT / "config/sources", copy)
+    kustomization = yaml.safe_load((copy / "kustomization.yaml").read_text())
+    kustomization["images"] = [kustomize_image("vcenter-events", image)]
+    (copy / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    objects = rendered(copy)
     order = {"Namespace": 0, "CustomResourceDefinition": 1}
     cluster.apply(*sorted(objects, key=lambda manifest: order.get(manifest["kind"], 2)))
     cluster.wait_ready(DEPLOYMENT, CONTROLLER, SYSTEM, 180)
