@@ -83,6 +83,11 @@ class Cluster:
                     raise
                 time.sleep(1)
 
+    def create(self, manifest: Object) -> None:
+        """Create an object, once. Raises `ApiException`."""
+        resource = self._resource(manifest["apiVersion"], manifest["kind"])
+        resource.create(body=manifest, namespace=manifest["metadata"].get("namespace"))
+
     def patch(self, kind: tuple[str, str], name: str, namespace: str, change: Object) -> None:
         """Change an object, as `kubectl patch --type merge` does."""
         self._resource(*kind).patch(

@@ -130,3 +130,12 @@ def administrator_of(cluster: Cluster, namespace: str, service: str = "vcsim") -
     """Log in to the simulator in the cluster."""
     with cluster.forwarded(namespace, service, 443) as port, Administrator(port) as someone:
         yield someone
+
+
+def scale_controller(cluster: Cluster, replicas: int) -> None:
+    """Scale the controller, and wait until its pods are gone or available."""
+    cluster.patch(DEPLOYMENT, CONTROLLER, SYSTEM, {"spec": {"replicas": replicas}})
+    if replicas:
+        cluster.wait_ready(DEPLOYMENT, CONTROLLER, SYSTEM)
+    else:
+        cluster.until(lambda: not cluster.pods(SYSTEM, f"app={CONTROLLER}"), "no controller", 60)

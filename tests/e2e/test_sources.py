@@ -11,7 +11,6 @@ from tests.e2e.cluster import BROKER, DEPLOYMENT, TRIGGER, Cluster
 from tests.e2e.installation import ClusterRecorder
 from tests.e2e.sources import (
     CONFIG_MAP,
-    CONTROLLER,
     SYSTEM,
     VSPHERE_BINDING,
     VSPHERE_SOURCE,
@@ -20,6 +19,7 @@ from tests.e2e.sources import (
     credentials,
     install,
     install_vcsim,
+    scale_controller,
     timed,
     vsphere_source,
     wait_condition,
@@ -336,12 +336,3 @@ def test_sink_that_fails_for_a_while_loses_nothing(sources: Site, source: str, s
     power_cycle(someone)
 
     sources.cluster.until(lambda: len(sources.received(source)) >= 1, "the event after its retries", 60)
-
-
-def scale_controller(cluster: Cluster, replicas: int) -> None:
-    """Scale the controller, and wait until its pods are gone or available."""
-    cluster.patch(DEPLOYMENT, CONTROLLER, SYSTEM, {"spec": {"replicas": replicas}})
-    if replicas:
-        cluster.wait_ready(DEPLOYMENT, CONTROLLER, SYSTEM)
-    else:
-        cluster.until(lambda: not cluster.pods(SYSTEM, "app=vsphere-source-webhook"), "no controller", 60)
