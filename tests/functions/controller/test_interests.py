@@ -37,7 +37,7 @@ def test_collection_matters_with_changes_of_spec_and_labels() -> None:
     assert interests.parents_of(DEPLOYMENTS, obj("a"), obj("a", version=2)) == set()
 
 
-def test_collection_without_generations_matters_with_every_change() -> None:
+def test_collection_without_generations_matters_always() -> None:
     interests = Interests()
     interests.add(FOO, Interest(SERVICES, "ns"))
 

@@ -37,12 +37,11 @@ MUTABLE = [kind for kind in KINDS if kind != JOB]
 
 
 @pytest.fixture(scope="module")
-def server(kinds_server: ApiServer) -> Iterator[ApiServer]:
+def server(kinds: ApiServer) -> ApiServer:
     """An API server with the kinds, Knative's and the webhook's configuration."""
-    install_knative_kinds(kinds_server)
-    install_configuration(kinds_server)
-    yield kinds_server
-    kinds_server.delete(*CONFIGURATION)
+    install_knative_kinds(kinds)
+    install_configuration(kinds)
+    return kinds
 
 
 @pytest.fixture
