@@ -31,7 +31,7 @@ REST_SECONDS = 10.0
 @contextlib.contextmanager
 def controller_process(server: ApiServer, namespace: str, folder: Path) -> Iterator[tuple[int, int]]:
     """Run the controller's process. Yield its id and its port."""
-    port = free_port()
+    port, admission_port = free_port(), free_port()
     (folder / "token").write_text(server.token)
     environ = {
         "PATH": os.environ["PATH"],
@@ -41,7 +41,8 @@ def controller_process(server: ApiServer, namespace: str, folder: Path) -> Itera
         "ADAPTER_IMAGE": ADAPTER_IMAGE,
         "WATCH_NAMESPACES": namespace,
         "RETIRE_PREDECESSOR": "false",
-        "ADMISSION_PORT": "0",
+        "ADMISSION_PORT": str(admission_port),
+        "ADMISSION_URL": f"https://127.0.0.1:{admission_port}",
     }
     arguments = [server.url, str(server.ca_file), str(folder / "token"), namespace]
     command = [sys.executable, "-m", "tests.support.controller_process", *arguments]
