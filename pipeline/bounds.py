@@ -21,11 +21,9 @@ XML_REFERENCE_DIGITS = 12
 EVENT_KEY_DIGITS = 19
 """An event's key. It is an int32, and even a 64-bit number has no more digits."""
 
-EVENT_TYPE_CHARACTERS = 1 * KIB
-"""An event's class and `eventTypeId`, which become the attribute `type`. The longest known one has 88."""
-
-SUBJECT_CHARACTERS = 1 * KIB
-"""An event's entity, which becomes the attribute `subject`. Real ones have about 40."""
+VCENTER_NAME_CHARACTERS = 1 * KIB
+"""An event's class, type, entity or API version, which become attributes. Sinks reject headers of more than some
+kilobytes, the class is also in the checkpoint, and real names have less than 100. The payload has them whole."""
 
 UNREADABLE_CHARACTERS = 16 * KIB
 """The part of an element without a usable key that a status event carries. A real event has a tenth of it."""
@@ -61,6 +59,9 @@ HEADER_BYTES = 64 * KIB
 BODY_BYTES = 2 * MIB
 """A request's body (`HTTP_MAX_BODY_BYTES`). Brokers accept events of about 1 MiB, and base64 in structured mode adds a
 third."""
+
+ATTRIBUTES = 256
+"""The attributes of an event. Headers hold no more (`HEADERS`), but a JSON document could."""
 
 ATTRIBUTE_BYTES = 64 * KIB
 """One attribute with its name. Headers hold no more (`HEADER_BYTES`), but a JSON document could."""

@@ -81,7 +81,7 @@ class FunctionAdapter:
             logged |= self._receive(message.headers, message.body)
             return Outcome(202)
         event = cloudevents.from_http(message, RULES)
-        check_lengths(event)
+        check_attributes(event)
         logged |= {name: event[name] for name in ("id", "type", "source")}
         reply = cast(HandlesEvents, self.function).handle(event)
         if reply is None:
@@ -99,8 +99,10 @@ def text(line: str, status: int) -> Outcome:
     return Outcome(status, {"content-type": "text/plain; charset=utf-8"}, f"{body}\n".encode())
 
 
-def check_lengths(event: CloudEvent) -> None:
-    """Raise `PermanentError` if an attribute of *event* is longer than `bounds.ATTRIBUTE_BYTES`."""
+def check_attributes(event: CloudEvent) -> None:
+    """Raise `PermanentError` if *event* has too many or too long attributes: `ATTRIBUTES`, `ATTRIBUTE_BYTES`."""
+    if len(event.attributes) > bounds.ATTRIBUTES:
+        raise PermanentError(f"the event has more than {bounds.ATTRIBUTES} attributes")
     long = [
         cut(name, 60) for name, value in event.attributes.items() if len(name) + len(value) > bounds.ATTRIBUTE_BYTES
     ]

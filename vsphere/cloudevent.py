@@ -6,6 +6,7 @@ odd to be delivered. `tests/golden/` holds the wire contract (attributes, JSON a
 
 import re
 
+from pipeline import bounds
 from pipeline.cloudevents import CloudEvent
 from vsphere.element import child, child_text, local_name, reference_text
 from vsphere.event import VCenterEvent
@@ -47,12 +48,12 @@ def to_cloudevent(event: VCenterEvent, source: str, api_version: str, encoding: 
         "id": str(event.key),
         "time": event_time(event),
         "eventclass": {"EventEx": "eventex", "ExtendedEvent": "extendedevent"}.get(event.class_name, "event"),
-        "vsphereapiversion": api_version,
+        "vsphereapiversion": api_version[: bounds.VCENTER_NAME_CHARACTERS],
         "datacontenttype": encoding,
     }
     entity = subject(event)
     if entity:
-        attributes["subject"] = entity
+        attributes["subject"] = entity[: bounds.VCENTER_NAME_CHARACTERS]
     return CloudEvent(attributes, to_json(event) if encoding == JSON else to_xml(event))
 
 
@@ -61,7 +62,7 @@ def event_type(event: VCenterEvent) -> str:
     name = event.class_name
     if name in ("EventEx", "ExtendedEvent"):
         name = child_text(event.element, "eventTypeId") or name
-    return f"{TYPE_PREFIX}{name}{TYPE_SUFFIX}"
+    return f"{TYPE_PREFIX}{name[: bounds.VCENTER_NAME_CHARACTERS]}{TYPE_SUFFIX}"
 
 
 def event_time(event: VCenterEvent) -> str:

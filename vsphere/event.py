@@ -61,7 +61,8 @@ def from_element(element: Element, default_time: datetime.datetime) -> VCenterEv
         created = utc(child_text(element, "createdTime"))
     except ValueError:
         created = default_time
-    return VCenterEvent(key, xsi_type(element) or "Event", created, element)
+    class_name = xsi_type(element)[: bounds.VCENTER_NAME_CHARACTERS] or "Event"
+    return VCenterEvent(key, class_name, created, element)
 
 
 def read_key(text: str) -> int | None:

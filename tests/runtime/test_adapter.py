@@ -23,8 +23,8 @@ class Recording:
         """Do nothing."""
 
 
-def respond(function: Recording, event_id: str) -> int:
-    document = {"specversion": "1.0", "id": event_id, "source": "/s", "type": "t"}
+def respond(function: Recording, event_id: str, **extensions: str) -> int:
+    document = {"specversion": "1.0", "id": event_id, "source": "/s", "type": "t", **extensions}
     message = HTTPMessage({"content-type": STRUCTURED}, json.dumps(document).encode())
     return FunctionAdapter("webhook", function).respond(message).status
 
@@ -36,3 +36,13 @@ def test_attribute_longer_than_headers_can_hold_is_rejected() -> None:
     assert respond(function, "x" * bounds.ATTRIBUTE_BYTES) == 400
 
     assert [len(event_id) for event_id in function.handled] == [1000]
+
+
+def test_more_attributes_than_headers_can_hold_are_rejected() -> None:
+    function = Recording()
+    extensions = {f"x{number}": "" for number in range(bounds.ATTRIBUTES - 4)}
+
+    assert respond(function, "fits", **extensions) == 202
+    assert respond(function, "one more", **extensions, y="") == 400
+
+    assert function.handled == ["fits"]

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from pipeline import bounds
 from tests.golden import Record, records, wire_element
 from vsphere.cloudevent import JSON, XML, subject, to_cloudevent
 from vsphere.event import from_element
@@ -152,3 +153,22 @@ def test_time_with_an_offset_becomes_utc() -> None:
         "<VmPoweredOnEvent><key>1</key><createdTime>2026-01-02T03:04:05.123456789+02:00</createdTime></VmPoweredOnEvent>"
     )
     assert to_cloudevent(odd, SOURCE, "8.0")["time"] == "2026-01-02T01:04:05.123456Z"
+
+
+def test_names_of_any_length_make_bounded_attributes() -> None:
+    long = "x" * 100_000
+    entity = f"<vm><name>n</name><vm type='VirtualMachine'>{long}</vm></vm>"
+    odd = event(f"<EventEx>{HEAD}{entity}<eventTypeId>{long}</eventTypeId></EventEx>")
+    converted = to_cloudevent(odd, SOURCE, long)
+
+    assert converted["type"].startswith("com.vmware.vsphere.xxx")
+    assert converted["type"].endswith("xxx.v0")
+    assert converted["subject"] == f"VirtualMachine/{long}"[: bounds.VCENTER_NAME_CHARACTERS]
+    assert max(map(len, converted.attributes.values())) < bounds.VCENTER_NAME_CHARACTERS + 50
+    assert payload(odd)["EventTypeId"] == long
+
+
+def test_class_of_any_length_makes_a_bounded_position() -> None:
+    odd = event(f"<{'x' * 100_000}>{HEAD}</{'x' * 100_000}>")
+
+    assert odd.position.event_type == "x" * bounds.VCENTER_NAME_CHARACTERS
