@@ -1,12 +1,13 @@
 """The largest of everything that arrives at each edge, and the memory it takes: `python -m bench.largest [EDGE...]`.
 
-Each function is a process. An ordinary request comes first. Then the peak of its resident memory during the largest one
-is compared with the memory before. "Largest" is what passes the limits, what just does not, and what expands: text,
-the smallest values, compressed bodies, drips.
+Each function is a process. Ordinary requests come first, and what is resident then is normal. The peak of each large
+one is compared with it, so that memory which is not given back counts, too. "Largest" is what passes the limits, what
+just does not, and what expands: the smallest values and elements, compressed bodies.
 """
 
 import argparse
 import contextlib
+import datetime
 import gzip
 import itertools
 import json
@@ -25,8 +26,8 @@ from demo.vcsim import VCSim
 from tests.support.administrator import Administrator
 from tests.support.config_map_server import NAME, ConfigMapServer
 from tests.support.faulty_poller import kubeconfig
-from tests.support.hostile_server import HostileServer, response
-from tests.support.memory import rise_mb
+from tests.support.hostile_server import HostileServer, Respond, response
+from tests.support.memory import peak_mb, resident_mb
 from tests.support.recorder import Recorder
 from tests.support.serving import Served
 
@@ -127,6 +128,7 @@ def posts() -> Iterator[Measurement]:
         with Served(function, **{**LOGIN, **settings}) as served:
             for _ in range(3):
                 exchange(served.port, binary(b'{"Message":"ordinary"}'))
+            normal = resident_mb(served.process.pid)
             for name, make in REQUESTS.items():
                 parts = make()
                 status = b""
@@ -135,8 +137,8 @@ def posts() -> Iterator[Measurement]:
                     nonlocal status
                     status = exchange(served.port, *parts)
 
-                normal, rise = rise_mb(served.process.pid, act)
-                yield row(f"POST to {function}: {name}", normal, rise, status[9:12].decode() or "closed")
+                peak = peak_mb(served.process.pid, act)
+                yield row(f"POST to {function}: {name}", normal, peak, status[9:12].decode() or "closed")
 
 
 RESPONSES: Mapping[str, Callable[[], Iterable[bytes]]] = {
@@ -190,12 +192,13 @@ def hostile(edge: str, server: HostileServer, pid: int, act: Callable[[], object
     usual = server.respond
     for _ in range(3):
         act()
+    normal = resident_mb(pid)
     for name, make in RESPONSES.items():
         parts = list(make())
         server.respond = lambda head, body, parts=parts: parts
-        normal, rise = rise_mb(pid, act)
+        peak = peak_mb(pid, act)
         server.respond = usual
-        yield row(f"{edge}: {name}", normal, rise, "")
+        yield row(f"{edge}: {name}", normal, peak)
 
 
 ALARM = {
@@ -283,15 +286,61 @@ def api_server() -> Iterator[Measurement]:
             yield from hostile("the poller's API server", server, pid, partial(post_and_wait, person))
 
 
+ENVELOPE = (
+    b'<?xml version="1.0"?><e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/" '
+    b'xmlns:i="http://www.w3.org/2001/XMLSchema-instance"><e:Body><ReadNextEventsResponse xmlns="urn:vim25">'
+)
+ENVELOPE_END = b"</ReadNextEventsResponse></e:Body></e:Envelope>"
+PAGES: Mapping[str, Callable[[int], bytes]] = {
+    "an event with a text of 20 MB": lambda key: event_xml(key, b"x" * (20 * MB)),
+    "an event with a text of 900 KB": lambda key: event_xml(key, b"x" * 900_000),
+    "an event with 3 MB of the smallest elements": lambda key: event_xml(key, b"<a/>" * (3 * MB // 4)),
+    "an event with 20 MB of the smallest elements": lambda key: event_xml(key, b"<a/>" * (5 * MB)),
+    "1,000 events of 3 KB": lambda key: b"".join(event_xml(key + number, b"x" * 2700) for number in range(1000)),
+    "1,000 events of 20 KB": lambda key: b"".join(event_xml(key + number, b"x" * 20_000) for number in range(1000)),
+    "20 MB of references to characters": lambda key: event_xml(key, b"&#1;" * (5 * MB)),
+}
+"""The elements in the response to a read of events, the first with the key that is given."""
+
+
+def event_xml(key: int, message: bytes) -> bytes:
+    """Return an event as vCenter sends it."""
+    created = datetime.datetime.now(datetime.UTC).isoformat().encode()
+    return (
+        b'<returnval i:type="GeneralUserEvent"><key>%d</key><chainId>0</chainId><createdTime>%s</createdTime>'
+        b"<userName>bench</userName><message>%s</message></returnval>" % (key, created, message)
+    )
+
+
 def vcenter() -> Iterator[Measurement]:
     """Measure vCenter's responses to the poller: any, and to a read of events, pages that are large and well-formed."""
     with polling() as (person, server, pid):
         yield from hostile("vCenter", server, pid, partial(post_and_wait, person))
+    for name, make in PAGES.items():
+        for is_compressed in (False, True):
+            with polling() as (person, server, pid):
+                post_and_wait(person)
+                page = ENVELOPE + make(person.newest_key + 1) + ENVELOPE_END
+                server.respond = partial(with_page, server.respond, compress(page) if is_compressed else response(page))
+                normal = resident_mb(pid)
+                peak = peak_mb(pid, partial(post_and_wait, person, 8))
+            yield row(f"vCenter: {name}{', as gzip' if is_compressed else ''}", normal, peak)
 
 
-def row(what: str, normal: float, rise: float, result: str) -> Measurement:
+def compress(page: bytes) -> bytes:
+    """Return a compressed response."""
+    return response(gzip.compress(page, 1), b"Content-Encoding: gzip\r\n")
+
+
+def with_page(usual: Respond, page: bytes, head: bytes, body: bytes) -> Iterable[bytes]:
+    """Return *page* for a read of events, and else the *usual* response."""
+    return [page] if b"<ReadNextEvents " in body else usual(head, body)
+
+
+def row(what: str, normal: float, peak: float, result: str = "") -> Measurement:
     """Return a row of the table."""
-    return Measurement(what, f"{rise:.0f} MB above {normal:.0f} MB ({result})", "", GOAL)
+    figures = f"{max(0.0, peak - normal):.0f} MB above {normal:.0f} MB"
+    return Measurement(what, f"{figures} ({result})" if result else figures, "", GOAL)
 
 
 def largest(edges: Sequence[str] = ()) -> Iterator[Measurement]:

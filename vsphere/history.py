@@ -15,7 +15,7 @@ from vsphere.element import NAMESPACE
 from vsphere.errors import VCenterUnavailable, translate_errors
 from vsphere.event import Position, VCenterEvent, from_element, read_key
 from vsphere.schema import is_entity, is_event
-from vsphere.session import Session
+from vsphere.session import ResponseTooLarge, Session
 from vsphere.settings import VCenterSettings
 
 log = structlog.get_logger()
@@ -30,14 +30,19 @@ class PageSize:
     """The number of events to ask for at once. It outlives a history, so that a line that breaks gets smaller pages."""
 
     value: int = PAGE_SIZE
+    max_value: int = PAGE_SIZE
+
+    def limit(self) -> None:
+        """A page was too large to be read: from now on, ask for at most half as many."""
+        self.max_value = self.value = max(1, self.value // 2)
 
     def shrink(self) -> None:
         """A page did not come whole: ask for a quarter from now on."""
         self.value = max(1, self.value // 4)
 
     def grow(self) -> None:
-        """A page came whole: ask for twice as many, up to `PAGE_SIZE`."""
-        self.value = min(PAGE_SIZE, self.value * 2)
+        """A page came whole: ask for twice as many, up to `max_value`."""
+        self.value = min(self.max_value, self.value * 2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,10 +123,7 @@ class EventHistory:
         if not page and self._is_behind():
             position = self._cursor.position
             log.warning("Event collector recreated: it was stuck", last_key=position.key if position else None)
-            self._session.destroy(self._reader.DestroyCollector)
-            self._begin = self._begin_time()
-            self._reader = self._create_collector(PAGE_SIZE)
-            self._cursor.resume()
+            self._recreate_reader()
             page = self._read()
             if not page:
                 self._watched_key = None  # the event that was watched is gone: dropped by the server, or filtered out
@@ -166,12 +168,7 @@ class EventHistory:
 
     def _fetch_page(self) -> tuple[list[VCenterEvent], list[UnreadableEvent]]:
         """Return the events of the collector's next page, and the elements that cannot be read as one."""
-        try:
-            response = self._call(self._reader, "ReadNextEvents", self._page_size.value)
-        except VCenterUnavailable:
-            self._page_size.shrink()
-            raise
-        self._page_size.grow()
+        response = self._read_next()
         events: list[VCenterEvent] = []
         unreadable: list[UnreadableEvent] = []
         last_time = self._cursor.position.created_time if self._cursor.position else self._begin
@@ -184,6 +181,29 @@ class EventHistory:
             events.append(event)
             last_time = event.created_time
         return events, unreadable
+
+    def _read_next(self) -> ElementTree.Element:
+        """Return vCenter's response with the next page. It has fewer events if more are too large to be read."""
+        while True:
+            try:
+                response = self._call(self._reader, "ReadNextEvents", self._page_size.value)
+            except VCenterUnavailable as error:
+                if not isinstance(error.__cause__, ResponseTooLarge) or self._page_size.value == 1:
+                    self._page_size.shrink()
+                    raise
+                self._page_size.limit()
+                log.warning("Reading smaller pages: %s", error, events=self._page_size.value)
+                self._recreate_reader()  # the server's position is past the page
+            else:
+                self._page_size.grow()
+                return response
+
+    def _recreate_reader(self) -> None:
+        """Read on from the cursor's position with another collector."""
+        self._session.destroy(self._reader.DestroyCollector)
+        self._begin = self._begin_time()
+        self._reader = self._create_collector(PAGE_SIZE)
+        self._cursor.resume()
 
     def _call(self, target: Any, method: str, *arguments: Any) -> ElementTree.Element:
         with translate_errors(f"call {method} at {self._session.settings.sdk_url}"):

@@ -288,7 +288,12 @@ def _decompress(body: bytes, encoding: str) -> bytes:
 
 
 def _parse(body: bytes) -> ElementTree.Element:
-    """Return the response as an element tree. A character that XML does not allow is replaced."""
+    """Return the response as an element tree. A character that XML does not allow is replaced.
+
+    Raises `ResponseTooLarge` for too many elements or attributes.
+    """
+    if max(body.count(b"<") // 2, body.count(b"=")) > bounds.VCENTER_ELEMENTS:
+        raise ResponseTooLarge(f"the response has more than {bounds.VCENTER_ELEMENTS} elements")
     try:
         return ElementTree.fromstring(body)  # noqa: S314 - expat 2.4 and later rejects entity bombs by itself
     except ElementTree.ParseError:

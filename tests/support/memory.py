@@ -13,9 +13,8 @@ def resident_mb(pid: int, field: str = "VmRSS") -> float:
     return int(status.split(f"{field}:")[1].split()[0]) / 1024
 
 
-def rise_mb(pid: int, act: Callable[[], object]) -> tuple[float, float]:
-    """Return the resident memory before *act*, and the maximum above it while *act* runs (MB)."""
+def peak_mb(pid: int, act: Callable[[], object]) -> float:
+    """Return the maximum of the resident memory while *act* runs (MB)."""
     Path(f"/proc/{pid}/clear_refs").write_text(RESET_PEAK, encoding="ascii")
-    normal = resident_mb(pid)
     act()
-    return normal, max(0.0, resident_mb(pid, "VmHWM") - normal)
+    return resident_mb(pid, "VmHWM")

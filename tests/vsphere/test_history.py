@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from demo.vcsim import VCSim
+from pipeline import bounds
 from tests.golden import records
 from tests.support.administrator import Administrator
 from tests.support.history import LONG_AGO, drain, open_history, vcenter_settings
@@ -17,7 +18,7 @@ from vsphere.cloudevent import JSON, XML, to_cloudevent
 from vsphere.errors import VCenterUnavailable
 from vsphere.event import Position
 from vsphere.history import _NS, PAGE_SIZE, EventHistory, PageSize
-from vsphere.session import Session
+from vsphere.session import ResponseTooLarge, Session, _parse
 
 VARIES = ("Key", "ChainId", "CreatedTime", "SessionId")
 
@@ -237,3 +238,25 @@ def test_recorded_events_come_out_as_the_predecessor_sent_them(session: Session,
 def without_elements(xml: str) -> str:
     """*xml* without the elements at its head that vcsim sets."""
     return xml[xml.index("</createdTime>") :]
+
+
+def test_page_that_is_too_large_is_read_in_parts(
+    session: Session, administrator: Administrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(60):
+        administrator.post(f"{number} " + "x" * 3000)
+    monkeypatch.setattr(bounds, "VCENTER_RESPONSE_BYTES", 50_000)
+    page_size = PageSize()
+
+    history = EventHistory(session, session.server_time() - LONG_AGO, None, page_size)
+    events, gaps = drain(history)
+
+    assert [event.key for event in events] == administrator.event_keys()
+    assert gaps == []
+    assert page_size.max_value < 20
+    history.close()
+
+
+def test_page_of_too_many_elements_is_too_large() -> None:
+    with pytest.raises(ResponseTooLarge, match="more than 100000 elements"):
+        _parse(b"<a>" + b"<b/>" * 250_000 + b"</a>")
