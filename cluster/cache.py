@@ -32,6 +32,7 @@ class Cache:
         """Call *on_change* in the thread that changes the cache, outside of its lock."""
         self._on_change = on_change
         self._objects: dict[tuple[str, str], bytes] = {}
+        self._shared: dict[tuple[str, str], Object] = {}
         self._lock = threading.Lock()
 
     def get(self, namespace: str, name: str) -> Object | None:
@@ -39,10 +40,21 @@ class Cache:
         return _decode(self._objects.get((namespace, name)))
 
     def all(self, namespace: str = "") -> list[Object]:
-        """Return copies of all objects of *namespace*, or of all namespaces, sorted by namespace and name."""
+        """Return all objects of *namespace*, or of all namespaces, sorted by namespace and name.
+
+        Every reader gets the same objects, so do not change them: a pass may look at hundreds.
+        """
         with self._lock:
             chosen = sorted(key for key in self._objects if not namespace or key[0] == namespace)
-            return [json.loads(self._objects[key]) for key in chosen]
+            for key in chosen:
+                if key not in self._shared:
+                    self._shared[key] = json.loads(self._objects[key])
+            return [self._shared[key] for key in chosen]
+
+    def names(self) -> list[tuple[str, str]]:
+        """Return namespace and name of all objects."""
+        with self._lock:
+            return list(self._objects)
 
     def replace(self, objects: Iterable[Object]) -> None:
         """Replace everything by *objects*, the result of a list."""
@@ -77,6 +89,7 @@ class Cache:
                 self._objects[key] = json.dumps(obj, separators=(",", ":")).encode()
             else:
                 return
+            self._shared.pop(key, None)
         self._on_change(before, obj)
 
 

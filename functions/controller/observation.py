@@ -129,7 +129,7 @@ class Observation:
         return self._watches.get(resource, namespace, name)
 
     def all_cached(self, resource: Resource, namespace: str = "") -> list[Object]:
-        """Return all objects of a collection that is followed whole."""
+        """Return all objects of a collection that is followed whole. Do not change them."""
         if namespace:
             self._note(Interest(resource, namespace))
         return self._watches.all(resource, namespace)

@@ -116,7 +116,10 @@ class Observer(Protocol):
         """Return an object of one of the three kinds or a watched child, as last seen, without a request."""
 
     def all_cached(self, resource: Resource, namespace: str = "") -> list[Object]:
-        """Return all objects of a kind that is watched, in *namespace* or in all, without a request."""
+        """Return all objects of a kind that is watched, in *namespace* or in all, without a request.
+
+        They are shared, so do not change them.
+        """
 
     def resource_of(self, api_version: str, kind: str) -> Resource:
         """Return the collection of a kind. Raises `ClusterError` (`is_not_found`) if the cluster has no such kind."""

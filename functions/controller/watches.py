@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from cluster.cache import Cache
 from cluster.client import ClusterClient
 from cluster.reflector import Reflector, Selection
-from cluster.resources import Object, Resource
+from cluster.resources import Key, Object, Resource
 
 Notify = Callable[[Resource, Object | None, Object | None], None]
 """Called with the collection, and an object before and after its change."""
@@ -56,8 +56,12 @@ class Watches:
         return next((obj for obj in objects if obj is not None), None)
 
     def all(self, resource: Resource, namespace: str = "") -> list[Object]:
-        """Return all objects of a collection that is followed whole."""
+        """Return all objects of a collection that is followed whole. They are shared, so do not change them."""
         return [obj for reflector in self._full.get(resource, ()) for obj in reflector.cache.all(namespace)]
+
+    def keys(self, resource: Resource) -> list[Key]:
+        """Return the keys of all objects of a collection that is followed whole."""
+        return [Key(resource, *key) for reflector in self._full.get(resource, ()) for key in reflector.cache.names()]
 
     def version(self, resource: Resource, namespace: str, name: str) -> str | None:
         """Return the version of an object, or "" if it does not exist. None: nobody knows at the moment."""

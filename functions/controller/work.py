@@ -88,7 +88,7 @@ class Work:
 
     def keys(self) -> list[Key]:
         """Return the keys of all objects of the kinds."""
-        return [key_of(resource, obj) for resource in self._reconcilers for obj in self.watches.all(resource)]
+        return [key for resource in self._reconcilers for key in self.watches.keys(resource)]
 
     def close(self) -> None:
         """Finish the passes under way, release the lease, end the watches."""

@@ -79,7 +79,18 @@ def test_reader_may_change_what_it_gets() -> None:
     assert first is not None
     first["metadata"]["name"] = "changed"
 
+    assert cache.get("ns", "a") == obj("a", 1)
+
+
+def test_all_objects_are_as_last_seen() -> None:
+    cache = Recorded().cache
+    cache.set(obj("a", 1))
     assert cache.all() == [obj("a", 1)]
+
+    cache.set(obj("a", 2))
+    assert cache.all() == [obj("a", 2)]
+    cache.remove(obj("a", 3))
+    assert cache.all() == []
 
 
 def test_all_of_a_namespace() -> None:
