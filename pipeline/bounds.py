@@ -46,6 +46,9 @@ ERROR_RESPONSE_BYTES = 1 * KIB
 ACKNOWLEDGEMENT_BYTES = 1 * MIB
 """The part of a 2xx's body that is waited for. The status acknowledges the event, and no Broker sends a body."""
 
+RECEIVER_RESPONSE_BYTES = 256 * KIB
+"""A response of a notification service, decompressed. apprise's plugins read ids and tokens from it."""
+
 DEAD_LETTERS_BYTES = 16_000_000
 """A response of the deadletter function: 1,000 dead letters of 2 kB are 2 MB, and a dead letter has one event."""
 

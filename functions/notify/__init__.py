@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from functions.notify import responses
 from functions.notify.digest import Digest
 from functions.notify.message import RANKS, MessageTemplates, severity_of
 from functions.notify.service import Service
@@ -80,6 +81,7 @@ class NotifyReaction:
 def create(environ: Environ) -> ReactionFunction:
     """Create the function with the settings in *environ*. Raises `SettingsError` with every error."""
     settings = read(Settings, environ)
+    responses.bound()
     services = [Service(number, url) for number, url in enumerate(settings.urls, 1)]
     reaction = NotifyReaction(services, MessageTemplates(settings), Digest(services, settings), settings)
     return ReactionFunction(reaction, settings.dedup_size)
