@@ -97,11 +97,13 @@ def test_job_uses_the_login(place: Place, report_figure: Callable[[str], None]) 
     place.apply(place.job("login", USES_LOGIN + USES_FILES, role="login"))
     assert is_bound(place.get(JOB, "login"))
     place.wait_complete("login")
-    gone = place.unbind("jobs")
+    seconds = place.unbind("jobs")
 
-    report_figure(f"binding of Jobs: ready {ready:.1f} s after it was applied, gone {gone:.1f} s after it was deleted")
+    report_figure(
+        f"binding of Jobs: ready {ready:.1f} s after it was applied, gone {seconds:.1f} s after it was deleted"
+    )
     assert is_bound(place.get(JOB, "login"))
-    assert gone < 5
+    assert seconds < 5
 
 
 def test_jobs_of_a_cron_job_are_bound(place: Place) -> None:
@@ -166,13 +168,13 @@ def test_named_revision_is_bound_when_it_is_renamed(place: Place) -> None:
     place.cluster.wait_ready(VSPHERE_BINDING, "named", place.namespace, 30)
     place.apply(display(place, "display-two"))
     renamed = place.get(SERVICE, "display")
-    gone = place.unbind("named")
+    seconds = place.unbind("named")
 
     assert "Remove spec.template.metadata.name" in entry["message"]
     assert is_unbound(unchanged)
     assert is_bound(renamed)
     assert renamed["metadata"]["generation"] == 2
-    assert gone < 5
+    assert seconds < 5
     place.cluster.delete(SERVICE, "display", place.namespace)
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cluster.client import ClusterClient
+from cluster.connection import Connection
 from functions import controller
 from functions.controller.admission import AdmissionServer
 from functions.controller.certificates import CertificateStore
@@ -32,13 +33,13 @@ KINDS = [DEPLOYMENT, STATEFUL_SET, DAEMON_SET, JOB, KSVC, KNATIVE_CONFIGURATION]
 
 @contextmanager
 def running_webhook(
-    server: ApiServer, *namespaces: str, now: Now | None = None, **environ: str
+    server: ApiServer, *namespaces: str, now: Now | None = None, own: Connection | None = None, **environ: str
 ) -> Iterator[controller.Controller]:
-    """Run a controller that looks at *namespaces* and belongs to the first of them, with its webhook.
+    """Run a controller that looks at *namespaces* (or at all) and belongs to the first of them, with its webhook.
 
-    *now* is the clock of its certificates.
+    *now* is the clock of its certificates. *own* is its connection, an administrator's by default.
     """
-    own, port = namespaces[0], free_port()
+    port = free_port()
     values = {
         "ADAPTER_IMAGE": ADAPTER_IMAGE,
         "WATCH_NAMESPACES": ",".join(namespaces),
@@ -49,7 +50,7 @@ def running_webhook(
     }
     configured = settings.read(ControllerSettings, values)
     servers: list[AdmissionServer] = []
-    with ClusterClient(connection(server, own)) as client:
+    with ClusterClient(own or connection(server, namespaces[0])) as client:
         work = controller.assemble(client, configured, "tests", lambda: servers[0].authorities)
         admission = controller.admission_server(client, configured.admission, work, "127.0.0.1")
         if now is not None:

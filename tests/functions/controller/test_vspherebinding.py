@@ -46,9 +46,14 @@ def server(kinds: ApiServer) -> ApiServer:
 
 @pytest.fixture
 def namespace(server: ApiServer) -> Iterator[str]:
-    """A namespace of the test's own. The configuration has no entries afterwards."""
+    """A namespace of the test's own. No binding and no entry of the configuration stays."""
     yield new_namespace(server)
     server.patch(*CONFIGURATION, "", {"webhooks": None})
+    for stored in server.request("GET", f"/apis/{API_VERSION}/vspherebindings")["items"]:
+        name, place = stored["metadata"]["name"], stored["metadata"]["namespace"]
+        server.patch(API_VERSION, BINDING, name, place, {"metadata": {"finalizers": None}})
+        if "deletionTimestamp" not in stored["metadata"]:
+            server.delete(API_VERSION, BINDING, name, place)
 
 
 def ready(server: ApiServer, namespace: str, name: str = "b", status: str = "True", reason: str = "") -> str:
