@@ -76,17 +76,18 @@ class VCenterSettings:
         return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/sdk'}"
 
     def login(self) -> tuple[str, Secret]:
-        """Return the current user name and password, from the variables or else from the mounted files.
+        """Return the current user name and password, from the mounted files or else from the variables.
 
-        Raises `SettingsError` if there are neither.
+        The files go first: a rotated Secret changes them, and never the variables of a process. Raises `SettingsError`
+        if there are neither.
         """
-        if self.username and self.password:
-            return self.username, self.password
         try:
             name, password = (
                 (self.secret_path / file).read_text(encoding="utf-8") for file in ("username", "password")
             )
         except (OSError, UnicodeDecodeError) as error:
+            if self.username and self.password:
+                return self.username, self.password
             raise SettingsError(
                 [
                     (

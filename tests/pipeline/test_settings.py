@@ -45,6 +45,18 @@ def test_secrets_are_not_printed() -> None:
     assert settings.vcenter.login()[1].reveal() == "hunter2"
 
 
+def test_mounted_login_goes_before_variables(tmp_path: Any) -> None:
+    """A VSphereBinding sets both, and a rotated Secret changes the files alone."""
+    environ = {"VC_URL": "https://v", "VC_USERNAME": "old", "VC_PASSWORD": "old", "VC_SECRET_PATH": str(tmp_path)}
+    settings = read(VCenterSettings, environ)
+    assert settings.login() == ("old", Secret("old"))
+
+    (tmp_path / "username").write_text("new")
+    (tmp_path / "password").write_text("new")
+
+    assert settings.login() == ("new", Secret("new"))
+
+
 def test_credentials_come_from_the_mounted_files(tmp_path: Any) -> None:
     (tmp_path / "username").write_text("user@vsphere.local\n")
     (tmp_path / "password").write_text(" spaces count \n")
