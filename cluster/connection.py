@@ -69,7 +69,7 @@ def connect(environ: Mapping[str, str], service_account: Path = SERVICE_ACCOUNT)
     """Return the connection of the pod, or of KUBECONFIG's current context. Raises `ClusterError` if there is none."""
     host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT", "443")
     if not host or not (service_account / "token").exists():
-        return _from_kubeconfig()
+        return _from_kubeconfig(environ.get("KUBECONFIG"))
     return Connection(
         f"https://{f'[{host}]' if ':' in host else host}:{port}",
         str(service_account / "ca.crt"),
@@ -78,14 +78,17 @@ def connect(environ: Mapping[str, str], service_account: Path = SERVICE_ACCOUNT)
     )
 
 
-def _from_kubeconfig() -> Connection:
-    """Return the connection of KUBECONFIG's current context, with whatever login Kubernetes' own client supports."""
+def _from_kubeconfig(files: str | None) -> Connection:
+    """Return the connection of the current context of *files* (`a:b`), or of `~/.kube/config`.
+
+    It logs in by whatever Kubernetes' own client supports.
+    """
     from kubernetes import client, config  # noqa: PLC0415 - half a second and 40 MB, outside of a cluster only
 
     settings: Any = client.Configuration()
     try:
-        config.load_kube_config(client_configuration=settings)
-        _, active = config.list_kube_config_contexts()
+        config.load_kube_config(files, client_configuration=settings)
+        _, active = config.list_kube_config_contexts(files)
     except config.ConfigException as error:
         message = f"there is no API server: neither a service account nor KUBECONFIG is usable: {error}"
         raise ClusterError(0, UNREACHABLE, message) from error

@@ -40,6 +40,17 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: nowhere
+contexts: [{name: nowhere, context: {cluster: nowhere, user: nobody}}]
+clusters: [{name: nowhere, cluster: {server: "http://127.0.0.1:9"}}]
+users: [{name: nobody, user: {}}]
+"""
+"""An API server that does not answer, for the controller."""
+
+
 @pytest.fixture
 def client(name: str, tmp_path: Path) -> Iterator[FlaskClient]:
     """The function's routes. The poller does not begin to poll."""
@@ -50,7 +61,8 @@ def client(name: str, tmp_path: Path) -> Iterator[FlaskClient]:
         "FOLLOW_SECONDS": "0",
         "CHECKPOINT": f"file:{tmp_path / 'checkpoint.json'}",
     }
-    function = open_function(name, environ)
+    (tmp_path / "kubeconfig").write_text(KUBECONFIG, encoding="utf-8")
+    function = open_function(name, environ | {"KUBECONFIG": str(tmp_path / "kubeconfig")})
     yield func.application(name, function).test_client()
     function.close()
 

@@ -102,6 +102,7 @@ def func_python() -> Path:
             install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             subprocess.run([*install, f"func-python=={FUNC_PYTHON}", "hatchling"], check=True)
             site = next((folder / "lib").glob("python3.*/site-packages"))
-            (site / "after.pth").write_text(sysconfig.get_paths()["purelib"] + "\n", encoding="utf-8")
+            packages = Path(sysconfig.get_paths()["purelib"]).resolve()
+            (site / "after.pth").write_text(f"{packages}\n", encoding="utf-8")
             ready.touch()
     return python
