@@ -27,6 +27,8 @@ class Checkpoint(Generic[P]):
     """The last acknowledged event. None in a record that holds only a time."""
     begin: datetime.datetime | None = None
     """The time from which to read if there is no position (the server's clock, UTC)."""
+    saved: datetime.datetime | None = None
+    """When it was saved (the reader's clock, UTC). None if the record does not say it."""
 
 
 class CheckpointFormat(Protocol[P]):

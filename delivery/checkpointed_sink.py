@@ -101,7 +101,11 @@ class CheckpointedSink(Generic[P]):
         progress = self._progress
         position = checkpoint.position if checkpoint else None
         progress.begin = checkpoint.begin if checkpoint else None
-        progress.position = progress.acknowledged or position if position == progress.saved else position
+        if position == progress.saved and progress.acknowledged:
+            progress.position = progress.acknowledged
+        else:
+            progress.position = position
+            progress.known_at = checkpoint.saved if checkpoint else None
 
     def _lose_lease(self, error: LeaseHeld) -> None:
         self.lease_lost = error

@@ -65,6 +65,9 @@ class Progress(Generic[P]):
     delivery, else of a checkpoint that holds only a time."""
     position: P | None = None
     """The last event read."""
+    known_at: datetime.datetime | None = None
+    """A time at which the event at `position` existed (this host's clock, UTC): when it was read, or when its
+    checkpoint was saved. None if unknown."""
     acknowledged: P | None = None
     """The position that the last sink had acknowledged when it was closed."""
     saved: P | None = None

@@ -15,15 +15,20 @@ DISORDER = datetime.timedelta(seconds=1)
 
 
 def begin_after(
-    position: Position | None, earliest: datetime.datetime, vcenter_now: datetime.datetime
+    position: Position | None,
+    earliest: datetime.datetime,
+    vcenter_now: datetime.datetime,
+    known_at: datetime.datetime | None = None,
 ) -> datetime.datetime:
     """Return the time from which to read so that every event after *position* comes, but none before *earliest*.
 
     All times are vCenter's. A later event may have a slightly earlier time, so reading begins `DISORDER` before the
-    position. A position ahead of *vcenter_now* says that vCenter's clock was set back: the events after it have
-    earlier times, so reading begins at *earliest* and the keys decide what is new. It never begins after *vcenter_now*.
+    position. A position ahead of *known_at*, when its event existed already, says that vCenter's clock was set back:
+    events after it may have earlier times, so reading begins at *earliest* and the keys decide what is new. The
+    default is *vcenter_now*, which shows that only until the clock has passed the position. Reading never begins after
+    *vcenter_now*.
     """
-    if position is None or position.created_time > vcenter_now + DISORDER:
+    if position is None or position.created_time > min(known_at or vcenter_now, vcenter_now) + DISORDER:
         return min(earliest, vcenter_now)
     return min(max(earliest + DISORDER, position.created_time) - DISORDER, vcenter_now)
 

@@ -99,13 +99,17 @@ class EventHistory:
         earliest: datetime.datetime,
         after: Position | None,
         page_size: PageSize | None = None,
+        known_at: datetime.datetime | None = None,
     ) -> None:
-        """Read events created at *earliest* (vCenter's clock) or later, from behind *after*."""
+        """Read events created at *earliest* or later, from behind *after*, which existed at *known_at*.
+
+        All times are of vCenter's present clock.
+        """
         self._page_size = page_size or PageSize()
         self._session = session
         self._cursor = Cursor(after)
         self._earliest = earliest
-        self._begin = self._begin_time()
+        self._begin = self._begin_time(known_at)
         self._version = ""
         self._watched_key: int | None = None
         self._sentinel = self._create_collector(1)
@@ -209,8 +213,8 @@ class EventHistory:
         with translate_errors(f"call {method} at {self._session.settings.sdk_url}"):
             return self._session.call(target, method, *arguments)
 
-    def _begin_time(self) -> datetime.datetime:
-        return begin_after(self._cursor.position, self._earliest, self._session.server_time())
+    def _begin_time(self, known_at: datetime.datetime | None = None) -> datetime.datetime:
+        return begin_after(self._cursor.position, self._earliest, self._session.server_time(), known_at)
 
     def _check_clock(self) -> None:
         """Raise `VCenterUnavailable` if no event can come because vCenter's clock is before the collectors' begin."""

@@ -41,7 +41,15 @@ class VCenterCheckpoint:
             key = int(fields.get("lastEventKey") or 0)
             if not key:
                 return Checkpoint(vcenter, None, created)
-            return Checkpoint(vcenter, Position(key, created, str(fields.get("lastEventType", ""))))
+            position = Position(key, created, str(fields.get("lastEventType", "")))
+            return Checkpoint(vcenter, position, saved=_saved(fields.get("createdTimestamp")))
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else cut(str(error), 100)
             raise CheckpointUnreadable(f"read the checkpoint {cut(record, 100)!r}: {reason}") from error
+
+
+def _saved(value: object) -> datetime.datetime | None:
+    try:
+        return utc(str(value))
+    except ValueError:
+        return None

@@ -258,7 +258,8 @@ class Poll:
             earliest = progress.begin = progress.begin or earliest
         elif progress.begin is not None and progress.position is None:
             earliest = max(earliest, progress.begin)
-        return EventHistory(self._session, earliest, progress.position, progress.page_size)
+        known_at = progress.known_at + self._session.clock_lead if progress.known_at else None
+        return EventHistory(self._session, earliest, progress.position, progress.page_size, known_at)
 
     def _send(self, sink: Sink[Position], events: list[VCenterEvent]) -> None:
         source, version, encoding = self._settings.vcenter.sdk_url, self._session.api_version, self._settings.encoding
@@ -269,7 +270,7 @@ class Poll:
             chunk = events[start : start + ENCODE_EVENTS]
             sink.send([encode(event, source, version, encoding) for event in chunk])
             self._progress.read += len(chunk)
-            self._progress.position = chunk[-1].position
+            self._progress.position, self._progress.known_at = chunk[-1].position, now()
 
     def _drain(self, sink: Sink[Position]) -> None:
         """Wait until everything read is delivered and saved, or the poll is interrupted."""

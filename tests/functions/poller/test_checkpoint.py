@@ -34,7 +34,7 @@ def test_record_of_the_predecessor_is_read() -> None:
 def test_record_has_the_predecessors_fields() -> None:
     record = FORMAT.encode(POSITION, NOW)
     assert list(json.loads(record)) == list(json.loads(PREDECESSORS))
-    assert FORMAT.decode(record) == Checkpoint("vcenter.example", POSITION, begin=None)
+    assert FORMAT.decode(record) == Checkpoint("vcenter.example", POSITION, begin=None, saved=NOW)
 
 
 def test_record_is_compact_as_the_predecessors() -> None:
@@ -95,7 +95,7 @@ def test_malformed_record_is_rejected_with_the_reason(record: str) -> None:
 @given(st.integers(-(2**31), 2**31 - 1).filter(bool), st.text(), st.datetimes(timezones=st.just(datetime.UTC)))
 def test_every_checkpoint_is_read_as_it_was_written(key: int, event_type: str, created: datetime.datetime) -> None:
     position = Position(key, created, event_type)
-    assert FORMAT.decode(FORMAT.encode(position, NOW)) == Checkpoint(FORMAT.server, position)
+    assert FORMAT.decode(FORMAT.encode(position, NOW)) == Checkpoint(FORMAT.server, position, saved=NOW)
 
 
 @pytest.mark.parametrize("key", ["", '"lastEventKey":0,', '"lastEventKey":null,'])

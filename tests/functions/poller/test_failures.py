@@ -284,6 +284,23 @@ def test_checkpoint_ahead_of_vcenters_clock_is_continued(
     assert {middle.key + number for number in range(1, 6)} <= set(arrived(sink))
 
 
+def test_clock_set_back_while_the_poller_was_stopped_hides_nothing(
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
+) -> None:
+    """The checkpoint's time is ahead of when it was saved, and vCenter's clock has passed it since."""
+    post(administrator, 10)
+    middle = administrator.events()[-6]
+    ahead = middle.createdTime + datetime.timedelta(seconds=3)
+    checkpoint_path(environ).write_text(
+        f'{{"vCenter":"127.0.0.1","lastEventKey":{middle.key},"lastEventKeyTimestamp":"{rfc3339(ahead)}",'
+        f'"createdTimestamp":"{rfc3339(middle.createdTime)}"}}'
+    )
+    wait_until(lambda: datetime.datetime.now(datetime.UTC) > ahead + datetime.timedelta(seconds=2))
+    with contextlib.closing(create(environ)) as poller:
+        poller.handle(TICK)
+    assert {middle.key + number for number in range(1, 6)} <= set(arrived(sink))
+
+
 def test_checkpoint_with_only_a_time_is_continued(
     environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
