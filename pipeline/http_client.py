@@ -49,6 +49,8 @@ class Response(NamedTuple):
     """At most the limit of the request. A longer body is cut."""
     headers: Mapping[str, str] = {}
     """By name in lower case. The last one of a repeated header."""
+    is_whole: bool = True
+    """False if the body was cut."""
 
     @property
     def is_success(self) -> bool:
@@ -64,11 +66,20 @@ class Response(NamedTuple):
 class HTTPClient:
     """A client for one thread at a time, which keeps connections between requests. A context manager."""
 
-    def __init__(self, *, ca_bundle: str | None = None, uses_proxies: bool = False, insecure: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        ca_bundle: str | None = None,
+        uses_proxies: bool = False,
+        insecure: bool = False,
+        keeps_connections: bool = True,
+    ) -> None:
         """Trust the authorities in the file *ca_bundle*, or public ones, or with *insecure* any certificate.
 
-        *uses_proxies* applies `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
+        *uses_proxies* applies `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. With *keeps_connections* a request fails if
+        the server closed the connection since the last one: use it for requests in a row only.
         """
+        self._keeps_connections = keeps_connections
         self._ca_bundle = ca_bundle
         self._insecure = insecure
         self._uses_proxies = uses_proxies
@@ -99,16 +110,21 @@ class HTTPClient:
                 reason = type(error).__name__
                 raise NoResponse(reason, cut(str(error)) or reason) from error
 
+    def close(self) -> None:
+        """Close the connections."""
+        with self._lock:
+            if self._session is not None:
+                self._runner.run(self._session.close())
+                self._session = None
+            self._runner.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        with self._lock:
-            if self._session is not None:
-                self._runner.run(self._session.close())
-            self._runner.close()
+        self.close()
 
     async def _send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float, max_bytes: int
@@ -125,17 +141,19 @@ class HTTPClient:
             while size < max_bytes and (part := await response.content.read(max_bytes - size)):
                 parts.append(part)
                 size += len(part)
-            if not response.content.at_eof():
+            # A limit that was reached exactly is not the end yet.
+            is_whole = response.content.at_eof() or (size == max_bytes and not await response.content.read(1))
+            if not is_whole:
                 response.close()  # the rest would delay the next request on this connection
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Response(response.status, b"".join(parts), headers)
+            return Response(response.status, b"".join(parts), headers, is_whole)
 
     def _open(self) -> "aiohttp.ClientSession":
         context = ssl.create_default_context(cafile=self._ca_bundle or certifi.where())
         if self._insecure:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context),
+            connector=aiohttp.TCPConnector(ssl=context, force_close=not self._keeps_connections),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,

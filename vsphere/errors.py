@@ -1,6 +1,6 @@
 """vCenter's errors, and the one translation into them.
 
-pyVmomi, `requests`, the network and the parser raise errors of their own. `translate_errors` turns these into the
+pyVmomi, the HTTP client, the network and the parser raise errors of their own. `translate_errors` turns these into the
 program's two families, temporary and permanent, with a message that says what was attempted, what came back and what
 to do.
 """
@@ -16,6 +16,7 @@ from xml.parsers.expat import ExpatError
 from pyVmomi import vim, vmodl
 
 from pipeline.errors import ObjectNotFound, PermanentError, TemporaryError, cut
+from pipeline.http_client import NoResponse
 
 SESSION_PRIVILEGES = frozenset({"System.Anonymous", "System.View", "System.Read"})
 """Every session has these on its own objects. If one is missing there, the session has ended."""
@@ -27,6 +28,12 @@ class VCenterUnavailable(TemporaryError):
 
 class VCenterRejected(PermanentError):
     """vCenter rejects the login, its certificate is not trusted, or the account lacks a privilege."""
+
+
+_NO_ANSWER = (
+    OSError, http.client.HTTPException, NoResponse, ExpatError, ElementTree.ParseError, EOFError, zlib.error
+)  # fmt: skip
+"""The network's and the parsers' errors."""
 
 
 @contextlib.contextmanager
@@ -53,7 +60,7 @@ def translate_errors(operation: str, *, on_object: bool = False) -> Iterator[Non
         if on_object and isinstance(fault, vmodl.fault.ManagedObjectNotFound):
             raise ObjectNotFound(f"{operation}: it does not exist any more") from fault
         raise VCenterUnavailable(f"{operation}: {type(fault).__name__}: {cut(str(fault.msg or ''))}") from fault
-    except (OSError, http.client.HTTPException, ExpatError, ElementTree.ParseError, EOFError, zlib.error) as error:
+    except _NO_ANSWER as error:
         untrusted = _certificate_error(error)
         if untrusted is not None:
             raise VCenterRejected(
@@ -75,7 +82,8 @@ def check_status(operation: str, status: int, body: str) -> None:
 
 
 def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
-    """Return the certificate's error that *error* is or was caused by: `requests` wraps it three times."""
-    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+    """Return the certificate's error that *error* is or was caused by: HTTP clients wrap it more than once."""
+    # aiohttp's own is one by its type, too, but has none of the fields.
+    while error is not None and not (isinstance(error, ssl.SSLCertVerificationError) and hasattr(error, "verify_code")):
         error = error.__cause__ or error.__context__
     return error

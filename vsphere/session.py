@@ -10,6 +10,7 @@ import datetime
 import hashlib
 import http.client
 import re
+import socket
 import ssl
 import time
 import zlib
@@ -40,7 +41,10 @@ not logged out ends by itself after half an hour."""
 REJECTED_LOGIN_PAUSE_SECONDS = 60.0
 """The time for which rejected credentials are not used again. By default, vCenter locks an account after five rejected
 logins within 180 s."""
+KEEPALIVE_IDLE_SECONDS, KEEPALIVE_INTERVAL_SECONDS, KEEPALIVE_PROBES = 10, 5, 3
+"""An idle connection that is half-open is noticed after 25 s. A reaction would otherwise wait for its whole timeout."""
 _OLDEST_API = "vim.version.version9"
+_SOAP_BODY = "{http://schemas.xmlsoap.org/soap/envelope/}Body"
 
 
 class ResponseTooLarge(OSError):
@@ -173,7 +177,10 @@ class Session:
             raise SoapAdapter.SoapResponseDeserializer(stub).Deserialize(body, info.result)
         if response.status != 200:
             raise http.client.HTTPException(f"{response.status} {response.reason}")
-        return _parse(body)
+        element = _parse(body)
+        if element.find(f"{_SOAP_BODY}/{{*}}{info.wsdlName}Response") is None:
+            raise http.client.HTTPException(f"the response is not one to {info.wsdlName}: {cut(element.tag, 100)}")
+        return element
 
     def interrupt(self) -> None:
         """End a `WaitForUpdatesEx` of `waiter` that another thread is in. Raises nothing."""
@@ -236,13 +243,35 @@ class Session:
             context = ssl.create_default_context(cafile=self.settings.ca_bundle)
             if self.settings.insecure:
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return SoapStubAdapter(
+        return _Stub(
             url=self.settings.sdk_url,
             path=parts.path,
             version=version,
             sslContext=context,
             httpConnectionTimeout=timeout_seconds or self._timeout_seconds,
         )
+
+
+class _Stub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi has no types
+    """pyVmomi's stub, with TCP keepalive on each connection."""
+
+    def GetConnection(self) -> Any:  # noqa: N802 - pyVmomi's name
+        """Return a connection that is open, as far as is known."""
+        connection = super().GetConnection()
+        keep_alive(connection.sock)
+        return connection
+
+
+def keep_alive(connection: socket.socket) -> None:
+    """Have the system ask the other side of an idle *connection* whether it is still there."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", KEEPALIVE_IDLE_SECONDS),
+        ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_SECONDS),
+        ("TCP_KEEPCNT", KEEPALIVE_PROBES),
+    ):
+        if hasattr(socket, option):  # not on every system
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def _service(stub: Any) -> Any:

@@ -2,20 +2,23 @@
 
 It uses the `/rest` paths, which vCenter 6.5 to 8 (and vcsim) serve. Ids are looked up once and again when one is
 unknown to vCenter. The session is renewed when it has ended.
+
+A proxy or a gateway may respond in vCenter's place. So a response has a limit of size and time, redirects are not
+followed, and each value is checked before it is used.
 """
 
+import base64
 import contextlib
 import json
+import re
 import threading
 from typing import Any, NamedTuple
 
-import requests
 import structlog
-import urllib3
 
 from pipeline import bounds
-from pipeline.body import UnreadableBody, read_body
 from pipeline.errors import PermanentError, cut
+from pipeline.http_client import HTTPClient, NoResponse, Response
 from pipeline.payload import Reference
 from vsphere.errors import VCenterRejected, VCenterUnavailable, check_status, translate_errors
 from vsphere.settings import VCenterSettings
@@ -23,10 +26,16 @@ from vsphere.settings import VCenterSettings
 log = structlog.get_logger()
 
 TIMEOUT_SECONDS = 30.0
-"""Maximum wait for each part of a response, and for the whole of its body."""
+"""Maximum time for a whole response."""
+CLOSE_SECONDS = 2.0
+"""The same for the logout. A session that is not logged out ends by itself."""
 _SESSION = "/rest/com/vmware/cis/session"
 _SESSION_HEADER = "vmware-api-session-id"
 _TAGGING = "/rest/com/vmware/cis/tagging"
+_IDENTITY = re.compile(r"[A-Za-z0-9_.:-]{1,200}").fullmatch
+"""`urn:vmomi:InventoryServiceTag:…:GLOBAL`. It becomes a part of paths."""
+_TOKEN = re.compile(r"[!-~]{1,1000}").fullmatch
+"""A session's id. It becomes a header."""
 
 
 class NoSuchTag(PermanentError):
@@ -51,12 +60,8 @@ class Tagging:
         self._address = settings.sdk_url.removesuffix("/sdk")
         self._ids: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
-        self._http = requests.Session()
-        self._http.trust_env = False  # a variable of the container must not choose another authority or login
-        self._http.headers["Accept-Encoding"] = "identity"  # a body's size is that of its content
-        self._http.verify = False if settings.insecure else settings.ca_bundle or True
-        if settings.insecure:
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # it was set on purpose
+        self._token = ""  # of the session. Empty while there is none
+        self._http = HTTPClient(ca_bundle=settings.ca_bundle, insecure=settings.insecure, keeps_connections=False)
 
     def attach(self, category: str, tag: str, target: Reference) -> None:
         """Attach the tag to *target*. Does nothing if it is attached already."""
@@ -68,19 +73,20 @@ class Tagging:
 
     def objects_with(self, category: str, tag: str) -> set[tuple[str, str]]:
         """Return (managed type, id) of every object that the tag is attached to."""
-        objects = self._on_tag(category, tag, "list-attached-objects", {})
-        operation = f"list the objects with tag {category}/{tag}"
+        action = "list-attached-objects"
+        attached = self._on_tag(category, tag, action, {})
+        operation = f"{action} of tag {category}/{tag} at {self._address}"
         return {
-            (_member(attached, "type", operation), _member(attached, "id", operation))
-            for attached in _list(objects, operation)
+            (_text(entry, "type", operation), _text(entry, "id", operation)) for entry in _list(attached, operation)
         }
 
     def close(self) -> None:
         """End the session. Raises nothing."""
         with self._lock:
-            if _SESSION_HEADER in self._http.headers:
-                with contextlib.suppress(requests.RequestException):
-                    self._http.delete(f"{self._address}{_SESSION}", timeout=2, stream=True).close()
+            if self._token:
+                with contextlib.suppress(NoResponse):
+                    headers = {_SESSION_HEADER: self._token}
+                    self._http.send("DELETE", f"{self._address}{_SESSION}", headers, seconds=CLOSE_SECONDS)
             self._http.close()
 
     def _on_tag(self, category: str, tag: str, action: str, body: dict[str, Any], create: bool = False) -> Any:
@@ -89,7 +95,7 @@ class Tagging:
             for _ in range(2 if (category, tag) in self._ids else 1):
                 path = f"{_TAGGING}/tag-association/id:{self._id(category, tag, create)}?~action={action}"
                 response = self._call("POST", path, body)
-                if response.status < 300:
+                if response.is_success:
                     break
                 del self._ids[category, tag]
             return _value(response, f"{action} tag {category}/{tag} at {self._address}")
@@ -97,14 +103,13 @@ class Tagging:
     def _id(self, category: str, tag: str, create: bool) -> str:
         """Return the tag's id. Raises `NoSuchTag`."""
         if (category, tag) not in self._ids:
-            category_id = self._find(category, self._request("GET", "/category"), "/category")
+            category_id = self._find(category, "GET", "/category", "/category")
             if category_id is None:
                 if not create:
                     raise NoSuchTag(f"there is no tag category {category!r} in vCenter: create it")
                 spec = {"name": category, "description": "", "cardinality": "MULTIPLE", "associable_types": []}
                 category_id = self._create_object("/category", spec)
-            tag_ids = self._request("POST", f"/tag/id:{category_id}?~action=list-tags-for-category")
-            tag_id = self._find(tag, tag_ids, "/tag")
+            tag_id = self._find(tag, "POST", f"/tag/id:{category_id}?~action=list-tags-for-category", "/tag")
             if tag_id is None:
                 if not create:
                     raise NoSuchTag(f"there is no tag {tag!r} in vCenter's category {category!r}: create it")
@@ -112,81 +117,95 @@ class Tagging:
             self._ids[category, tag] = tag_id
         return self._ids[category, tag]
 
-    def _find(self, name: str, ids: Any, path: str) -> str | None:
-        """Return the one of *ids* whose object at *path* is called *name*."""
-        for id_ in _list(ids, f"list {path}"):
-            found = self._request("GET", f"{path}/id:{id_}")
-            if _member(found, "name", f"read {path}/id:{id_}") == name:
-                return str(id_)
+    def _find(self, name: str, method: str, listing: str, path: str) -> str | None:
+        """Return the id of the object at *path* called *name*, among the ids that *method* on *listing* returns."""
+        operation = f"{method} {self._address}{_TAGGING}{listing}"
+        for listed in _list(self._request(method, listing), operation):
+            identity = _identity(listed, operation)
+            if _text(self._request("GET", f"{path}/id:{identity}"), "name", operation) == name:
+                return identity
         return None
 
     def _create_object(self, path: str, spec: dict[str, Any]) -> str:
-        id_ = str(self._request("POST", path, {"create_spec": spec}))
+        identity = _identity(self._request("POST", path, {"create_spec": spec}), f"create {spec['name']!r} at {path}")
         log.info("Tag or category created", object=path[1:], name=spec["name"])
-        return id_
+        return identity
 
     def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Return the value that tagging's *path* responds with."""
         response = self._call(method, f"{_TAGGING}{path}", {} if body is None and method == "POST" else body)
         return _value(response, f"{method} {self._address}{_TAGGING}{path}")
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None) -> _Response:
+    def _call(self, method: str, path: str, body: dict[str, Any] | None) -> Response:
         """Return the response to a request in a session, which is created or renewed if needed."""
-        if _SESSION_HEADER in self._http.headers:
-            response = self._send(method, path, json=body)
+        if self._token:
+            response = self._send(method, path, body, {_SESSION_HEADER: self._token})
             if response.status != 401:
                 return response
         self._log_in()
-        return self._send(method, path, json=body)
+        return self._send(method, path, body, {_SESSION_HEADER: self._token})
 
     def _log_in(self) -> None:
-        self._http.headers.pop(_SESSION_HEADER, None)
+        self._token = ""
         username, password = self._settings.login()
         operation = f"log in to {self._address}{_SESSION} as {username}"
-        response = self._send("POST", _SESSION, auth=(username, password.reveal()))
+        credentials = base64.b64encode(f"{username}:{password.reveal()}".encode()).decode()
+        response = self._send("POST", _SESSION, None, {"Authorization": f"Basic {credentials}"})
         if response.status == 401:
             raise VCenterRejected(f"{operation}: vCenter rejects user name and password")
-        self._http.headers[_SESSION_HEADER] = _value(response, operation)
+        token = _value(response, operation)
+        if not isinstance(token, str) or not _TOKEN(token):
+            raise _odd(operation, "the id of a session")
+        self._token = token
 
-    def _send(self, method: str, path: str, **options: Any) -> _Response:
+    def _send(self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]) -> Response:
         address = f"{self._address}{path}"
-        with (
-            translate_errors(f"{method} {address}"),
-            # A redirect would repeat the request elsewhere, as a GET without its body.
-            self._http.request(
-                method, address, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True, **options
-            ) as response,
-        ):
-            try:
-                body = read_body(response.raw, bounds.TAGGING_BYTES, TIMEOUT_SECONDS)
-            except urllib3.exceptions.HTTPError as error:
-                raise UnreadableBody(str(error)) from error
-            return _Response(response.status_code, body.decode("utf-8", "replace"))
+        content = b"" if body is None else json.dumps(body).encode()
+        sent = {**headers, "Accept": "application/json", "Content-Type": "application/json"}
+        with translate_errors(f"{method} {address}"):
+            return self._http.send(
+                method, address, sent, content, seconds=TIMEOUT_SECONDS, max_bytes=bounds.TAGGING_BYTES
+            )
 
 
-def _value(response: _Response, operation: str) -> Any:
-    """Return the value that *response* carries. Raises for a status from 300."""
-    check_status(operation, response.status, response.body)
+def _value(response: Response, operation: str) -> Any:
+    """Return the value that *response* carries, or None without one. Raises for a status from 300."""
+    check_status(operation, response.status, response.text)
+    if not response.is_whole:
+        raise VCenterUnavailable(f"{operation}: the response has more than {bounds.TAGGING_BYTES} bytes")
+    if not response.body.strip():
+        return None
     try:
         body = json.loads(response.body)
     except (ValueError, RecursionError):
-        return response.body
+        raise _odd(operation, f"JSON: {cut(response.text, 100)}") from None
     return body.get("value", body) if isinstance(body, dict) else body
 
 
+def _odd(operation: str, expected: str) -> VCenterUnavailable:
+    """Return the error of a response that is not what vCenter sends: something else responds in its place."""
+    return VCenterUnavailable(f"{operation}: the response is not {expected}")
+
+
 def _list(value: Any, operation: str) -> list[Any]:
-    """Return *value*, or an empty list for None. Raises `VCenterUnavailable` if it is something else."""
-    if value is None or isinstance(value, list):
-        return value or []
-    raise VCenterUnavailable(f"{operation}: the response is not a list: {cut(str(value)[:1000], 100)}")
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise _odd(operation, "a list")
+    return value
 
 
-def _member(value: Any, name: str, operation: str) -> str:
-    """Return the text *name* of the object *value*. Raises `VCenterUnavailable` if it has none."""
-    member = value.get(name) if isinstance(value, dict) else None
-    if isinstance(member, str):
-        return member
-    raise VCenterUnavailable(f"{operation}: the response has no {name}: {cut(str(value)[:1000], 100)}")
+def _identity(value: Any, operation: str) -> str:
+    if not isinstance(value, str) or not _IDENTITY(value):
+        raise _odd(operation, "the id of a tag or category")
+    return value
+
+
+def _text(value: Any, name: str, operation: str) -> str:
+    text = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(text, str):
+        raise _odd(operation, f"an object with the text {name!r}")
+    return text
 
 
 def _object(target: Reference) -> dict[str, str]:

@@ -21,7 +21,8 @@ class Service:
 
     def __init__(self, number: int, url: Secret) -> None:
         """*number* is the position in NOTIFY_URLS, from 1. It names the service, because the URL is secret."""
-        self._apprise = apprise.Apprise()
+        # A redirect would send the message elsewhere. `redirect=yes` in the URL allows it.
+        self._apprise = apprise.Apprise(asset=apprise.AppriseAsset(http_redirects=False))
         self._apprise.add(url.reveal())
         self.name = f"number {number} ({self._apprise[0].service_name})"
 

@@ -10,8 +10,9 @@ import pytest
 from demo.vcsim import VCSim
 from pipeline import bounds
 from pipeline.settings import read
+from tests.support.drip import drip
 from tests.support.history import vcenter_settings
-from tests.support.recorder import Recorder, Response
+from tests.support.recorder import Recorder, Request, Response
 from vsphere.errors import VCenterRejected, VCenterUnavailable
 from vsphere.settings import VCenterSettings
 from vsphere.tagging import NoSuchTag, Tagging
@@ -23,15 +24,23 @@ def tagging(vcsim: VCSim) -> Iterator[Tagging]:
         yield tagging
 
 
+@contextlib.contextmanager
+def tagging_of(server: Recorder) -> Iterator[Tagging]:
+    environ = {"VC_URL": f"{server.url}/sdk", "VC_USERNAME": "user", "VC_PASSWORD": "pass"}
+    with contextlib.closing(Tagging(read(VCenterSettings, environ))) as tagging:
+        yield tagging
+
+
 def test_missing_category_is_named_without_advice_for_a_setting(tagging: Tagging) -> None:
     with pytest.raises(NoSuchTag, match=r"no tag category 'lifecycle' in vCenter: create it$"):
         tagging.objects_with("lifecycle", "preemptible")
 
 
 def test_untrusted_certificate_is_rejected(vcsim: VCSim) -> None:
-    tagging = Tagging(vcenter_settings(vcsim, VC_INSECURE="false"))
-
-    with pytest.raises(VCenterRejected, match=r"certificate is not trusted.*VC_CA_BUNDLE"):
+    with (
+        contextlib.closing(Tagging(vcenter_settings(vcsim, VC_INSECURE="false"))) as tagging,
+        pytest.raises(VCenterRejected, match=r"certificate is not trusted.*VC_CA_BUNDLE"),
+    ):
         tagging.objects_with("lifecycle", "preemptible")
 
 
@@ -88,10 +97,10 @@ def test_redirect_is_not_followed() -> None:
     ("body", "reason"),
     [
         ("x" * (bounds.TAGGING_BYTES + 1), f"more than {bounds.TAGGING_BYTES} bytes"),
-        ("[" * 100_000, "is not a list"),
-        ('{"value": [1]}', "has no name"),
+        ("[" * 100_000, "is not JSON"),
+        ('{"value": [1]}', "is not the id"),
         ('{"value": {"name": 1}}', "is not a list"),
-        ("<html>", "is not a list"),
+        ("<html>", "is not JSON"),
     ],
     ids=lambda value: value[:20],
 )
@@ -100,5 +109,33 @@ def test_response_that_is_not_taggings_is_temporary(body: str, reason: str) -> N
         odd_vcenter(body) as url,
         tagging_at(url) as tagging,
         pytest.raises(VCenterUnavailable, match=reason),
+    ):
+        tagging.objects_with("lifecycle", "new")
+
+
+ODD = [
+    b"<html>", b"\xff", b"{}", b'{"value": 7}', b'{"value": [7]}', b'{"value": "a\\nb"}',
+    b'{"value": [{"type": 7, "id": "vm-1"}]}', b'{"value": [{"id": "vm-1"}]}', b'"%s"' % (b"x" * bounds.TAGGING_BYTES),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", ODD, ids=lambda body: body[:20].decode("ascii", "replace"))
+@pytest.mark.parametrize("path", ["/session", "/tag-association/"])
+def test_odd_response_to_a_known_tag_is_temporary(path: str, body: bytes) -> None:
+    def respond(request: Request) -> Response:
+        return Response(200, body=body if path in request.path else b'{"value": "token"}')
+
+    with Recorder(respond) as gateway, tagging_at(gateway.url) as tagging:
+        tagging._ids["lifecycle", "new"] = "urn:tag"
+        with pytest.raises(VCenterUnavailable, match="the response"):
+            tagging.objects_with("lifecycle", "new")
+
+
+def test_response_that_drips_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vsphere.tagging.TIMEOUT_SECONDS", 0.5)
+    with (
+        drip() as url,
+        tagging_at(url.removesuffix("/hook")) as tagging,
+        pytest.raises(VCenterUnavailable, match=r"within 0\.5 s"),
     ):
         tagging.objects_with("lifecycle", "new")
