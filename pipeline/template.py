@@ -5,6 +5,7 @@ did not expect. The default is then used, and a warning with the setting's name 
 """
 
 import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -23,25 +24,36 @@ else:  # a reaction may have no template
 log = structlog.get_logger()
 
 
+Finalize = Callable[[Any], Any]
+"""Gets the value of each `{{ … }}`, and returns the text that stands in its place."""
+
+
 @functools.cache
-def _environment() -> "sandbox.SandboxedEnvironment":
+def _environment(finalize: Finalize | None = None) -> "sandbox.SandboxedEnvironment":
     # Chainable: `data.Vm.Name` of an event without a VM is empty and not an error. The output is plain text. Receivers
-    # need different escaping, for which templates have `| tojson` and `| urlencode`.
-    return sandbox.SandboxedEnvironment(undefined=jinja2.ChainableUndefined, autoescape=False)
+    # need different escaping, for which templates have `| tojson` and `| urlencode`. Immutable: a template must not
+    # change the event, which the reaction still needs.
+    return sandbox.ImmutableSandboxedEnvironment(
+        undefined=jinja2.ChainableUndefined, autoescape=False, finalize=finalize
+    )
 
 
 class Template:
     """A template of text about events."""
 
-    def __init__(self, setting: str, template: str | None, default: str) -> None:
-        """Use *template*, the value of *setting*, or without one *default*, which must never fail."""
+    def __init__(self, setting: str, template: str | None, default: str, finalize: Finalize | None = None) -> None:
+        """Use *template*, the value of *setting*, or without one *default*, which must never fail.
+
+        *finalize* escapes what comes from the event. The text of the template itself stays as it is.
+        """
         self._setting = setting
         self._default_text = default
-        self._template = _environment().from_string(template) if template else None
+        self._finalize = finalize
+        self._template = _environment(finalize).from_string(template) if template else None
 
     @functools.cached_property
     def _default(self) -> "jinja2.Template":
-        return _environment().from_string(self._default_text)
+        return _environment(self._finalize).from_string(self._default_text)
 
     def render(self, event: CloudEvent, /, **variables: Any) -> str:
         """Return the text about *event*. *variables* extend those of `context`."""

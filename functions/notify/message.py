@@ -1,6 +1,8 @@
 """Messages about events, rendered by the templates in the settings."""
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
 from functions.notify.settings import DEFAULT_BODY, DEFAULT_TITLE, Settings
 from pipeline import payload, severity
@@ -12,6 +14,15 @@ MAX_TITLE_CHARACTERS = 200
 
 RANKS = {severity.INFO: 0, severity.WARNING: 1, severity.ERROR: 2, "none": 3}
 """Severities in ascending order. `none` as a minimum excludes everything."""
+
+
+_MENTION = re.compile(r"@(?=everyone|here|channel|all\b|room\b)|(?<![\w/])@(?=\w)|<(?=[@!#]|users/)")
+"""The beginning of what Discord, Slack, Google Chat, Mattermost or Matrix reads as a mention, but no e-mail address."""
+
+
+def without_mentions(value: Any) -> str:
+    """Return *value* as text in which no service finds a mention: whoever names a VM must not alert everybody."""
+    return _MENTION.sub(lambda found: f"{found[0]}\u200b", str(value))
 
 
 @dataclass(frozen=True)
@@ -35,14 +46,11 @@ class MessageTemplates:
 
     def __init__(self, settings: Settings) -> None:
         self._link = Template("NOTIFY_LINK", settings.link, "")
-        self._common = (
-            Template("NOTIFY_TITLE", settings.title, DEFAULT_TITLE),
-            Template("NOTIFY_BODY", settings.body, DEFAULT_BODY),
-        )
+        self._common = _title("NOTIFY_TITLE", settings.title), _body("NOTIFY_BODY", settings.body)
         self._by_type = {
             type_: (
-                Template(f"NOTIFY_TEMPLATES {type_}.title", own.get("title") or settings.title, DEFAULT_TITLE),
-                Template(f"NOTIFY_TEMPLATES {type_}.body", own.get("body") or settings.body, DEFAULT_BODY),
+                _title(f"NOTIFY_TEMPLATES {type_}.title", own.get("title") or settings.title),
+                _body(f"NOTIFY_TEMPLATES {type_}.body", own.get("body") or settings.body),
             )
             for type_, own in (settings.templates or {}).items()
         }
@@ -54,3 +62,11 @@ class MessageTemplates:
         return Message(
             cut(title.render(event, **variables), MAX_TITLE_CHARACTERS), body.render(event, **variables), level
         )
+
+
+def _title(setting: str, template: str | None) -> Template:
+    return Template(setting, template, DEFAULT_TITLE, without_mentions)
+
+
+def _body(setting: str, template: str | None) -> Template:
+    return Template(setting, template, DEFAULT_BODY, without_mentions)

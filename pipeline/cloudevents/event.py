@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -51,10 +52,26 @@ class CloudEvent:
             return None
         if is_json(self.attributes.get("datacontenttype")):
             try:
-                return json_text.loads(self.data)
+                payload = json_text.loads(self.data)
+                return _encodable(payload) if _SURROGATE(self.data) else payload
             except (ValueError, RecursionError):
                 pass
         return self.data
+
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]").search
+"""Finds JSON's escape of a half of a surrogate pair. Most are one of two halves, as they should be."""
+
+
+def _encodable(value: Any) -> Any:
+    """Return *value*, of JSON, with each half of a surrogate pair that stands alone replaced: no encoding has it."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_encodable(item) for item in value]
+    if isinstance(value, dict):
+        return {_encodable(name): _encodable(item) for name, item in value.items()}
+    return value
 
 
 def create(attributes: Mapping[str, str], payload: Any = None) -> CloudEvent:

@@ -24,7 +24,7 @@ from pipeline.cloudevents import CloudEvent
 from pipeline.errors import SettingsError, TemporaryError
 from pipeline.reaction import ReactionFunction
 from pipeline.settings import read
-from tests.support.recorder import Recorder
+from tests.support.recorder import Recorder, Response
 from tests.support.waiting import wait_until
 
 # apprise's own import, of a module that it falls back from.
@@ -381,3 +381,31 @@ def test_mail_arrives_at_an_smtp_server(events: int, subject: str) -> None:
     assert str(mail["subject"]).startswith(subject)
     assert "DC0_H0_VM0" in mail.as_string()
     assert mailbox.mails.empty()
+
+
+# ── what the receiver or a stranger may do ──
+
+
+def test_redirect_is_not_followed_with_a_message() -> None:
+    with Recorder() as elsewhere, Recorder(lambda _: Response(307, headers={"Location": elsewhere.url})) as receiver:
+        function = create({"NOTIFY_URLS": receiver.json_url})
+        with pytest.raises(TemporaryError):
+            function.handle(event(POWERED_OFF))
+        assert elsewhere.requests == []
+    assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["@everyone", "web@here", "@ops", "<@&42>", "<!channel>", "<users/all>"])
+def test_name_in_an_event_mentions_nobody(name: str) -> None:
+    with Recorder() as receiver:
+        create({"NOTIFY_URLS": receiver.json_url}).handle(event({**POWERED_OFF, "Vm": {"Name": name}}))
+    [body] = receiver.bodies
+    assert name not in body["title"] + body["message"]
+    assert name in (body["title"] + body["message"]).replace("\u200b", "")
+
+
+def test_mention_in_a_template_and_addresses_stay() -> None:
+    with Recorder() as receiver:
+        environ = {"NOTIFY_URLS": receiver.json_url, "NOTIFY_TITLE": "@here {{ user }}"}
+        create(environ).handle(event({**POWERED_OFF, "UserName": "alice@corp.example"}))
+    assert receiver.bodies[0]["title"] == "@here alice@corp.example"

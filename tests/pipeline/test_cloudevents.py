@@ -353,3 +353,9 @@ def test_problems_are_kept_one_by_one() -> None:
 
     assert error.problems == ("a is bad", "b is worse")
     assert str(error) == "not a CloudEvent: a is bad; b is worse"
+
+
+def test_half_of_a_surrogate_pair_is_replaced_in_the_payload() -> None:
+    event = CloudEvent({"id": "1", "type": "t", "source": "s"}, rb'{"UserName": "\ud800x", "Vm": ["\ud83d\ude00"]}')
+    assert event.payload == {"UserName": "\ufffdx", "Vm": ["😀"]}
+    assert b"\\ud800" in event.data
