@@ -11,9 +11,20 @@ from local.objects import Name
 
 DEFAULT_NAMESPACE = "default"
 
+MAX_VALUES = 100_000
+"""Maximum number of values in a document, with every alias written out. A short file of aliases of aliases has millions
+of them."""
+
+MAX_LEVELS = 50
+"""Maximum levels of a document. Real ones have less than 20, and Python's stack is finite."""
+
 
 class _Loader(yaml.SafeLoader):
-    """YAML as the Kubernetes API server reads it: a repeated key is an error."""
+    """YAML as the Kubernetes API server reads it: a repeated key is an error, and a document has a limit of size."""
+
+    def construct_document(self, node: yaml.Node) -> object:
+        _measure(node, MAX_LEVELS, {})
+        return super().construct_document(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
         keys: set[object] = set()
@@ -26,6 +37,27 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             keys.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _measure(node: yaml.Node, levels: int, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Return the number of values in *node*, with every alias written out, and of its levels.
+
+    *known* has the results of nodes by their identity. Raises `yaml.YAMLError` if there are too many of either.
+    """
+    if id(node) in known:
+        return known[id(node)]
+    if levels <= 0:  # also if a node contains itself
+        raise yaml.constructor.ConstructorError(None, None, f"more than {MAX_LEVELS} levels", node.start_mark)
+    children = [] if isinstance(node, yaml.ScalarNode) else node.value
+    if isinstance(node, yaml.MappingNode):
+        children = [child for pair in children for child in pair]
+    measures = [_measure(child, levels - 1, known) for child in children]
+    size, height = 1 + sum(size for size, _ in measures), 1 + max((height for _, height in measures), default=0)
+    if size > MAX_VALUES or height > MAX_LEVELS:
+        problem = f"more than {MAX_VALUES} values or {MAX_LEVELS} levels"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+    known[id(node)] = size, height
+    return size, height
 
 
 def read_documents(paths: Iterable[Path], errors: list[str]) -> Iterator[Field]:
@@ -44,6 +76,9 @@ def read_documents(paths: Iterable[Path], errors: list[str]) -> Iterator[Field]:
 def _documents_of(file: Path, errors: list[str]) -> Iterator[Field]:
     try:
         documents = list(yaml.load_all(file.read_text(encoding="utf-8"), _Loader))
+    except RecursionError:
+        errors.append(f"{file}: cannot be read as YAML: more than {MAX_LEVELS} levels")
+        return
     except (yaml.YAMLError, OSError, ValueError) as error:
         errors.append(f"{file}: cannot be read as YAML: {' '.join(str(error).split())}")
         return

@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Iterator
 
+from pipeline.errors import cut
+
 TOP = ("apiVersion", "kind", "metadata")
 """The fields that each object has."""
 
@@ -20,6 +22,10 @@ class Field:
     def reject(self, reason: str) -> None:
         """Report that this value is unusable, and why."""
         self.errors.append(f"{self.origin}: {self.path}: {reason}")
+
+    def _shown(self) -> str:
+        """Return the value as a message shows it: it may be a whole document."""
+        return cut(repr(self.value), 200)
 
     def __bool__(self) -> bool:
         return self.value is not None
@@ -61,7 +67,7 @@ class Field:
             return self.value
         if self.value is None and not required:
             return default
-        self.reject("is missing" if self.value in (None, "") else f"is {self.value!r}, not a text; quote it")
+        self.reject("is missing" if self.value in (None, "") else f"is {self._shown()}, not a text; quote it")
         return default
 
     def texts(self) -> dict[str, str]:
@@ -74,13 +80,13 @@ class Field:
             return default
         if isinstance(self.value, int) and not isinstance(self.value, bool) and self.value >= minimum:
             return self.value
-        self.reject(f"is {self.value!r}, not a whole number of {minimum} or more")
+        self.reject(f"is {self._shown()}, not a whole number of {minimum} or more")
         return default
 
     def flag(self) -> bool:
         """Return true or false, false if it is not set."""
         if self.value not in (None, True, False):
-            self.reject(f"is {self.value!r}, not true or false")
+            self.reject(f"is {self._shown()}, not true or false")
         return self.value is True
 
     def one_of(self, *choices: str) -> str:
@@ -88,5 +94,5 @@ class Field:
         if self.value is None:
             return ""
         if self.value not in choices:
-            self.reject(f"is {self.value!r}, not {' or '.join(choices)}")
+            self.reject(f"is {self._shown()}, not {' or '.join(choices)}")
         return str(self.value)
