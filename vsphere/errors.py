@@ -30,7 +30,7 @@ class VCenterRejected(PermanentError):
     """vCenter rejects the login, its certificate is not trusted, or the account lacks a privilege."""
 
 
-_NO_ANSWER = (
+_NO_RESPONSE = (
     OSError, http.client.HTTPException, NoResponse, ExpatError, ElementTree.ParseError, EOFError, zlib.error
 )  # fmt: skip
 """The network's and the parsers' errors."""
@@ -60,7 +60,7 @@ def translate_errors(operation: str, *, on_object: bool = False) -> Iterator[Non
         if on_object and isinstance(fault, vmodl.fault.ManagedObjectNotFound):
             raise ObjectNotFound(f"{operation}: it does not exist any more") from fault
         raise VCenterUnavailable(f"{operation}: {type(fault).__name__}: {cut(str(fault.msg or ''))}") from fault
-    except _NO_ANSWER as error:
+    except _NO_RESPONSE as error:
         untrusted = _certificate_error(error)
         if untrusted is not None:
             raise VCenterRejected(

@@ -22,7 +22,7 @@ _MENTION = re.compile(r"@(?=everyone|here|channel|all\b|room\b)|(?<![\w/])@(?=\w
 
 def without_mentions(value: Any) -> str:
     """Return *value* as text in which no service finds a mention: whoever names a VM must not alert everybody."""
-    return _MENTION.sub(lambda found: f"{found[0]}\u200b", str(value))
+    return _MENTION.sub(lambda mention: f"{mention[0]}\u200b", str(value))
 
 
 @dataclass(frozen=True)
