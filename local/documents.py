@@ -22,6 +22,17 @@ MAX_LEVELS = 50
 class _Loader(yaml.SafeLoader):
     """YAML as the Kubernetes API server reads it: a repeated key is an error, and a document has a limit of size."""
 
+    levels = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.levels += 1
+        if self.levels > MAX_LEVELS:
+            raise _too_deep(self.get_mark())
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.levels -= 1
+
     def construct_document(self, node: yaml.Node) -> object:
         _measure(node, MAX_LEVELS, {})
         return super().construct_document(node)
@@ -39,6 +50,10 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _too_deep(mark: yaml.Mark) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, f"more than {MAX_LEVELS} levels", mark)
+
+
 def _measure(node: yaml.Node, levels: int, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
     """Return the number of values in *node*, with every alias written out, and of its levels.
 
@@ -47,7 +62,7 @@ def _measure(node: yaml.Node, levels: int, known: dict[int, tuple[int, int]]) ->
     if id(node) in known:
         return known[id(node)]
     if levels <= 0:  # also if a node contains itself
-        raise yaml.constructor.ConstructorError(None, None, f"more than {MAX_LEVELS} levels", node.start_mark)
+        raise _too_deep(node.start_mark)
     children = [] if isinstance(node, yaml.ScalarNode) else node.value
     if isinstance(node, yaml.MappingNode):
         children = [child for pair in children for child in pair]
@@ -76,9 +91,6 @@ def read_documents(paths: Iterable[Path], errors: list[str]) -> Iterator[Field]:
 def _documents_of(file: Path, errors: list[str]) -> Iterator[Field]:
     try:
         documents = list(yaml.load_all(file.read_text(encoding="utf-8"), _Loader))
-    except RecursionError:
-        errors.append(f"{file}: cannot be read as YAML: more than {MAX_LEVELS} levels")
-        return
     except (yaml.YAMLError, OSError, ValueError) as error:
         errors.append(f"{file}: cannot be read as YAML: {' '.join(str(error).split())}")
         return

@@ -11,6 +11,7 @@ from local.environment import Service
 from local.kinds.broker import Trigger
 from local.manifests import ManifestError, load
 from local.objects import Name, Object
+from tests.support.flood import memory_peak
 
 Write = Callable[..., Path]
 
@@ -249,3 +250,34 @@ def test_same_service_in_two_namespaces_is_rejected(manifest: Write) -> None:
     other = DISPLAY.replace("{name: display}", "{name: display, namespace: other}")
 
     assert "another namespace also has a Service of this name" in errors(manifest(DISPLAY + "---" + other))[0]
+
+
+BOMB = "\n".join(
+    ["a0: &a0 [x, x, x, x, x, x, x, x]"] + [f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 8)}]" for n in range(8)]
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\n{BOMB}\ndata: {{x: *a8}}", id="aliases"),
+        pytest.param(TRIGGER.replace("%s", "", 1) % "filters: &f [{all: *f}]", id="a filter in itself"),
+        pytest.param(
+            TRIGGER.replace("%s", "", 1) % f"filters: [{'{not: ' * 200}{{exact: {{type: a}}}}{'}' * 200}]", id="deep"
+        ),
+        pytest.param("[" * 5_000, id="deep text"),
+    ],
+)
+def test_document_without_bounds_is_rejected_quickly(manifest: Write, text: str) -> None:
+    path = manifest(text)
+    with memory_peak() as peak:
+        [error] = errors(path)
+    assert "cannot be read as YAML" in error
+    assert "levels" in error
+    assert len(error) < 500
+    assert peak[0] < 30_000_000
+
+
+def test_aliases_of_a_usual_number_are_read(manifest: Write) -> None:
+    path = manifest("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {x: &x one, y: *x}}")
+    assert load([path]).of(ConfigMap)[Name("default", "a")].data == {"x": b"one", "y": b"one"}
