@@ -6,8 +6,10 @@ letter). Until `PREEMPT_DRY_RUN=false` it only reports what it would do.
 """
 
 import dataclasses
+import math
 import re
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -89,7 +91,7 @@ class PreemptReaction:
         self._inventory = inventory
         self._tagging = tagging
         self._now = now
-        self._last_preempted: dict[str, datetime] = {}
+        self._last_preempted: dict[str, float] = {}  # by the monotonic clock, which nobody sets
         self._lock = threading.Lock()
 
     def react(self, event: CloudEvent) -> CloudEvent:
@@ -97,10 +99,10 @@ class PreemptReaction:
         cluster = object_of(event, "entity")
         self._check(event, cluster)
         with self._lock:
-            now = self._now()
-            last = self._last_preempted.get(cluster.id)
-            if last and now - last < timedelta(seconds=self._settings.pause_seconds):
-                raise Skipped(f"preempted in {cluster} at {last.isoformat()}, and PREEMPT_PAUSE is not over")
+            started = time.monotonic()
+            since = started - self._last_preempted.get(cluster.id, -math.inf)
+            if since < self._settings.pause_seconds:
+                raise Skipped(f"preempted in {cluster} {since:.0f} s ago, and PREEMPT_PAUSE is not over")
             # An event proves nothing: anyone who reaches the Broker can send one. vCenter has the alarm's state.
             if payload.alarm(event).name not in self._inventory.red_alarms(cluster):
                 raise Skipped(f"the alarm is not red in vCenter now: {payload.alarm(event).name!r} of {cluster}")
@@ -108,7 +110,7 @@ class PreemptReaction:
             if not vms:
                 raise Skipped(f"no running VM in {cluster} has the tag")
             preempted = vms if self._settings.dry_run else self._preempt(vms)
-            self._last_preempted[cluster.id] = now
+            self._last_preempted[cluster.id] = started
         return self._reply(event, cluster, preempted)
 
     def _check(self, event: CloudEvent, cluster: Reference) -> None:

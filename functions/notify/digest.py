@@ -31,17 +31,24 @@ class Batch:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Messages by severity and event type (in words)."""
     due: datetime | None = None
+    began: datetime | None = None
 
-    def add(self, message: Message, event_type: str, due: datetime) -> None:
-        """Add a message. The first message sets when the digest is *due*."""
-        self.due = self.due or due
+    def add(self, message: Message, event_type: str, due: datetime, now: datetime) -> None:
+        """Add a message at *now*. The first message sets when the digest is *due*."""
+        self.due, self.began = self.due or due, self.began or now
         self.counts[message.severity, event_type] += 1
         if len(self.first) < MAX_LISTED_TITLES:
             self.first.append(message)
 
     def is_due(self, now: datetime) -> bool:
         """Return whether there is a digest to send at *now*."""
-        return self.due is not None and self.due <= now
+        return self.remaining(now) == 0
+
+    def remaining(self, now: datetime) -> float | None:
+        """Return the seconds until the digest is due, None without messages. 0 if the clock was set back."""
+        if self.due is None or self.began is None:
+            return None
+        return 0.0 if now < self.began else max(0.0, (self.due - now).total_seconds())
 
 
 class Digest:
@@ -72,11 +79,11 @@ class Digest:
         with self._changed:
             now, quiet = self._now(), self._settings.quiet
             if quiet and quiet.contains(now) and RANKS[message.severity] < RANKS[self._settings.quiet_severity]:
-                self._quiet.add(message, event_type, quiet.ends(now))
+                self._quiet.add(message, event_type, quiet.ends(now), now)
             elif self._period.count(now):
                 return False
             else:
-                self._over_limit.add(message, event_type, self._period.ends)
+                self._over_limit.add(message, event_type, self._period.ends, now)
             self._changed.notify_all()
             return True
 
@@ -86,6 +93,7 @@ class Digest:
             self._closed = True
             self._changed.notify_all()
         self._thread.join()
+        self._send(self._take_due())  # nothing, unless the thread had ended unexpectedly
         self._unsent.drop_all()
 
     def _run(self) -> None:
@@ -96,14 +104,18 @@ class Digest:
                     self._changed.wait(seconds)
                 closed = self._closed
                 digests = self._take_due()
-            self._unsent.send([(digest, service) for digest in digests for service in self._services], self._now)
+            self._send(digests)
             if closed:
                 return
 
+    def _send(self, digests: Sequence[Message]) -> None:
+        self._unsent.send([(digest, service) for digest in digests for service in self._services], self._now)
+
     def _seconds_left(self) -> float | None:
         """Return the time until something is due, or None if nothing is pending."""
-        due = [time for time in (self._over_limit.due, self._quiet.due, self._unsent.retry_at) if time]
-        return max(0.0, (min(due) - self._now()).total_seconds()) if due else None
+        now = self._now()
+        remaining = (self._over_limit.remaining(now), self._quiet.remaining(now), self._unsent.remaining(now))
+        return min((seconds for seconds in remaining if seconds is not None), default=None)
 
     def _take_due(self) -> list[Message]:
         """Remove and return the digests that are due, or all of them when closed."""
@@ -128,7 +140,7 @@ class Period:
 
     def count(self, now: datetime) -> bool:
         """Count a message at *now*, and return whether it is within the limit."""
-        if now >= self.ends:
+        if now >= self.ends or self.ends - now > self._length:  # over, or the clock was set back
             self.ends, self._count = now + self._length, 0
         if self._count >= self._limit:
             return False
@@ -142,17 +154,23 @@ class Unsent:
     def __init__(self, period: timedelta) -> None:
         self._period = period
         self._digests: list[tuple[Message, Service]] = []
-        self.retry_at: datetime | None = None
+        self._retry_at: datetime | None = None
+
+    def remaining(self, now: datetime) -> float | None:
+        """Return the seconds until the next attempt, None if there is nothing to send. 0 if the clock was set back."""
+        if self._retry_at is None:
+            return None
+        return 0.0 if self._retry_at - now > self._period else max(0.0, (self._retry_at - now).total_seconds())
 
     def send(self, digests: Sequence[tuple[Message, Service]], now: Callable[[], datetime]) -> None:
         """Send *digests* and the unsent ones, and keep those that are not accepted."""
         unsent = [(message, service) for message, service in [*self._digests, *digests] if not service.notify(message)]
         _log_lost(unsent[:-MAX_UNSENT])
         self._digests = unsent[-MAX_UNSENT:]
-        self.retry_at = None
+        self._retry_at = None
         if self._digests:
             log.warning("digest not accepted", services=[service.name for _, service in self._digests])
-            self.retry_at = now() + self._period
+            self._retry_at = now() + self._period
 
     def drop_all(self) -> None:
         """Drop and log the unsent digests."""

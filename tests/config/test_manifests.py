@@ -5,6 +5,7 @@ import subprocess
 import tomllib
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -116,6 +117,13 @@ def test_only_the_poller_has_a_token_of_the_api_server(service: Object) -> None:
 
     assert ("serviceAccountName" in spec) == (identity(service) == "Service vcenter-poller")
     assert spec.get("automountServiceAccountToken", True) == ("serviceAccountName" in spec)
+
+
+def test_the_poller_has_a_dead_letter_sink_that_exists() -> None:
+    address = environment(container(only("Service", "vcenter-poller"))["env"])["DEAD_LETTER_SINK"]
+
+    assert urlsplit(address).hostname == "deadletter.vcenter-events.svc.cluster.local"
+    assert only("Service", "deadletter")
 
 
 @pytest.mark.parametrize("service", ALL_SERVICES, ids=identity)

@@ -320,6 +320,21 @@ def test_digest_is_sent_when_quiet_hours_end() -> None:
     assert [body["title"] for body in receiver.bodies] == ["2 events: 2 VM powered off"]
 
 
+@pytest.mark.parametrize("environ", [{"NOTIFY_QUIET": "22:00-07:00"}, {"NOTIFY_LIMIT": "0", "NOTIFY_PERIOD": "1h"}])
+def test_digest_is_sent_if_the_clock_is_set_back(environ: dict[str, str]) -> None:
+    clock = [datetime(2026, 11, 20, 23, tzinfo=UTC)]
+    with Recorder() as receiver:
+        settings = read(Settings, {"NOTIFY_URLS": receiver.json_url, **environ})
+        digest = Digest([Service(1, settings.urls[0])], settings, now=lambda: clock[0])
+        assert digest.collect(Message("t", "b", "info"), "VM powered off")
+        clock[0] -= timedelta(days=30)
+        with digest._changed:
+            digest._changed.notify_all()
+        wait_until(lambda: bool(receiver.requests))
+        digest.close()
+    assert len(receiver.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("hours", "moment", "inside", "end"),
     [
