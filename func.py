@@ -16,6 +16,7 @@ from functions import Function
 from pipeline import metrics, settings
 from pipeline.cloudevents import HTTPMessage
 from pipeline.errors import cut
+from pipeline.threads import UnexpectedEnds
 from runtime.adapter import FunctionAdapter, Outcome, text
 from runtime.functions import open_function
 
@@ -97,6 +98,9 @@ def main(context: Context) -> Response:
     global _function  # noqa: PLW0603 - parliament calls a module, so the module keeps what it opened
     with _opening:
         if _function is None:
+            ends = UnexpectedEnds()
+            ends.watch_threads()
+            ends.subscribe(lambda _: os._exit(1))  # parliament's server ignores SIGTERM
             server_settings = settings.read(settings.ServerSettings, os.environ)
             function = open_function(server_settings.function, os.environ)
             _function = ParliamentFunction(FunctionAdapter(server_settings.function, function))

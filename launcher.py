@@ -16,9 +16,10 @@ from typing import TypeVar
 import structlog
 
 from functions import Function
-from pipeline import lazy, logs, settings, threads
+from pipeline import lazy, logs, settings
 from pipeline.errors import SettingsError, VCenterEventsError
 from pipeline.settings import Environ
+from pipeline.threads import UnexpectedEnds
 from runtime import VERSION
 from runtime.build import build
 from runtime.functions import FUNCTIONS, open_function
@@ -47,10 +48,13 @@ def run(environ: Environ) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    threads.end_process_with_them(reasons.put)
+    ends = UnexpectedEnds()
+    ends.watch_threads()
+    ends.subscribe(reasons.put)
 
     options, limits, function = _open(environ)
     application = build(options.function, function, options.threads)
+    ends.subscribe(application.fail)
     server = Server(application, limits, options.host, options.port)
     try:
         address = server.start(on_end=lambda: reasons.put("the server failed"))

@@ -98,6 +98,7 @@ class CheckpointWriter(Generic[P]):
             try:
                 self.save()
                 self._renew()
+                self._send(report)
             except LeaseHeld as error:
                 self._stop_sending(error)
                 return
@@ -109,7 +110,6 @@ class CheckpointWriter(Generic[P]):
                     )
                     return
                 self._done.wait(RETRY_SECONDS)
-            self._send(report)
             self._done.wait(pause)
 
     def _report(self, error: Exception) -> None:

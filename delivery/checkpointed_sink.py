@@ -68,15 +68,15 @@ class CheckpointedSink(Generic[P]):
 
     def close(self, seconds: float) -> None:
         """Wait at most *seconds* for the events in flight, save the checkpoint and release the lease."""
-        sink, writer = self.sink, self._writer
-        self.sink = self._writer = None
+        sink, self.sink = self.sink, None
         if sink is not None:
             sink.close(seconds)
             self._progress.acknowledged = sink.in_flight.acknowledged
             if len(sink.in_flight):
                 log.warning("Events not delivered are read again at the next start", events=len(sink.in_flight))
-        if writer is not None:
-            writer.close()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
 
     def check(self) -> None:
         """Raise the reason why the sink must be opened again, if there is one: `LeaseHeld` or `SinkClosed`."""

@@ -12,7 +12,7 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import structlog
 import uvloop
@@ -34,6 +34,10 @@ MAX_CHUNK = 100
 """Maximum number of events that are handed to the loop at once."""
 
 
+class WorkerEnded(Exception):
+    """A worker of the sink ended, by the exception that is the cause, or because somebody else cancelled it."""
+
+
 class KeyedWorkers(Generic[T]):
     """A fixed number of workers. All items of a key go to the same worker, which handles one at a time, in order."""
 
@@ -53,12 +57,21 @@ class KeyedWorkers(Generic[T]):
         self._filled[worker].set()
 
     async def run(self, stopped: asyncio.Event) -> None:
-        """Work until *stopped* is set. Items that are not handled by then are forgotten."""
+        """Work until *stopped* is set. Items that are not handled by then are forgotten.
+
+        Raises `WorkerEnded` if a worker ends before.
+        """
         workers = [asyncio.create_task(self._work(number)) for number in range(len(self._queues))]
-        await stopped.wait()
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        stopping = asyncio.create_task(stopped.wait())
+        try:
+            await asyncio.wait([stopping, *workers], return_when=asyncio.FIRST_COMPLETED)
+            for task in (stopping, *workers):
+                if task.done() and (task is not stopping or task.exception()):
+                    raise WorkerEnded from (None if task.cancelled() else task.exception())
+        finally:
+            for task in (stopping, *workers):
+                task.cancel()
+            await asyncio.gather(stopping, *workers, return_exceptions=True)
 
     async def _work(self, number: int) -> None:
         queue, filled = self._queues[number], self._filled[number]
@@ -95,6 +108,7 @@ class Sink(Generic[P]):
         self._resend = ResendTracker[Delivery[P]](resend_seconds, settings.timeout_seconds, settings.max_in_flight)
         self._outage_number = 0
         self._loop = uvloop.new_event_loop()
+        self._loop.set_exception_handler(self._handle_loop_error)
         self._stopped = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="sink", daemon=True)
         self._thread.start()
@@ -145,7 +159,7 @@ class Sink(Generic[P]):
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._serve())
-        except Exception:
+        except (Exception, asyncio.CancelledError):
             log.exception("Sink ended unexpectedly")
             self.counts.errors += 1
         finally:
@@ -166,6 +180,16 @@ class Sink(Generic[P]):
         if started is not None and not delivery.resent:
             self._resend.acknowledge(delivery, started, time.monotonic())
         self.in_flight.complete(number)
+
+    def _handle_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log and count an error that no task sees. One of a callback of the loop ends the sink.
+
+        The callback may have been the only one to queue some events, or to release the acknowledged position.
+        """
+        log.error("Sink failed unexpectedly: %s", context.get("message"), exc_info=context.get("exception"))
+        self._record_error()
+        if "handle" in context:
+            self._stopped.set()
 
     def _record_error(self) -> None:
         self.counts.errors += 1

@@ -11,9 +11,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline import logs, settings, threads
+from pipeline import logs, settings
 from pipeline.asgi import Receive, Scope, Send
 from pipeline.cloudevents import CloudEvent, HTTPMessage, create, to_structured
+from pipeline.threads import UnexpectedEnds
 from runtime.application import Application, send_outcome
 from runtime.build import build
 from runtime.functions import open_function
@@ -30,9 +31,12 @@ class MiddlewareFunction:
         """Open the function with the settings in *cfg*. Raises `SettingsError` with every error."""
         server = settings.read(settings.ServerSettings, cfg)
         logs.configure(server.log_level)
-        threads.end_process_with_them(lambda _: os.kill(os.getpid(), signal.SIGTERM))
+        ends = UnexpectedEnds()
+        ends.watch_threads()
+        ends.subscribe(lambda _: os.kill(os.getpid(), signal.SIGTERM))
         self._function = open_function(server.function, cfg)
         self._application = build(server.function, self._function, server.threads)
+        ends.subscribe(self._application.fail)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -23,6 +23,7 @@ from pipeline import bounds
 from pipeline.cloudevents import NotACloudEvent, is_event
 from pipeline.errors import cut
 from pipeline.filter import Matches
+from pipeline.threads import log_failure
 
 log = structlog.get_logger()
 
@@ -32,8 +33,9 @@ TTL = "knativebrokerttl"
 FIRST_TTL = 255
 """The number of times that an event may pass through a Broker as a reply to itself. After that it is a loop."""
 
-MAX_RESPONSE_BYTES = 16 * 1024 * 1024
-"""The maximum size of a subscriber's response."""
+MAX_RESPONSE_BYTES = 2 * 1024 * 1024
+"""The maximum size of a subscriber's response: what a function accepts as an event. Each of `Limits.requests` may be
+as large."""
 
 SERVING_SECONDS = 300.0
 """The maximum duration of a request to a Service. Knative Serving answers 504 after it, also without a `timeout`."""
@@ -112,6 +114,7 @@ class Broker:
             task = asyncio.create_task(self._deliver(event, selected, size))
             self._deliveries.add(task)
             task.add_done_callback(self._deliveries.discard)
+            task.add_done_callback(log_failure)
         return True
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ from apscheduler.triggers.base import BaseTrigger
 from local.event import Event, to_http
 from local.objects import Object
 from local.references import Destination
+from pipeline.threads import log_failure
 
 log = structlog.get_logger()
 
@@ -72,6 +73,7 @@ class PingScheduler:
         task = asyncio.create_task(self.tick(source, url))
         self._ticks.add(task)
         task.add_done_callback(self._ticks.discard)
+        task.add_done_callback(log_failure)
 
     async def tick(self, source: PingSource, url: str) -> None:
         """Send one event, and retry for about three seconds. After that it is lost, and logged."""

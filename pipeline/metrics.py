@@ -124,6 +124,10 @@ HTTP_REJECTED = counter(
     "Requests rejected before they reached the function.",
     status="`400` (malformed), `408` (too slow), `413` and `431` (too large), `503` (too many connections)",
 )
+UNEXPECTED_ERRORS = counter(
+    "unexpected_errors",
+    "Exceptions outside a request, each logged with its traceback. A thread that ends with one ends the process.",
+)
 BUILD_INFO = gauge("build_info", "Always 1.", function=HANDLED.labels["function"], version="version of the software")
 
 
@@ -175,7 +179,10 @@ class Metrics:
         """Expose the metrics of every function, and *own*, those of the function itself."""
         self.handled = HandledEvents(function)
         self.http_rejected = Counter(HTTP_REJECTED, "400", "408", "413", "431", "503")
-        self._collectors: list[Collector] = [self.handled, self.http_rejected, _BuildInfo(function, version)]
+        self.unexpected_errors = Counter(UNEXPECTED_ERRORS)
+        self._collectors: list[Collector] = [
+            self.handled, self.http_rejected, self.unexpected_errors, _BuildInfo(function, version)
+        ]  # fmt: skip
         if own is not None:
             self._collectors.append(own)
 

@@ -43,7 +43,7 @@ class Application:
         self._threads = None if adapter.returns_at_once else concurrent.futures.ThreadPoolExecutor(threads, "event")
         self._streams = streams or {}
         self._routes = routes
-        self._draining = False
+        self._unready = ""
         self._rejecting = False
         self._last_event = 0.0
         self._under_way = 0
@@ -77,11 +77,16 @@ class Application:
     @property
     def unready(self) -> str:
         """The reason why the process should get no requests, in one line. Empty if it should."""
-        return "draining" if self._draining else self._adapter.unready
+        return self._unready or self._adapter.unready
 
     def begin_drain(self) -> None:
         """Report not ready from now on. Requests are served as before."""
-        self._draining = True
+        self._unready = self._unready or "draining"
+
+    def fail(self, reason: str) -> None:
+        """Count an unexpected end of a thread, and report not ready for *reason* from now on."""
+        self._unready = reason
+        self.metrics.unexpected_errors.add()
 
     def reject_events(self) -> None:
         """Answer events 503 from now on: the Broker sends them to another pod, or later."""

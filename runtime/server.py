@@ -5,6 +5,7 @@ drains, and health checks must be answered until the process ends.
 """
 
 import asyncio
+import contextlib
 import email.utils
 import resource
 import socket
@@ -71,8 +72,10 @@ class Server:
         )
         self._state = ServerState()
         self._loop = uvloop.new_event_loop()
+        self._loop.set_exception_handler(self._handle_loop_error)
         self._stop = asyncio.Event()
         self._drained = False
+        self._has_failed = False
 
     def start(self, on_end: Callable[[], None]) -> str:
         """Listen and serve. *on_end* is called when serving ends. Returns the address, `http://host:port/`.
@@ -93,11 +96,13 @@ class Server:
             asyncio.set_event_loop(self._loop)
             try:
                 self._loop.run_until_complete(self._serve(listener))
-            except Exception:
+            except (Exception, asyncio.CancelledError):
                 log.exception("the HTTP server failed")
+                self._has_failed = True
             finally:
-                self._loop.close()
                 on_end()
+                with contextlib.suppress(OSError):  # a connection is still open, and ends with the process
+                    self._loop.close()
 
         threading.Thread(target=run, name="http", daemon=True).start()
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
@@ -111,10 +116,14 @@ class Server:
             return True
         self._drained = True
         deadline = time.monotonic() + DRAIN_SECONDS
+        closing = threading.Thread(target=close, name="close", daemon=True)
+        if self._has_failed:  # its connections are gone
+            closing.start()
+            closing.join(DRAIN_SECONDS)
+            return False
         finished = threading.Event()
         task = asyncio.run_coroutine_threadsafe(self._drain(deadline), self._loop)
         task.add_done_callback(lambda _: finished.set())
-        closing = threading.Thread(target=close, name="close", daemon=True)
         closing.start()
         closing.join(max(0.0, deadline - time.monotonic()))
         finished.wait(max(0.0, deadline - time.monotonic()))
@@ -124,15 +133,25 @@ class Server:
     async def _serve(self, listener: socket.socket) -> None:
         self._config.load()
         server = await self._loop.create_server(self._connection, sock=listener, backlog=WAITING_CONNECTIONS)
-        sweeper = self._loop.create_task(self._sweep())
-        await self._stop.wait()
-        sweeper.cancel()
-        server.close()
-        await self._close_connections()
+        try:
+            while not self._stop.is_set():  # here and not in a task of its own, which could end unseen
+                self._sweep()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(SWEEP_SECONDS):
+                        await self._stop.wait()
+        finally:
+            server.close()
+            await self._close_connections()
         await self._loop.shutdown_default_executor()
+
+    def _handle_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log and count an error that no task sees. It is one connection's, or of a callback that is called again."""
+        log.error("HTTP server failed unexpectedly: %s", context.get("message"), exc_info=context.get("exception"))
+        self._application.metrics.unexpected_errors.add()
 
     async def _close_connections(self) -> None:
         """Close idle connections now, and the others once their response is sent."""
+        await asyncio.sleep(0)  # so that a connection that was just accepted is among them
         for connection in list(self._state.connections):
             connection.shutdown()
         latest = self._loop.time() + CLOSE_SECONDS
@@ -145,16 +164,17 @@ class Server:
     def _connection(self) -> LimitedProtocol:
         return self._protocol(config=self._config, server_state=self._state, app_state={}, _loop=self._loop)
 
-    async def _sweep(self) -> None:
+    def _sweep(self) -> None:
         """Expire overdue requests. One timer for all connections costs a request nothing but an assignment."""
-        while True:
-            date = email.utils.formatdate(usegmt=True).encode()
-            self._state.default_headers = [(b"date", date)]
-            now = self._loop.time()
-            connections: list[Any] = list(self._state.connections)
-            for connection in connections:
+        date = email.utils.formatdate(usegmt=True).encode()
+        self._state.default_headers = [(b"date", date)]
+        now = self._loop.time()
+        connections: list[Any] = list(self._state.connections)
+        for connection in connections:
+            try:
                 connection.expire(now)
-            await asyncio.sleep(SWEEP_SECONDS)
+            except Exception as error:  # noqa: BLE001 - logged, and it is one connection's
+                self._handle_loop_error(self._loop, {"message": "a request was not expired", "exception": error})
 
     async def _drain(self, deadline: float) -> bool:
         """Return True once no request is under way, False at the *deadline* (monotonic)."""

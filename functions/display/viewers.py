@@ -79,5 +79,6 @@ class Viewers:
 
     def _beat(self) -> None:
         assert self._loop is not None  # noqa: S101 - enter sets it first
+        self._loop.call_later(HEARTBEAT_SECONDS, self._beat)  # first, so that no error ends the heartbeat
+        self._scheduled = False  # also after an error in `_wake_later`
         self._wake_group(list(self._notifications))
-        self._loop.call_later(HEARTBEAT_SECONDS, self._beat)

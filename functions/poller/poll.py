@@ -173,8 +173,8 @@ class Poll:
         while self._thread.is_alive() and time.monotonic() - started < READER_SECONDS:
             self._session.interrupt()  # repeatedly, since the reader may not have been waiting yet
             self._thread.join(0.2)
-        if self._thread.is_alive():  # vCenter does not answer, or the sink has no room: deliver and save without it
-            self._output.close(CLOSE_SECONDS - READER_SECONDS)
+        # The reader has done it, unless vCenter does not answer, the sink has no room, or it ended unexpectedly.
+        self._output.close(CLOSE_SECONDS - READER_SECONDS)
         if self._first_login is not None:
             self._first_login.join(READER_SECONDS)
 

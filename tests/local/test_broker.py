@@ -13,6 +13,7 @@ from local.delivery import Retries
 from local.objects import Name
 from pipeline.filter import compile_filter
 from tests.support import client
+from tests.support.flood import flood, memory_peak
 from tests.support.headers import event_headers
 from tests.support.malformed_requests import MALFORMED, MalformedRequest
 from tests.support.recorder import Recorder, Response
@@ -395,3 +396,19 @@ def test_stopped_broker_drops_what_waits(subscriber: MakeSubscriber) -> None:
             assert broker.counts.pending == 1
 
     asyncio.run(asyncio.wait_for(run(), 5))
+
+
+def test_many_large_replies_take_little_memory() -> None:
+    with flood(200, megabytes=15) as url:
+
+        async def run() -> Broker:
+            async with running(to(url)) as broker:
+                for number in range(32):
+                    assert (await send(broker.url, event_headers(str(number))))[0] == 202
+                await wait_until_async(lambda: broker.counts.failed == 32)
+                return broker
+
+        with memory_peak() as peak:
+            broker = asyncio.run(run())
+    assert broker.counts.delivered == 0
+    assert peak[0] < 150_000_000
