@@ -284,7 +284,7 @@ def test_checkpoint_ahead_of_vcenters_clock_is_continued(
     assert {middle.key + number for number in range(1, 6)} <= set(arrived(sink))
 
 
-def test_clock_set_back_while_the_poller_was_stopped_hides_nothing(
+def test_clock_set_back_while_stopped_hides_nothing(
     environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     """The checkpoint's time is ahead of when it was saved, and vCenter's clock has passed it since."""
