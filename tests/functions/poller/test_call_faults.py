@@ -10,28 +10,28 @@ import pytest
 import structlog
 
 from delivery.acknowledgements import AcknowledgementTracker
+from delivery.checkpoint_writer import CheckpointWriter
+from delivery.checkpointed_sink import CheckpointedSink
 from delivery.dispatcher import Dispatcher
 from delivery.in_flight import InFlight
+from delivery.progress import Outage, ReportedIds
 from delivery.resend import ResendTracker
 from delivery.retry import DropLimit, RetryPolicy
 from delivery.sink import KeyedWorkers, Sink
 from delivery.stores import FileStore
 from functions.poller import Poller, create
-from functions.poller.checkpoint_writer import CheckpointWriter
-from functions.poller.checkpointed_sink import CheckpointedSink
 from functions.poller.poll import FollowDeadline, Poll, PollStatus
-from functions.poller.progress import PageSize, ReportedIds, VCenterOutage
 from tests.support.administrator import Administrator
 from tests.support.faults import CallFault, InjectedError, methods
 from tests.support.recorder import Recorder
 from tests.support.waiting import is_true_within, wait_until
 from vsphere.cursor import Cursor
 from vsphere.event import VCenterEvent
-from vsphere.history import EventHistory
+from vsphere.history import EventHistory, PageSize
 from vsphere.session import Session
 
 OWNERS = [
-    Session, EventHistory, Cursor, PageSize, VCenterEvent, Poll, PollStatus, FollowDeadline, VCenterOutage, ReportedIds,
+    Session, EventHistory, Cursor, PageSize, VCenterEvent, Poll, PollStatus, FollowDeadline, Outage, ReportedIds,
     CheckpointedSink, CheckpointWriter, FileStore, InFlight, AcknowledgementTracker, ResendTracker,
     Sink, KeyedWorkers, Dispatcher, RetryPolicy, DropLimit,
 ]  # fmt: skip
@@ -110,7 +110,7 @@ def rig(
 ) -> Iterator[Rig]:
     monkeypatch.setattr("functions.poller.poll.RETRY_SECONDS", (0.05,))
     monkeypatch.setattr("delivery.sink.RETRY_SECONDS", 0.05)
-    monkeypatch.setattr("functions.poller.checkpoint_writer.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("delivery.checkpoint_writer.RETRY_SECONDS", 0.05)
     monkeypatch.setattr("delivery.resend.QUIET_SECONDS", 0.05)
     running = Rig(environ, sink, administrator)
     monkeypatch.setattr(threading, "excepthook", running.died.append)
