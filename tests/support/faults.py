@@ -4,7 +4,7 @@ import asyncio
 import collections.abc
 import contextlib
 import inspect
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -61,7 +61,7 @@ class _Driven(collections.abc.Coroutine[Any, Any, Any]):
     def close(self) -> None:
         self._coroutine.close()
 
-    def __await__(self) -> Iterator[Any]:
+    def __await__(self) -> Generator[Any, Any, Any]:
         return self._coroutine.__await__()
 
     def _suspended(self, awaited: Any) -> Any:

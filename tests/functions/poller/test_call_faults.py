@@ -67,7 +67,7 @@ class Rig:
     def close(self) -> None:
         if self.poller is not None:
             self.poller.close()
-            self.poller._output._store.release()  # the system does it when a process ends
+            self.poller._output._destination.store.release()  # the system does it when a process ends
 
     def replace_if_dead(self) -> None:
         if self.died:
