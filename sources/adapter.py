@@ -19,6 +19,9 @@ RESOURCES: Object = {
 CA_FOLDER = "/etc/ca-bundle"
 CA_FILE = "ca.pem"
 
+RESEND = "5s"
+"""The time before an outage whose acknowledged events are sent again, for a Broker in memory."""
+
 _RESTRICTED: Object = {
     "runAsNonRoot": True,
     "readOnlyRootFilesystem": True,

@@ -23,6 +23,7 @@ def environment(source: Mapping[str, Any], sink: str, log_level: str = "INFO") -
         "HORIZON_CA_BUNDLE": f"{adapter.CA_FOLDER}/{adapter.CA_FILE}" if spec.get("caBundle") else "",
         "CHECKPOINT": f"configmap:{names.config_map_name(source['metadata']['name'])}",
         **adapter.sink_environment(spec, sink),
+        "SINK_RESEND": adapter.RESEND,
         "LOG_LEVEL": log_level,
     }
     return {name: value for name, value in variables.items() if value}

@@ -12,9 +12,6 @@ DEFAULT_MAX_AGE_SECONDS = 300
 DEFAULT_PERIOD_SECONDS = 10
 DEFAULT_ENCODING = "application/xml"
 
-_RESEND = "5s"
-"""The time before an outage whose acknowledged events are sent again, for a Broker in memory."""
-
 
 def environment(source: Mapping[str, Any], sink: str, log_level: str = "INFO") -> dict[str, str]:
     """Return the variables of the adapter of *source*, a VSphereSource, without those that its binding adds.
@@ -32,7 +29,7 @@ def environment(source: Mapping[str, Any], sink: str, log_level: str = "INFO") -
         "CHECKPOINT_PERIOD": f"{checkpoint.get('periodSeconds') or DEFAULT_PERIOD_SECONDS}s",
         "PAYLOAD_ENCODING": (spec.get("payloadEncoding") or DEFAULT_ENCODING).lower(),
         **adapter.sink_environment(spec, sink),
-        "SINK_RESEND": _RESEND if max_age else "0",  # without a replay, an event is sent once at most
+        "SINK_RESEND": adapter.RESEND if max_age else "0",  # without a replay, an event is sent once at most
         "EVENT_TYPES": ",".join(spec.get("eventTypes") or ()),
         "ENTITY": spec.get("entity") or "",
         "VC_CA_BUNDLE": f"{adapter.CA_FOLDER}/{adapter.CA_FILE}" if spec.get("caBundle") else "",

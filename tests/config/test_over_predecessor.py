@@ -1,5 +1,6 @@
 """Applying config/sources over the predecessor's release: its objects stay valid, and nothing of its pod is left."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.support.manifests import ROOT
 
 pytestmark = pytest.mark.cluster
 
+PAGE = (ROOT / "docs/sources.md").read_text()
 DEPLOYMENT = ("apps/v1", "Deployment", "vsphere-source-webhook", predecessor.NAMESPACE)
 
 
@@ -149,3 +151,27 @@ def test_entries_of_the_controller_outlive_applying_again(migrated: tuple[ApiSer
     live = server.get(*reference)
     assert live is not None
     assert [webhook["name"] for webhook in live["webhooks"]] == [entry["name"]]
+
+
+def test_commands_of_the_documentation_remove_only_leftovers(migrated: tuple[ApiServer, str]) -> None:
+    server, _ = migrated
+    (block,) = (block for block in blocks(PAGE) if "vmware-sources-controller-admin" in block)
+
+    server.shell(block)
+
+    left = {
+        kind: [
+            content["metadata"]["name"]
+            for content in server.request("GET", f"/apis/rbac.authorization.k8s.io/v1/{kind}")["items"]
+        ]
+        for kind in ("clusterroles", "clusterrolebindings")
+    }
+    assert not set(left["clusterroles"]) & set(predecessor.ROLES)
+    assert not set(left["clusterrolebindings"]) & set(predecessor.ROLE_BINDINGS)
+    assert set(predecessor.KNATIVE_ROLES) <= set(left["clusterroles"])
+    assert "vcenter-events-sources" in left["clusterroles"]
+
+
+def blocks(page: str) -> list[str]:
+    """Return the indented blocks of a page."""
+    return re.findall(r"(?:^ {4}.*\n)+", page, re.MULTILINE)

@@ -211,6 +211,17 @@ class ApiServer:
         assert not check or done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return done
 
+    def shell(self, commands: str) -> str:
+        """Run *commands* of a page in bash, with kubectl as administrator. They must succeed. Return their output."""
+        path = f"{require_kubernetes('kubectl').parent}:{os.environ['PATH']}"
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", commands], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={"HOME": str(self.folder), "PATH": path, "KUBECONFIG": str(self.kubeconfig)},
+            check=False, timeout=2 * REQUEST_SECONDS,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{commands}\n{done.stdout}"
+        return done.stdout
+
     def _resource(self, root: str, kind: str) -> tuple[str, bool]:
         for resource in self.request("GET", root)["resources"]:
             if resource["kind"] == kind and "/" not in resource["name"]:

@@ -6,6 +6,16 @@ from tests.support.api_server import Object
 from tests.support.predecessor import DEFINITIONS
 
 NAMESPACE = "vmware-sources"
+ROLES = (
+    "vmware-sources-admin", "vmware-sources-core", "vsphere-receive-adapter-cm", "horizon-source-controller",
+    "horizon-source-observer", "horizon-source-webhook",
+)  # fmt: skip
+KNATIVE_ROLES = ("podspecable-binding", "builtin-podspecable-binding")
+"""Knative Eventing's own, which the predecessor's release has, too."""
+ROLE_BINDINGS = (
+    "vmware-sources-controller-admin", "vmware-sources-webhook-podspecable-binding",
+    "vmware-sources-webhook-addressable-resolver-binding", "horizon-source-controller",
+)  # fmt: skip
 WEBHOOK = "vspherebindings.webhook.vsphere.sources.tanzu.vmware.com"
 
 
@@ -20,11 +30,28 @@ def release() -> list[Object]:
         _service(),
         _deployment(),
         _webhook(),
+        *(_role(name) for name in (*ROLES, *KNATIVE_ROLES)),
+        *(_role_binding(name) for name in ROLE_BINDINGS),
     ]
 
 
 def _in_namespace(api_version: str, kind: str, name: str) -> Object:
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE}}
+
+
+def _role(name: str) -> Object:
+    rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]
+    return {**_rbac("ClusterRole", name), "rules": rules}
+
+
+def _role_binding(name: str) -> Object:
+    account = {"kind": "ServiceAccount", "name": "vsphere-controller", "namespace": NAMESPACE}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ROLES[0]}
+    return {**_rbac("ClusterRoleBinding", name), "roleRef": role, "subjects": [account]}
+
+
+def _rbac(kind: str, name: str) -> Object:
+    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": {"name": name}}
 
 
 def _service() -> Object:

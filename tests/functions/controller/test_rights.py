@@ -21,7 +21,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.cluster
 
 NAMESPACE = "vmware-sources"
-DENIED = re.compile(r'^apiserver_request_total\{.*code="403".*\} (\d+)', re.MULTILINE)
+DENIED = re.compile(r'^authorization_attempts_total\{result="denied"\} (\d+)', re.MULTILINE)
 PORTS = {"ports": [{"port": 80}]}
 SERVICE: Object = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "sink"}, "spec": PORTS}
 
@@ -61,6 +61,7 @@ def test_controller_needs_no_right_that_it_lacks(server: ApiServer) -> None:
     team = new_namespace(server)
     before = denied(server)
     with installed_controller(server):
+        wait_until(lambda: left(server) == [], message="the predecessor's webhooks are gone")
         server.create(SERVICE, team)
         server.create(vsphere_source("to-uri", sink={"uri": "http://sink.example"}), team)
         to_service = {"ref": {"apiVersion": "v1", "kind": "Service", "name": "sink"}}
@@ -72,7 +73,6 @@ def test_controller_needs_no_right_that_it_lacks(server: ApiServer) -> None:
         wait_condition(server, "VSphereSource", "to-uri", team, "AdapterReady", "False")
         set_available(server, "to-service-adapter", team, "True")
         wait_condition(server, "VSphereSource", "to-service", team, "AdapterReady", "True")
-        wait_until(lambda: left(server) == [], message="the predecessor's webhooks are gone")
 
     assert server.get("v1", "ServiceAccount", "created", team) is not None
     assert server.get("rbac.authorization.k8s.io/v1", "Role", "to-uri-checkpoint", team) is not None
