@@ -8,14 +8,20 @@ import pytest
 
 from tests.support import api_server as kubernetes_api
 from tests.support import predecessor_release as predecessor
-from tests.support.api_server import ApiServer, Object
+from tests.support.api_server import ApiServer, Object, Rejected
 from tests.support.corpus import MANIFESTS, STORED, placed
-from tests.support.kinds import install
+from tests.support.kinds import install, vsphere_source
 from tests.support.manifests import ROOT
 
 pytestmark = pytest.mark.cluster
 
 PAGE = (ROOT / "docs/sources.md").read_text()
+REJECTED_TODAY = {
+    **vsphere_source(
+        "rejected-today", address="https://user:pass@vcenter.example", ceOverrides={"extensions": {"Site-Name": "x"}}
+    ),
+    "status": {"observedGeneration": 1},
+}
 DEPLOYMENT = ("apps/v1", "Deployment", "vsphere-source-webhook", predecessor.NAMESPACE)
 
 
@@ -26,7 +32,7 @@ def migrated() -> Iterator[tuple[ApiServer, str]]:
         server.kubectl("apply", "-f", "-", manifests=predecessor.release())
         server.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
         users = server.create_namespace("users")
-        for content in STORED.values():
+        for content in (*STORED.values(), REJECTED_TODAY):
             store(server, placed(content, users))
         install(server)
         yield server, users
@@ -70,6 +76,19 @@ def test_stored_object_can_be_updated(migrated: tuple[ApiServer, str], source: s
     live = server.get(*reference)
     assert live is not None
     assert live["spec"] == content["spec"]
+
+
+def test_stored_object_that_is_rejected_today_stays_editable(migrated: tuple[ApiServer, str]) -> None:
+    """The predecessor accepted both fields, and the adapter of such a source never worked."""
+    server, users = migrated
+    reference = (REJECTED_TODAY["apiVersion"], REJECTED_TODAY["kind"], REJECTED_TODAY["metadata"]["name"], users)
+
+    server.patch(*reference, {"metadata": {"finalizers": ["example.com/kept"]}})
+    server.patch(*reference, {"status": {"observedGeneration": 2}}, "status")
+    server.patch(*reference, {"spec": {"payloadEncoding": "application/json"}})
+
+    with pytest.raises(Rejected, match="without credentials"):
+        server.patch(*reference, {"spec": {"address": "https://other:pass@vcenter.example"}})
 
 
 def test_horizonsource_is_applied_again_from_git(migrated: tuple[ApiServer, str]) -> None:

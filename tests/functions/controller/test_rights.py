@@ -21,7 +21,8 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.cluster
 
 NAMESPACE = "vmware-sources"
-DENIED = re.compile(r'^authorization_attempts_total\{result="denied"\} (\d+)', re.MULTILINE)
+DENIED = re.compile(r'^authorization_attempts_total\{result="(?:denied|no-opinion)"\} (\d+)', re.MULTILINE)
+"""RBAC has no opinion about a request that it does not allow, which is then denied."""
 PORTS = {"ports": [{"port": 80}]}
 SERVICE: Object = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "sink"}, "spec": PORTS}
 
