@@ -5,6 +5,7 @@ same two functions, `bind` and `unbind`, so that none of them undoes what anothe
 """
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -19,6 +20,9 @@ VARIABLES = frozenset({"VC_URL", "VC_INSECURE", "VC_USERNAME", "VC_PASSWORD"})
 
 EXCLUDE_LABEL = "bindings.knative.dev/exclude"
 INCLUDE_LABEL = "bindings.knative.dev/include"
+
+OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
+"""The operators of a label selector's expressions."""
 
 _DEFAULT_MODE = 0o644
 """Mode of the files in a Secret's volume. The API server adds it to templates that it knows, and Knative does not."""
@@ -181,6 +185,9 @@ def _read_subject(subject: Object, namespace: str) -> Subject:
     if bool(name) == (selector is not None):
         got = "both" if name else "neither"
         raise InvalidSubject(f"expected exactly one, got {got}: spec.subject.name, spec.subject.selector")
+    for expression in (selector or {}).get("matchExpressions") or []:
+        if expression.get("operator") not in OPERATORS or not expression.get("key"):
+            raise InvalidSubject(f"invalid value: {json.dumps(expression)}: spec.subject.selector")
     return Subject(subject["apiVersion"], subject["kind"], namespace, name or "", selector or {})
 
 
@@ -212,10 +219,7 @@ def is_eligible(labels: Object, namespace_labels: Object, *, inclusion: bool) ->
 
 
 def matches(selector: Object, labels: Mapping[str, str]) -> bool:
-    """Return whether the label selector *selector* selects *labels*.
-
-    Raises `InvalidSubject` for an unknown operator.
-    """
+    """Return whether the label selector *selector*, which is valid, selects *labels*."""
     required: Mapping[str, str] = selector.get("matchLabels") or {}
     if any(labels.get(key) != value for key, value in required.items()):
         return False
@@ -225,16 +229,11 @@ def matches(selector: Object, labels: Mapping[str, str]) -> bool:
 def _meets(expression: Object, labels: Mapping[str, str]) -> bool:
     key, operator = expression["key"], expression["operator"]
     values: Sequence[str] = expression.get("values") or []
-    match operator:
-        case "In":
-            return key in labels and labels[key] in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case "DoesNotExist":
-            return key not in labels
-    raise InvalidSubject(f'invalid value: "{operator}" is not a valid label selector operator: spec.subject.selector')
+    if operator == "In":
+        return key in labels and labels[key] in values
+    if operator == "NotIn":
+        return labels.get(key) not in values
+    return (key in labels) is (operator == "Exists")
 
 
 def group_of(api_version: str) -> str:

@@ -137,6 +137,7 @@ def assemble(
     def prepare() -> None:
         if configured.retires_predecessor:
             retire(client, own_namespace)
+        webhook.prepare()
 
     work = Work(
         client,

@@ -72,17 +72,18 @@ class VSphereBindingReconciler:
     def observe(self, parent: Object, observer: Observer) -> Observed:
         """Return the subjects, the other bindings and the state of the webhook. Raises `ClusterError`."""
         namespace = parent["metadata"]["namespace"]
-        bindings = read_all([*_others(parent, observer.all_cached(VSPHERE_BINDINGS)), parent])
-        observed = Observed(
-            bindings=[binding for binding in bindings if binding.namespace == namespace],
-            webhook=self.webhook.observe(observer, bindings),
-            namespace=observer.get(NAMESPACES, "", namespace) or {"metadata": {}},
-        )
         selected, problem = _find_selected(parent, observer)
         uids = {subject["metadata"]["uid"] for _, subject in selected}
         recorded = [entry for entry in _find_recorded(parent, observer) if entry[1]["metadata"]["uid"] not in uids]
-        return dataclasses.replace(
-            observed,
+        if controller_of(parent) and all(is_of_source(parent, subject) for _, subject in selected + recorded):
+            bindings, state = read_all([parent]), WebhookState(is_off=True)
+        else:
+            bindings = read_all([*_others(parent, observer.all_cached(VSPHERE_BINDINGS)), parent])
+            state = self.webhook.observe(observer, bindings)
+        return Observed(
+            bindings=[binding for binding in bindings if binding.namespace == namespace],
+            webhook=state,
+            namespace=_find_namespace(namespace, observer),
             selected=[subject for _, subject in selected],
             recorded=[subject for _, subject in recorded],
             keys={subject["metadata"]["uid"]: key_of(resource, subject) for resource, subject in selected + recorded},
@@ -139,7 +140,7 @@ class _Plan:
                 false("SubjectUnavailable", f"{key.resource.qualified} {_quoted(key.name)} has no pods")
             )
             return
-        if self._is_of_our_source(subject):
+        if is_of_source(self._parent, subject):
             return
         winner = select(self._observed.bindings, subject) if self._may_bind(subject) else None
         if winner is not None and winner == self._self:
@@ -224,11 +225,6 @@ class _Plan:
         version = subject["metadata"]["resourceVersion"]
         self._patches.append(SubjectPatch(self._key(subject), version, operations, may_fail))
 
-    def _is_of_our_source(self, subject: Object) -> bool:
-        """Return whether the VSphereSource that made this binding made *subject*, and made it bound."""
-        owner = controller_of(subject)
-        return bool(owner and self._self and owner.get("uid") == self._self.owner)
-
     def _note(self, text: str, name: str) -> None:
         self._notes.setdefault(text, []).append(name)
 
@@ -280,6 +276,12 @@ _NAMED_REVISION = (
 )
 
 
+def is_of_source(binding: Object, subject: Object) -> bool:
+    """Return whether the VSphereSource that made *binding* also made *subject*, and made it bound."""
+    owner = controller_of(binding)
+    return owner is not None and owner["uid"] == (controller_of(subject) or {}).get("uid")
+
+
 def read_all(bindings: Iterable[Object]) -> list[Binding]:
     """Return the valid ones of *bindings*. An invalid one says so in its own status."""
     result = []
@@ -294,6 +296,16 @@ def read_all(bindings: Iterable[Object]) -> list[Binding]:
 def _others(parent: Object, bindings: Iterable[Object]) -> list[Object]:
     """Return *bindings* without *parent*, of which the pass has a version of its own."""
     return [binding for binding in bindings if binding["metadata"]["uid"] != parent["metadata"]["uid"]]
+
+
+def _find_namespace(name: str, observer: Observer) -> Object:
+    """Return a namespace. Without the right to read it, it counts as one without labels."""
+    try:
+        return observer.get(NAMESPACES, "", name) or {"metadata": {"name": name}}
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        return {"metadata": {"name": name}}
 
 
 def _find_selected(parent: Object, observer: Observer) -> tuple[list[tuple[Resource, Object]], Condition | None]:

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+import structlog
+
 from cluster.client import ClusterClient
 from cluster.errors import ClusterError
 from cluster.resources import CONFIG_MAPS, JOBS, MUTATING_WEBHOOKS, NAMESPACES, Key, Object, Resource
@@ -22,9 +24,12 @@ from functions.controller.reconciler import Observer, SubjectPatch
 from sources.admission import PROBE_LABEL, is_probed
 from sources.binding import EXCLUDE_LABEL, INCLUDE_LABEL, Binding
 
+log = structlog.get_logger()
+
 NAME = "vspherebindings.webhook.vsphere.sources.tanzu.vmware.com"
 PATH = "/vspherebindings"
 TIMEOUT_SECONDS = 2
+_ENTRIES = (_JOBS, _OTHERS, _PROBE) = ("jobs", "others", "probe")
 KNOWN_SECONDS = 30.0
 """The time for which a configuration that was as it should be is not read again."""
 PROPAGATION_SECONDS = 10.0
@@ -81,9 +86,9 @@ def entries(
             group.setdefault(resource, set()).add(binding.namespace)
     desired = []
     if jobs:
-        desired.append(_entry("jobs", "Fail", ["CREATE"], jobs, place, authorities))
+        desired.append(_entry(_JOBS, "Fail", ["CREATE"], jobs, place, authorities))
     if others:
-        desired.append(_entry("others", "Ignore", ["CREATE", "UPDATE"], others, place, authorities))
+        desired.append(_entry(_OTHERS, "Ignore", ["CREATE", "UPDATE"], others, place, authorities))
     if desired:
         desired.append(_probe(digest(desired), place, authorities))
     return desired
@@ -118,7 +123,7 @@ def _entry(
 
 
 def _probe(name: str, place: WebhookPlace, authorities: bytes) -> dict[str, Any]:
-    return _complete("probe", "Ignore", [_rule(CONFIG_MAPS, ["CREATE"])], place, authorities) | {
+    return _complete(_PROBE, "Ignore", [_rule(CONFIG_MAPS, ["CREATE"])], place, authorities) | {
         "namespaceSelector": {"matchExpressions": [_in_namespaces([place.namespace])]},
         "objectSelector": {"matchLabels": {PROBE_LABEL: name}},
         "reinvocationPolicy": "Never",
@@ -174,6 +179,25 @@ class Webhook:
         self._verified = ("", 0.0)
         self._written = ("", 0.0)
         self._proved = ""
+
+    def prepare(self) -> None:
+        """Remove entries that are not ours: the predecessor's would reject writes in every namespace.
+
+        Raises `ClusterError`.
+        """
+        try:
+            current = self._client.get(MUTATING_WEBHOOKS, "", NAME)
+        except ClusterError as error:
+            if error.status not in (403, 404):
+                raise
+            return
+        before = current.get("webhooks") or []
+        ours = [f"{name}.{NAME}" for name in _ENTRIES] if self._place else []
+        kept = [entry for entry in before if entry["name"] in ours]
+        if kept != before:
+            self._client.replace(MUTATING_WEBHOOKS, {**current, "webhooks": kept})
+            removed = [entry["name"] for entry in before if entry not in kept]
+            log.warning("Removed entries from the webhook's configuration", configuration=NAME, removed=removed)
 
     def observe(self, observer: Observer, bindings: Iterable[Binding]) -> WebhookState:
         """Return the state for *bindings*, which are all of the cluster. Raises `ClusterError`."""

@@ -27,7 +27,7 @@ from tests.support.bindings import (
     subject,
     webhook_entries,
 )
-from tests.support.controller import API_VERSION, condition, events, new_namespace, wait_condition
+from tests.support.controller import API_VERSION, condition, events, new_namespace, running_controller, wait_condition
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
@@ -467,3 +467,49 @@ def test_the_finalizer_is_the_predecessors(server: ApiServer, namespace: str) ->
         stored = server.get(API_VERSION, BINDING, "b", namespace) or {}
 
     assert stored["metadata"]["finalizers"] == [FINALIZER] == ["vspherebindings.sources.tanzu.vmware.com"]
+
+
+def test_what_the_predecessor_left_in_deletion_is_released(server: ApiServer, namespace: str) -> None:
+    """Its controller tried to change the Job, without end."""
+    left = binding(JOB)
+    left["metadata"]["finalizers"] = [FINALIZER]
+    server.create(subject(JOB), namespace)
+    server.create(left, namespace)
+    server.delete(API_VERSION, BINDING, "b", namespace)
+    assert server.get(API_VERSION, BINDING, "b", namespace)
+
+    with running_webhook(server, namespace):
+        wait_until(lambda: server.get(API_VERSION, BINDING, "b", namespace) is None, 10, "the binding is gone")
+
+
+@pytest.mark.parametrize("port", [None, "0"], ids=["with webhook", "without webhook"])
+def test_the_predecessors_entry_is_removed(server: ApiServer, namespace: str, port: str | None) -> None:
+    """Without its pod, it rejects every new Deployment of the cluster."""
+    entry = {
+        "name": CONFIGURATION[2],
+        "clientConfig": {"service": {"namespace": "vmware-sources", "name": "vsphere-source-webhook"}},
+        "rules": [
+            {"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["replicasets"], "operations": ["CREATE"]}
+        ],
+        "failurePolicy": "Fail",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    server.patch(*CONFIGURATION, "", {"webhooks": [entry]})
+    if port is None:
+        with running_webhook(server, namespace):
+            wait_until(lambda: not webhook_entries(server), 10, "the entry is removed")
+    else:
+        with running_controller(server, namespace, ADMISSION_PORT=port):
+            wait_until(lambda: not webhook_entries(server), 10, "the entry is removed")
+
+
+def test_without_webhook_others_are_bound_by_patches(server: ApiServer, namespace: str) -> None:
+    with running_controller(server, namespace, ADMISSION_PORT="0"):
+        server.create(binding(DEPLOYMENT), namespace)
+        server.create(binding(JOB, "jobs"), namespace)
+        assert ready(server, namespace) == ready(server, namespace, "jobs") == ""
+        server.create(subject(DEPLOYMENT), namespace)
+        wait_until(lambda: is_bound(get(server, DEPLOYMENT, namespace)), 10, "the Deployment is bound")
+
+    assert webhook_entries(server) == []
