@@ -1,5 +1,7 @@
 """The rules of the three kinds on a real API server: defaults (D), rejections (V) with the predecessor's words."""
 
+import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from tests.support.kinds import (
     vsphere_binding,
     vsphere_source,
 )
+from tests.support.manifests import ROOT
+from tests.support.requirements import require_built
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
@@ -490,6 +494,33 @@ def test_kubectl_shows_the_predecessors_columns(kinds: ApiServer, namespace: str
 
     assert done.stdout.splitlines()[0].split() == columns.split()
     assert ("https://vcenter.example" in done.stdout) == ("SOURCE" in columns)
+
+
+@pytest.mark.parametrize(
+    ("create", "listed"), [(vsphere_source, True), (horizon_source, True), (vsphere_binding, False)]
+)
+def test_kn_lists_the_sources(kinds: ApiServer, create: Any, listed: bool) -> None:
+    namespace = kinds.create_namespace("kn")
+    content = kinds.create(create("shown"), namespace)
+    plural = f"{content['kind'].lower()}s.sources.tanzu.vmware.com"
+    command = [str(require_built(ROOT / "tests/e2e/kn")), "source", "list", "-n", namespace]
+
+    done = subprocess.run(
+        [*command, "--kubeconfig", str(kinds.kubeconfig)], capture_output=True, text=True, check=False, timeout=30
+    )
+
+    assert (f"shown {content['kind']} {plural}" in " ".join(done.stdout.split())) == listed, done.stderr
+
+
+def test_commands_of_the_documentation_create_a_source(kinds: ApiServer) -> None:
+    page = (ROOT / "docs/sources.md").read_text()
+    (block,) = (block for block in re.findall(r"(?:^ {4}.*\n)+", page, re.MULTILINE) if "create secret" in block)
+
+    output = kinds.shell(re.sub("^ {4}", "", block, flags=re.MULTILINE))
+
+    assert "vcsa-source https://vcenter.example" in " ".join(output.split())
+    assert kinds.get("v1", "Secret", "vsphere-credentials", "default") is not None
+    kinds.delete(API_VERSION, "VSphereSource", "vcsa-source", "default")
 
 
 def test_category_lists_sources(kinds: ApiServer, namespace: str) -> None:
