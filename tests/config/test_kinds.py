@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sources import vspheresource
+from sources import names, vspheresource
 from tests.support.api_server import ApiServer, Object, Rejected
 from tests.support.kinds import (
     API_VERSION,
@@ -219,6 +219,15 @@ def test_invalid_vspheresource_is_rejected(
     kinds: ApiServer, namespace: str, fields: dict[str, Any], message: str
 ) -> None:
     assert message in rejection(kinds, vsphere_source(**fields), namespace)
+
+
+@pytest.mark.parametrize(("name", "accepted"), [("with-dash", True), ("with.dot", False), ("l" * 120, True)])
+def test_name_of_a_vspheresource_suits_its_binding(kinds: ApiServer, namespace: str, name: str, accepted: bool) -> None:
+    """A source with a dot in its name could be created, but its binding was rejected for ever."""
+    subject = {"apiVersion": "apps/v1", "kind": "Deployment", "name": names.adapter_name(name)}
+
+    assert _is_accepted(kinds, vsphere_source(name), namespace) == accepted
+    assert _is_accepted(kinds, vsphere_binding(subject=subject), namespace) == accepted
 
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.cluster
 PAGE = (ROOT / "docs/sources.md").read_text()
 REJECTED_TODAY = {
     **vsphere_source(
-        "rejected-today", address="https://user:pass@vcenter.example", ceOverrides={"extensions": {"Site-Name": "x"}}
+        "rejected.today", address="https://user:pass@vcenter.example", ceOverrides={"extensions": {"Site-Name": "x"}}
     ),
     "status": {"observedGeneration": 1},
 }
@@ -79,7 +79,7 @@ def test_stored_object_can_be_updated(migrated: tuple[ApiServer, str], source: s
 
 
 def test_stored_object_that_is_rejected_today_stays_editable(migrated: tuple[ApiServer, str]) -> None:
-    """The predecessor accepted both fields, and the adapter of such a source never worked."""
+    """The predecessor accepted its name and both fields, and such a source never worked."""
     server, users = migrated
     reference = (REJECTED_TODAY["apiVersion"], REJECTED_TODAY["kind"], REJECTED_TODAY["metadata"]["name"], users)
 
