@@ -202,8 +202,10 @@ class Poll:
             try:
                 self._follow(self._connect())
                 break
-            except Exception as error:  # noqa: BLE001 - polling continues whatever happens, and `_report` logs it
+            except Exception as error:
                 if self._stopping.is_set():  # `close` interrupted it
+                    if not isinstance(error, VCenterEventsError):
+                        log.error("Poll ended with an unexpected error", exc_info=error)
                     break
                 if self._discard_session(error) and had_session:
                     log.info("vCenter session ended, creating another: %s", error)

