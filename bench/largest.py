@@ -39,6 +39,8 @@ ENDLESS = 200
 """Parts of 1 MB of a body that no limit of the sender ends."""
 JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
+TOKEN = "bench"
+
 _numbers = itertools.count(1)
 
 
@@ -114,7 +116,7 @@ FUNCTIONS = {
     "display": {},
     "notify": {"NOTIFY_URLS": "json://127.0.0.1:9/"},
     "webhook": {"WEBHOOK_URL": "http://127.0.0.1:9/", "WEBHOOK_TIMEOUT": "1s"},
-    "deadletter": {"DEADLETTER_TOKEN": "bench"},
+    "deadletter": {"DEADLETTER_TOKEN": TOKEN},
     "poller": {"VC_URL": "http://127.0.0.1:9/sdk", "K_SINK": "http://127.0.0.1:9/", "FOLLOW_SECONDS": "0"},
     "tag": {"VC_URL": "http://127.0.0.1:9/sdk", "TAG_CATEGORY": "c", "TAG_NAME": "n"},
     "preempt": {"VC_URL": "http://127.0.0.1:9/sdk", "PREEMPT_CATEGORY": "c", "PREEMPT_TAG": "n"},
@@ -337,6 +339,109 @@ def with_page(usual: Respond, page: bytes, head: bytes, body: bytes) -> Iterable
     return [page] if b"<ReadNextEvents " in body else usual(head, body)
 
 
+def identities() -> Iterator[Measurement]:
+    """Measure 150 events with an id of 1.9 MB, which are rejected, and 150 with one of 60 KB, which are not."""
+    for function in ("display", "webhook", "notify", "deadletter"):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Served(function, **{**LOGIN, **FUNCTIONS[function], **in_file(folder)}) as served,
+        ):
+            for _ in range(3):
+                exchange(served.port, binary(b"1"))
+            normal = resident_mb(served.process.pid)
+            for size in (1_900_000, 60_000):
+                written = sum(len(json.dumps(line)) for line in served.lines)
+                peak = peak_mb(served.process.pid, partial(post_identities, served.port, size))
+                written = sum(len(json.dumps(line)) for line in served.lines) - written
+                yield row(f"{function}: 150 ids of {size:,} bytes", normal, peak, f"{written:,} bytes of log")
+
+
+def post_identities(port: int, size: int) -> None:
+    """Post 150 events with different ids of *size* bytes."""
+    for number in range(150):
+        exchange(port, structured(event_json(identity=f"{number}-".ljust(size, "x"))))
+
+
+ACTIONS: Mapping[str, Callable[[], tuple[str, bytes]]] = {
+    "handover of one dead letter, 2 MB": lambda: (
+        "handover",
+        filled(b'{"from":"x","deadLetters":[{"event":"', b"x", b'"}]}'),
+    ),
+    "handover of the smallest dead letters, 2 MB": lambda: (
+        "handover",
+        filled(b'{"from":"x","deadLetters":[1', b",{}", b"]}"),
+    ),
+    "redrive of the largest selection, 2 MB": lambda: ("redrive", filled(b'{"numbers":[1', b",1", b"]}")),
+    "drop with a reason of 2 MB": lambda: ("drop", filled(b'{"all":true,"reason":"', b"x", b'"}')),
+}
+"""The largest requests to change dead letters, with the token."""
+
+
+def api(method: str, path: str, body: bytes = b"") -> bytes:
+    """Return a request of the API of dead letters."""
+    return (
+        f"{method} /api/dead-letters{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+def in_file(folder: str) -> dict[str, str]:
+    """Return the setting of dead letters in a file, as in the cluster."""
+    return {"DEADLETTER_FILE": f"{folder}/dead-letters.sqlite"}
+
+
+def dead_letters() -> Iterator[Measurement]:
+    """Measure the deadletter function: 50 of the largest, actions on them, and the Broker's responses to a redrive."""
+    with (
+        HostileServer(lambda head, body: [ORDINARY]) as broker,
+        tempfile.TemporaryDirectory() as folder,
+        Served("deadletter", **{**FUNCTIONS["deadletter"], **in_file(folder), "K_SINK": broker.url}) as served,
+    ):
+        pid, port = served.process.pid, served.port
+        for _ in range(3):
+            exchange(port, binary(b"1"))
+            exchange(port, api("GET", ""))
+            exchange(port, api("POST", "/redrive", b'{"all":true}'))
+        normal = resident_mb(pid)
+
+        def keep() -> None:
+            for _ in range(50):
+                exchange(port, binary(filled(b'{"a":"', b"x", b'"}')))
+
+        yield row("deadletter: 50 dead letters of 2 MB", normal, peak_mb(pid, keep))
+        for name, request in (("the list", api("GET", "")), ("one of 2 MB", api("GET", "/10"))):
+            yield row(f"deadletter: {name}", normal, peak_mb(pid, partial(exchange, port, request)))
+        for name, make in ACTIONS.items():
+            action, body = make()
+            peak = peak_mb(pid, partial(exchange, port, api("POST", f"/{action}", body)))
+            yield row(f"deadletter: {name}", normal, peak)
+        for name, respond in RESPONSES.items():
+            exchange(port, binary(b"1"))
+            parts = list(respond())
+            broker.respond = lambda head, body, parts=parts: parts
+            peak = peak_mb(pid, partial(exchange, port, api("POST", "/redrive", b'{"all":true}'), seconds=70))
+            yield row(f"deadletter's Broker at a redrive: {name}", normal, peak)
+
+
+def listed() -> Iterator[Measurement]:
+    """Measure the deadletter function's responses to the display."""
+    with (
+        HostileServer(lambda head, body: [ORDINARY]) as server,
+        Served("display", DISPLAY_DEAD_LETTERS=server.url) as it,
+    ):
+        act = partial(exchange, it.port, b"GET /api/dead-letters HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        yield from hostile("display's deadletter", server, it.process.pid, act)
+
+
+def tagging() -> Iterator[Measurement]:
+    """Measure the responses of vCenter's REST API to the function `tag`."""
+    with HostileServer(lambda head, body: [ORDINARY]) as server:
+        environ = {**LOGIN, "VC_URL": f"{server.url}/sdk", "TAG_CATEGORY": "c", "TAG_NAME": "n"}
+        with Served("tag", **environ) as served:
+            act = partial(lambda port: exchange(port, vcenter_event(f"{server.url}/sdk")), served.port)
+            yield from hostile("tag's vCenter (REST)", server, served.process.pid, act)
+
+
 def row(what: str, normal: float, peak: float, result: str = "") -> Measurement:
     """Return a row of the table."""
     figures = f"{max(0.0, peak - normal):.0f} MB above {normal:.0f} MB"
@@ -355,6 +460,10 @@ EDGES: Mapping[str, Callable[[], Iterator[Measurement]]] = {
     "sink": sink,
     "api-server": api_server,
     "vcenter": vcenter,
+    "tagging": tagging,
+    "ids": identities,
+    "dead-letters": dead_letters,
+    "display": listed,
 }
 """Name → what measures it."""
 

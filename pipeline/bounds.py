@@ -49,8 +49,8 @@ ACKNOWLEDGEMENT_BYTES = 1 * MIB
 RECEIVER_RESPONSE_BYTES = 256 * KIB
 """A response of a notification service, decompressed. apprise's plugins read ids and tokens from it."""
 
-DEAD_LETTERS_BYTES = 16_000_000
-"""A response of the deadletter function: 1,000 dead letters of 2 kB are 2 MB, and a dead letter has one event."""
+DEAD_LETTERS_BYTES = 5_000_000
+"""A response of the deadletter function: 1,000 dead letters of 2 kB are 2 MB, one with its event at most 4 MB."""
 
 # ── requests to functions ──
 

@@ -10,7 +10,7 @@ import structlog
 
 from functions import Function, HandlesEvents, HasMetrics, HasReadiness, ReadsRequests
 from pipeline import bounds, cloudevents
-from pipeline.cloudevents import LENIENT, STRICT, CloudEvent, HTTPMessage
+from pipeline.cloudevents import LENIENT, STRICT, HTTPMessage
 from pipeline.errors import PermanentError, TemporaryError, cut
 from pipeline.metrics import Metrics
 from runtime import VERSION
@@ -81,7 +81,6 @@ class FunctionAdapter:
             logged |= self._receive(message.headers, message.body)
             return Outcome(202)
         event = cloudevents.from_http(message, RULES)
-        check_attributes(event)
         logged |= {name: event[name] for name in ("id", "type", "source")}
         reply = cast(HandlesEvents, self.function).handle(event)
         if reply is None:
@@ -97,14 +96,3 @@ def text(line: str, status: int) -> Outcome:
     """Return an outcome with one *line* of plain text, cut to `bounds.ERROR_BODY_BYTES`."""
     body = line.encode()[: bounds.ERROR_BODY_BYTES - 1].decode(errors="ignore")
     return Outcome(status, {"content-type": "text/plain; charset=utf-8"}, f"{body}\n".encode())
-
-
-def check_attributes(event: CloudEvent) -> None:
-    """Raise `PermanentError` if *event* has too many or too long attributes: `ATTRIBUTES`, `ATTRIBUTE_BYTES`."""
-    if len(event.attributes) > bounds.ATTRIBUTES:
-        raise PermanentError(f"the event has more than {bounds.ATTRIBUTES} attributes")
-    long = [
-        cut(name, 60) for name, value in event.attributes.items() if len(name) + len(value) > bounds.ATTRIBUTE_BYTES
-    ]
-    if long:
-        raise PermanentError(f"attributes longer than {bounds.ATTRIBUTE_BYTES} bytes: {', '.join(long[:5])}")

@@ -17,7 +17,7 @@ from functions.deadletter.document import InvalidDeadLetter
 from functions.deadletter.sink import DeadLetterSink, RedriveUnderWay
 from functions.deadletter.store import DeadLetter, DeadLetterStore, State
 from pipeline import bounds, payload
-from pipeline.cloudevents import LENIENT, from_json
+from pipeline.cloudevents import LENIENT, from_json, json_text
 from pipeline.errors import TemporaryError
 from pipeline.settings import Secret
 
@@ -175,6 +175,10 @@ def _failures(reasons: dict[int, str]) -> list[dict[str, Any]]:
 
 
 def _body() -> dict[str, Any]:
+    try:
+        json_text.check_values(request.get_data())
+    except ValueError as error:
+        raise BadRequest(f"the body cannot be read: {error}") from error
     body = request.get_json()
     if not isinstance(body, dict):
         raise BadRequest("the body is not a JSON object")

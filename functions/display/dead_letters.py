@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pipeline import bounds
+from pipeline.cloudevents import json_text
 from pipeline.errors import TemporaryError
 from pipeline.http_client import NoResponse, send
 from pipeline.settings import Secret
@@ -51,7 +52,7 @@ class DeadLetterClient:
                 raise TemporaryError(f"the deadletter function at {self.url} timed out after {seconds:g} s") from error
             raise TemporaryError(f"the deadletter function at {self.url} cannot be reached: {error}") from error
         try:
-            document = json.loads(response.body)
+            document = json_text.loads(response.body)
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):

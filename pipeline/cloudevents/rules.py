@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.errors import PermanentError
+from pipeline import bounds
+from pipeline.errors import PermanentError, cut
 
 REQUIRED = ("specversion", "id", "source", "type")
 _STRINGS = frozenset({*REQUIRED, "subject", "time", "dataschema", "datacontenttype"})
@@ -77,10 +78,20 @@ class Rules:
         version = texts.get("specversion")
         if version and self.specversions and version not in self.specversions:
             problems.append(f"specversion is {version!r}, not {' or '.join(self.specversions)}")
+        problems += _too_large(texts)
         problems += self.invalid(texts)
         if problems:
             raise NotACloudEvent(problems)
         return self.normalized(texts)
+
+
+def _too_large(texts: Mapping[str, str]) -> list[str]:
+    """Return the problems of attributes beyond `bounds.ATTRIBUTES` and `bounds.ATTRIBUTE_BYTES`."""
+    problems = [f"more than {bounds.ATTRIBUTES} attributes"] if len(texts) > bounds.ATTRIBUTES else []
+    long = [cut(name, 60) for name, value in texts.items() if len(name) + len(value) > bounds.ATTRIBUTE_BYTES]
+    if long:
+        problems.append(f"attributes longer than {bounds.ATTRIBUTE_BYTES} bytes: {', '.join(long[:5])}")
+    return problems
 
 
 def kind_of(value: Any) -> str:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import bounds
+from pipeline.cloudevents import LENIENT, STRICT, NotACloudEvent, Rules, from_json
 from pipeline.cloudevents.json_text import check_values, loads
 
 VALUES = st.recursive(
@@ -39,3 +40,19 @@ def test_separators_in_a_string_are_not_values(text: str) -> None:
 def test_unfinished_strings_are_read_in_linear_time(document: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         loads(document)
+
+
+@pytest.mark.parametrize("rules", [STRICT, LENIENT], ids=["strict", "lenient"])
+@pytest.mark.parametrize(
+    ("extensions", "problem"),
+    [
+        ({"long": "x" * bounds.ATTRIBUTE_BYTES}, "attributes longer than 65536 bytes: long"),
+        ({f"x{number}": "" for number in range(bounds.ATTRIBUTES)}, "more than 256 attributes"),
+        ({"data": [1] * (bounds.JSON_VALUES + 1)}, "more than 50,000 values"),
+    ],
+    ids=["long", "many", "values"],
+)
+def test_structured_event_beyond_a_bound_is_rejected(rules: Rules, extensions: dict[str, object], problem: str) -> None:
+    event = {"specversion": "1.0", "id": "1", "source": "/test", "type": "a.b", **extensions}
+    with pytest.raises(NotACloudEvent, match=problem):
+        from_json(json.dumps(event), rules)

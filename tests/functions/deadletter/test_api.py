@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pipeline import bounds
 from tests.support.dead_letters import VCENTER, Clock, api_client, create, failed_event, listed, only
 
 
@@ -115,3 +116,12 @@ def test_odd_numbers_are_answered() -> None:
     assert len(listed(sink, "?limit=0")["deadLetters"]) == 1
     assert api_client(sink).get(f"/api/dead-letters/{'9' * 30}").status_code == 404
     assert api_client(sink).get("/api/dead-letters/0").status_code == 404
+
+
+def test_selection_of_too_many_values_is_rejected() -> None:
+    numbers = [1] * (bounds.JSON_VALUES + 1)
+
+    response = api_client(create({})).post("/api/dead-letters/drop", json={"numbers": numbers})
+
+    assert response.status_code == 400
+    assert "more than 50,000 values" in (response.json or {})["error"]

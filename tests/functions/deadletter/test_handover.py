@@ -1,5 +1,6 @@
 """Handover of dead letters to the next pod."""
 
+import dataclasses
 import json
 from signal import SIGTERM
 from typing import Any
@@ -18,7 +19,12 @@ from tests.support.recorder import Recorder, Request, Response
 from tests.support.serving import Served
 
 AS_JSON = {"content-type": "application/json", **AUTHORIZATION}
-LONG_SUBJECT = "größer" * 30_000
+
+
+def large_event(number: int) -> CloudEvent:
+    """Return a failed event of 240 KB."""
+    data = json.dumps({"Key": number, "Message": "größer" * 30_000}, ensure_ascii=False)
+    return dataclasses.replace(failed_event(str(number)), data=data.encode())
 
 
 def accept(request: Request) -> Response:
@@ -87,7 +93,7 @@ def test_handover_waits_for_a_pod_and_splits_large_requests() -> None:
         successor.statuses = [503, 503]
         sink = create({"DEADLETTER_HANDOVER": successor.url})
         for number in range(8):
-            sink.handle(failed_event(str(number), subject=LONG_SUBJECT))
+            sink.handle(large_event(number))
         sink.close()
 
     assert [request.status for request in successor.requests] == [503, 503, *[200] * (len(successor.requests) - 2)]
@@ -114,7 +120,7 @@ def test_handover_that_takes_too_long_is_logged(capsys: pytest.CaptureFixture[st
     store = DeadLetterStore(None, 10, 10**8, 3600)
     sink = DeadLetterSink(store, None)
     for number in range(8):
-        sink.handle(failed_event(str(number), subject=LONG_SUBJECT))
+        sink.handle(large_event(number))
 
     with Recorder() as successor:
         successor.gate.clear()
