@@ -7,6 +7,7 @@ from typing import Any
 
 from cluster.client import ClusterClient
 from cluster.connection import Connection
+from cluster.resources import LEASES
 from functions import controller
 from functions.controller.admission import AdmissionServer
 from functions.controller.certificates import CertificateStore
@@ -33,11 +34,17 @@ KINDS = [DEPLOYMENT, STATEFUL_SET, DAEMON_SET, JOB, KSVC, KNATIVE_CONFIGURATION]
 
 @contextmanager
 def running_webhook(
-    server: ApiServer, *namespaces: str, now: Now | None = None, own: Connection | None = None, **environ: str
+    server: ApiServer,
+    *namespaces: str,
+    now: Now | None = None,
+    own: Connection | None = None,
+    holder: str = "tests",
+    **environ: str,
 ) -> Iterator[controller.Controller]:
     """Run a controller that looks at *namespaces* (or at all) and belongs to the first of them, with its webhook.
 
-    *now* is the clock of its certificates. *own* is its connection, an administrator's by default.
+    *now* is the clock of its certificates. *own* is its connection, an administrator's by default. *holder* is its name
+    in the election. Yields once it serves and somebody leads.
     """
     port = free_port()
     values = {
@@ -51,7 +58,7 @@ def running_webhook(
     configured = settings.read(ControllerSettings, values)
     servers: list[AdmissionServer] = []
     with ClusterClient(own or connection(server, namespaces[0])) as client:
-        work = controller.assemble(client, configured, "tests", lambda: servers[0].authorities)
+        work = controller.assemble(client, configured, holder, lambda: servers[0].authorities)
         admission = controller.admission_server(client, configured.admission, work, "127.0.0.1")
         if now is not None:
             admission._store = CertificateStore(client, configured.admission.secret, ("127.0.0.1",), now)
@@ -59,10 +66,18 @@ def running_webhook(
         running = controller.Controller(client, work, admission)
         running.start()
         try:
-            wait_until(lambda: running.unready == "" and work.election.is_leader, 10, "the controller is ready")
+            wait_until(
+                lambda: running.unready == "" and is_led(client, configured.lease), 10, "the controller is ready"
+            )
             yield running
         finally:
             running.close()
+
+
+def is_led(client: ClusterClient, lease: str) -> bool:
+    """Return whether somebody holds the lease of the controllers."""
+    stored = client.find(LEASES, client.namespace, lease)
+    return bool(stored and stored["spec"].get("holderIdentity"))
 
 
 def install_configuration(server: ApiServer) -> None:

@@ -3,8 +3,9 @@
 import pytest
 
 from cluster.connection import Connection
-from tests.support.api_server import ApiServer
+from tests.support.api_server import ApiServer, running
 from tests.support.bindings import (
+    CONFIGURATION,
     DEPLOYMENT,
     JOB,
     binding,
@@ -15,6 +16,7 @@ from tests.support.bindings import (
     webhook_entries,
 )
 from tests.support.controller import API_VERSION, wait_condition
+from tests.support.kinds import install
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
@@ -72,3 +74,18 @@ def test_what_may_not_be_released_holds_no_binding(kinds: ApiServer) -> None:
             kinds.patch(*role, {"rules": rules})
 
     assert is_bound(kinds.get("apps/v1", "StatefulSet", "x", namespace))
+
+
+def test_entries_end_with_the_controllers_namespace() -> None:
+    """The predecessor's entries stayed, and rejected writes in every namespace from then on."""
+    with running() as server:
+        install(server)
+        server.run_controllers("garbage-collector-controller", "namespace-controller")
+        namespace = server.create_namespace()
+        with running_webhook(server, own=account(server)):
+            server.create(binding(JOB), namespace)
+            wait_condition(server, "VSphereBinding", "b", namespace, "Ready", "True")
+        server.delete("v1", "Namespace", SYSTEM)
+        wait_until(lambda: server.get(*CONFIGURATION) is None, 40, "the configuration is collected as garbage")
+
+        assert is_unbound(server.create(subject(JOB), namespace))

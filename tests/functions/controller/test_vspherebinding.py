@@ -10,7 +10,7 @@ import pytest
 
 from functions.controller.certificates import SERVER_LIFE
 from functions.controller.vspherebinding import FINALIZER
-from tests.support.api_server import ApiServer, Rejected
+from tests.support.api_server import ApiServer, Rejected, free_port
 from tests.support.bindings import (
     CONFIGURATION,
     DEPLOYMENT,
@@ -513,3 +513,25 @@ def test_without_webhook_others_are_bound_by_patches(server: ApiServer, namespac
         wait_until(lambda: is_bound(get(server, DEPLOYMENT, namespace)), 10, "the Deployment is bound")
 
     assert webhook_entries(server) == []
+
+
+def test_a_replica_that_does_not_lead_serves(server: ApiServer, namespace: str) -> None:
+    """The API server is sent to the second replica all the time. The first one leads, and then ends."""
+    port = str(free_port())
+    url = f"https://127.0.0.1:{port}"
+    with (
+        running_webhook(server, namespace, holder="first", ADMISSION_URL=url) as first,
+        running_webhook(server, namespace, holder="second", ADMISSION_PORT=port, ADMISSION_URL=url) as second,
+    ):
+        server.create(binding(JOB), namespace)
+        ready(server, namespace)
+        assert first.work.election.is_leader
+        assert not second.work.election.is_leader
+        assert first.admission
+        assert second.admission
+        assert first.admission.authorities == second.admission.authorities
+        assert is_bound(server.create(subject(JOB, "with-two"), namespace))
+        first.close()
+        assert is_bound(server.create(subject(JOB, "with-one"), namespace))
+        wait_until(lambda: second.work.election.is_leader, 20, "the second one leads")
+        assert is_bound(server.create(subject(JOB, "with-another-leader"), namespace))
