@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import attack, display, failures, faults, knative, poller, runtime
+from bench import attack, display, failures, faults, knative, largest, poller, runtime
 from bench.measure import Measurement
 from demo.vcsim import build
 from pipeline import logs
@@ -28,6 +28,7 @@ MEASUREMENTS = {
     "start": poller.cold_start,
     "failures": failures.failures,
     "faults": faults.faults,
+    "largest": largest.largest,
     "kills": poller.kills,
     "ticks": poller.ticks,
     "display": display.display,

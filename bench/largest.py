@@ -117,7 +117,7 @@ FUNCTIONS = {
     "notify": {"NOTIFY_URLS": "json://127.0.0.1:9/"},
     "webhook": {"WEBHOOK_URL": "http://127.0.0.1:9/", "WEBHOOK_TIMEOUT": "1s"},
     "deadletter": {"DEADLETTER_TOKEN": TOKEN},
-    "poller": {"VC_URL": "http://127.0.0.1:9/sdk", "K_SINK": "http://127.0.0.1:9/", "FOLLOW_SECONDS": "0"},
+    "poller": {"VC_URL": "http://127.0.0.1:9/sdk", "K_SINK": "http://127.0.0.1:9/", "FOLLOW_SECONDS": "always"},
     "tag": {"VC_URL": "http://127.0.0.1:9/sdk", "TAG_CATEGORY": "c", "TAG_NAME": "n"},
     "preempt": {"VC_URL": "http://127.0.0.1:9/sdk", "PREEMPT_CATEGORY": "c", "PREEMPT_TAG": "n"},
 }
