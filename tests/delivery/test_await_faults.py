@@ -56,6 +56,7 @@ def deliver_all(settings: SinkSettings) -> int:
         begin = 0 if sink.in_flight.acknowledged is None else sink.in_flight.acknowledged + 1
 
 
+@pytest.mark.timeout(240)  # about a hundred runs
 @pytest.mark.parametrize("error", [InjectedError, asyncio.CancelledError])
 def test_error_at_any_await_of_the_sink_loses_nothing(
     error: Callable[[], BaseException], monkeypatch: pytest.MonkeyPatch

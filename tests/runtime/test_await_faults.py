@@ -73,6 +73,7 @@ def serve(fault: AwaitFault, ended: threading.Event) -> Server:
     return server
 
 
+@pytest.mark.timeout(240)  # about ten runs
 @pytest.mark.parametrize("error", [InjectedError, asyncio.CancelledError])
 def test_error_at_any_await_ends_no_server_in_silence(
     error: Callable[[], BaseException], monkeypatch: pytest.MonkeyPatch
