@@ -11,7 +11,7 @@ from tests.support import predecessor_release as predecessor
 from tests.support.api_server import ApiServer, Object, Rejected
 from tests.support.corpus import MANIFESTS, STORED, placed
 from tests.support.kinds import install, vsphere_source
-from tests.support.manifests import ROOT
+from tests.support.manifests import ROOT, container, environment
 
 pytestmark = pytest.mark.cluster
 
@@ -123,6 +123,21 @@ def pod_and_strategy(deployment: Object | None) -> Any:
     """Return pod template and strategy of a Deployment, without what an extra probe header or period changes."""
     assert deployment is not None
     return deployment["spec"]["template"], deployment["spec"]["strategy"], deployment["spec"]["selector"]
+
+
+@pytest.mark.parametrize("before", [("apply", "--server-side"), ("create",)], ids=" ".join)
+def test_server_side_apply_replaces_the_predecessors_pod(before: tuple[str, ...]) -> None:
+    """As tools for GitOps apply, over a release that some other tool installed."""
+    with kubernetes_api.running() as server:
+        server.kubectl(*before, "-f", "-", manifests=predecessor.release())
+
+        server.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "config/sources"))
+
+        deployment = server.get(*DEPLOYMENT)
+    its = container(deployment or {})
+    assert its["name"] == "vsphere-source-webhook"
+    assert its["readinessProbe"]["httpGet"].items() >= {"path": "/health/readiness", "scheme": "HTTP"}.items()
+    assert environment(its["env"])["FUNCTION"] == "controller"
 
 
 def test_webhook_has_no_entry_of_the_predecessor(migrated: tuple[ApiServer, str]) -> None:

@@ -1,5 +1,6 @@
 """The manifests of config/sources agree with each other, with the predecessor's names, and with the code."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -120,7 +121,7 @@ def test_controller_has_the_predecessors_names() -> None:
     }
     assert container(deployment)["name"] == "vsphere-source-webhook"
     assert deployment["spec"]["template"]["spec"]["serviceAccountName"] == "vsphere-controller"
-    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
 
 
 def test_controller_accepts_its_environment() -> None:
@@ -171,6 +172,19 @@ def test_kind_has_the_predecessors_names(kind: str, resource: Resource, short: s
     (version,) = crd["spec"]["versions"]
     assert (version["name"], version["served"], version["storage"]) == (resource.version, True, True)
     assert version["subresources"] == {"status": {}}
+
+
+@pytest.mark.parametrize("kind", CRDS)
+def test_no_list_of_rules_has_a_rule_twice(kind: str) -> None:
+    """A server-side apply merges them by the rule."""
+
+    def lists(schema: Any) -> Iterator[list[str]]:
+        if isinstance(schema, dict):
+            yield [rule["rule"] for rule in schema.get("x-kubernetes-validations", [])]
+        for entry in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+            yield from lists(entry)
+
+    assert [rules for rules in lists(CRDS[kind]) if len(rules) != len(set(rules))] == []
 
 
 def test_only_sources_have_the_labels_of_sources() -> None:
