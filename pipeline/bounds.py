@@ -13,6 +13,9 @@ VCENTER_RESPONSE_BYTES = 3 * MIB
 """A response with events, decompressed. It takes eight times as much memory when it is read. A page of 1,000 events has
 about 2 MB. The reader asks for fewer events if one has more."""
 
+VCENTER_OBJECTS_BYTES = 8 * MIB
+"""Any other response, which pyVmomi reads: the names and states of 10,000 VMs of one cluster."""
+
 VCENTER_ELEMENTS = 100_000
 """The elements of such a response. One takes about 150 bytes. An event has about 30, so a page has a third of these."""
 

@@ -163,6 +163,7 @@ class Session:
             "Accept-Encoding": "gzip, deflate",
         }
         connection = stub.GetConnection()
+        connection.response_class = http.client.HTTPResponse  # `_read` and `_decompress` have bounds of their own
         try:
             connection.request("POST", stub.path, request, headers)
             response = connection.getresponse()
@@ -248,18 +249,39 @@ class Session:
             path=parts.path,
             version=version,
             sslContext=context,
+            acceptCompressedResponses=False,
             httpConnectionTimeout=timeout_seconds or self._timeout_seconds,
         )
 
 
 class _Stub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi has no types
-    """pyVmomi's stub, with TCP keepalive on each connection."""
+    """pyVmomi's stub, with TCP keepalive on each connection and bounded responses."""
 
     def GetConnection(self) -> Any:  # noqa: N802 - pyVmomi's name
         """Return a connection that is open, as far as is known."""
         connection = super().GetConnection()
         keep_alive(connection.sock)
+        connection.response_class = _BoundedResponse
         return connection
+
+
+class _BoundedResponse(http.client.HTTPResponse):
+    """A response to pyVmomi, which reads any size, and expands a compressed one without a limit."""
+
+    def begin(self) -> None:
+        """Read the headers."""
+        super().begin()
+        self._bytes = 0
+        if self.getheader("Content-Encoding", "identity").lower() != "identity":
+            raise http.client.HTTPException("the response is compressed, which was not asked for")
+
+    def read(self, amt: int | None = None) -> bytes:
+        """Return at most *amt* bytes of the body. Raises `ResponseTooLarge` beyond the bound."""
+        data = super().read(bounds.VCENTER_OBJECTS_BYTES + 1 if amt is None else amt)
+        self._bytes += len(data)
+        if self._bytes > bounds.VCENTER_OBJECTS_BYTES:
+            raise ResponseTooLarge(f"the response has more than {bounds.VCENTER_OBJECTS_BYTES} bytes")
+        return data
 
 
 def keep_alive(connection: socket.socket) -> None:

@@ -11,11 +11,14 @@ import pytest
 
 from demo.vcsim import VCSim
 from pipeline import bounds
+from pipeline.settings import read
 from tests.support.administrator import Administrator
 from tests.support.faulty_proxy import HALF_OPEN, FaultyProxy
 from tests.support.history import open_history, vcenter_settings
+from tests.support.hostile_server import HostileServer, response
 from vsphere.errors import VCenterRejected, VCenterUnavailable
 from vsphere.session import KEEPALIVE_IDLE_SECONDS, ResponseTooLarge, Session, _decompress, _newest_common
+from vsphere.settings import VCenterSettings
 
 
 def test_password_is_in_no_message(vcsim: VCSim) -> None:
@@ -147,3 +150,18 @@ def test_compressed_response_has_a_bound(encoding: str) -> None:
         _decompress(compress(BIG), encoding)
     with pytest.raises(EOFError):
         _decompress(compress(b"<a/>")[:-6], encoding)
+
+
+@pytest.mark.parametrize(
+    ("body", "head", "reason"),
+    [
+        (b"<a>" + b"x" * (bounds.VCENTER_OBJECTS_BYTES + 1), b"", "more than 8388608 bytes"),
+        (gzip.compress(b"<a>"), b"Content-Encoding: gzip\r\n", "compressed"),
+    ],
+    ids=["large", "compressed"],
+)
+def test_response_to_pyvmomi_has_a_bound(body: bytes, head: bytes, reason: str) -> None:
+    with HostileServer(lambda *_: [response(body, head)]) as server:
+        environ = {"VC_URL": f"{server.url}/sdk", "VC_USERNAME": "user", "VC_PASSWORD": "pass"}
+        with pytest.raises(VCenterUnavailable, match=reason):
+            Session(read(VCenterSettings, environ)).connect()
