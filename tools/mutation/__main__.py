@@ -58,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.mutation", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(TARGETS)}")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants tried at the same time")
+    parser.add_argument("--examples", type=int, default=25, help="examples for each test of a property")
     parser.add_argument("--lines", default="", metavar="FIRST-LAST", help="only mutants of these lines")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(TARGETS):
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     reasons = read_reasons()
     first, _, last = options.lines.partition("-")
     lines = range(int(first), int(last or first) + 1) if first else None
-    results = [try_module(name, options.jobs, lines) for name in options.names or TARGETS]
+    results = [try_module(name, options, lines) for name in options.names or TARGETS]
     print_survivors(results, reasons)
     print_table(results)
     reached = all(result.score >= MIN_SCORE for result in results)
@@ -81,7 +82,7 @@ def read_reasons() -> Reasons:
     return {(group["file"], change): group["reason"] for group in groups for change in group["changes"]}
 
 
-def try_module(name: str, jobs: int, lines: range | None = None) -> Result:
+def try_module(name: str, options: argparse.Namespace, lines: range | None) -> Result:
     """Try the mutants of the module *name*, of *lines* only if given, and report the progress."""
     from tools.mutation.mutants import mutants  # noqa: PLC0415 - mutmut is on the path since `main`
 
@@ -89,10 +90,10 @@ def try_module(name: str, jobs: int, lines: range | None = None) -> Result:
     began = reported = time.monotonic()
     code = Path(target.source).read_text(encoding="utf-8")
     candidates = [mutant for mutant in mutants(target.source, code) if lines is None or mutant.line in lines]
-    bench = trial.prepare(target)
+    bench = trial.prepare(target, options.examples)
     print(f"{name}: {len(candidates)} mutants, {bench.cpu_seconds:.1f} s for its tests", flush=True)
     outcomes: dict[int, trial.Outcome] = {}
-    for number, outcome in bench.trials((mutant.code for mutant in candidates), jobs):
+    for number, outcome in bench.trials((mutant.code for mutant in candidates), options.jobs):
         outcomes[number] = outcome
         if time.monotonic() - reported > PROGRESS_SECONDS:
             reported = time.monotonic()

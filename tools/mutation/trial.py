@@ -91,9 +91,12 @@ class Bench:
         os._exit(int(pytest.main([*ARGUMENTS, *self.target.tests], plugins=[_FastestFirst(self.durations)])))
 
 
-def prepare(target: Target) -> Bench:
-    """Run the tests of *target* without a mutation and import their libraries. Raises `TestsFail`."""
-    configure_hypothesis()
+def prepare(target: Target, examples: int) -> Bench:
+    """Run the tests of *target* without a mutation and import their libraries. Raises `TestsFail`.
+
+    Tests of properties use *examples* examples.
+    """
+    configure_hypothesis(examples)
     readable, writable = os.pipe()
     process = os.fork()
     if process == 0:
@@ -113,12 +116,12 @@ def prepare(target: Target) -> Bench:
     return Bench(target, cpu_seconds, durations)
 
 
-def configure_hypothesis() -> None:
-    """Use the same few examples for each mutant, and stop at the first that fails."""
+def configure_hypothesis(examples: int) -> None:
+    """Use the same *examples* for each mutant, and stop at the first that fails."""
     hypothesis.settings.register_profile(
         "mutation",
         derandomize=True,
-        max_examples=25,
+        max_examples=examples,
         database=None,
         deadline=None,
         phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
