@@ -359,3 +359,190 @@ def test_half_of_a_surrogate_pair_is_replaced_in_the_payload() -> None:
     event = CloudEvent({"id": "1", "type": "t", "source": "s"}, rb'{"UserName": "\ud800x", "Vm": ["\ud83d\ude00"]}')
     assert event.payload == {"UserName": "\ufffdx", "Vm": ["😀"]}
     assert b"\\ud800" in event.data
+
+
+# ── messages, byte by byte ──
+
+PLAIN_JSON = {**REQUIRED, "datacontenttype": "application/json"}
+ATTRIBUTES_JSON = b'"specversion": "1.0", "id": "1", "source": "/here", "type": "a.b"'
+TYPED_JSON = ATTRIBUTES_JSON + b', "datacontenttype": '
+
+
+def test_binary_message_has_attributes_as_headers() -> None:
+    event = CloudEvent({**PLAIN_JSON, "note": "a b"}, b"[1]")
+    headers = {**BINARY, "content-type": "application/json"}
+
+    assert cloudevents.to_binary(event) == HTTPMessage({**headers, "ce-note": "a%20b"}, b"[1]")
+    assert cloudevents.to_binary(event, percent_encoded=False) == HTTPMessage({**headers, "ce-note": "a b"}, b"[1]")
+
+
+@pytest.mark.parametrize(
+    ("event", "document"),
+    [
+        (CloudEvent(REQUIRED), b"{" + ATTRIBUTES_JSON + b"}"),
+        (CloudEvent({"note": "é"}), '{"note": "é"}'.encode()),
+        (CloudEvent({"note": "\ud800"}), b'{"note": "?"}'),
+        (CloudEvent({}, b"[1]"), b'{"data": [1]}'),
+        (CloudEvent({"id": "1"}, b' {"a":  1.0}\n'), b'{"id": "1", "data": {"a":  1.0}}'),
+        (CloudEvent({}, b"null"), b'{"data_base64": "bnVsbA=="}'),
+        (CloudEvent({}, b"NaN"), b'{"data_base64": "TmFO"}'),
+        (CloudEvent({}, b"{"), b'{"data_base64": "ew=="}'),
+        (CloudEvent({}, b"\xff"), b'{"data_base64": "/w=="}'),
+        (CloudEvent({}, b"[" * 100_000), b'{"data_base64": "' + base64.b64encode(b"[" * 100_000) + b'"}'),
+        (
+            CloudEvent({"datacontenttype": "text/plain"}, 'é "'.encode()),
+            '{"datacontenttype": "text/plain", "data": "é \\""}'.encode(),
+        ),
+    ],
+    ids=lambda value: "",
+)
+def test_document_is_written_byte_by_byte(event: CloudEvent, document: bytes) -> None:
+    assert cloudevents.to_json(event) == document
+    assert cloudevents.to_structured(event) == HTTPMessage({"content-type": "application/cloudevents+json"}, document)
+    assert cloudevents.to_batch([event, event]) == HTTPMessage(
+        {"content-type": "application/cloudevents-batch+json"}, b"[" + document + b", " + document + b"]"
+    )
+
+
+WRITTEN = '{ "specversion" :\t"1.0",\r\n"id":"1","source":"/here", "type" : "a.b" %s}'
+
+
+@pytest.mark.parametrize(
+    ("members", "data"),
+    [
+        ("", b""),
+        (', "data": {"a": [1, {}]}', b'{"a": [1, {}]}'),
+        (', "data" : 1.10 ', b"1.10"),
+        (', "data": "text"', b'"text"'),
+        (', "data": false', b"false"),
+        (', "data": null, "data_base64": null', b""),
+        (', "data": 1, "data_base64": "AP8="', b"\x00\xff"),
+        (', "data": 1, "data": 2', b"2"),
+        (', "data": "\\u00e9", "datacontenttype": "text/plain"', "é".encode()),
+        (', "data": "\\ud800", "datacontenttype": "text/plain"', b"?"),
+    ],
+)
+def test_document_is_read_whatever_its_spaces(members: str, data: bytes) -> None:
+    document = f" \n{WRITTEN % members}\t\r "
+    for form in (document, document.encode(), b"\xef\xbb\xbf" + document.encode()):
+        event = cloudevents.from_json(form, LENIENT)
+        assert {name: event[name] for name in REQUIRED} == REQUIRED
+        assert event.data == data
+
+
+NOT_JSON = {
+    "": "Expecting value: line 1 column 1 (char 0)",
+    " ": "Expecting value: line 1 column 2 (char 1)",
+    "{": "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
+    "{ 1": "Expecting property name enclosed in double quotes: line 1 column 3 (char 2)",
+    '{"a" 1}': "Expecting ':' delimiter: line 1 column 5 (char 4)",
+    '{"a": 1': "Expecting ',' delimiter: line 1 column 8 (char 7)",
+    '{"a": 1]': "Expecting ',' delimiter: line 1 column 8 (char 7)",
+    '{"a": 1} {': "Extra data: line 1 column 10 (char 9)",
+    "{}x": "Extra data: line 1 column 3 (char 2)",
+    "[{}": "Expecting ',' delimiter: line 1 column 4 (char 3)",
+    "[{}}": "Expecting ',' delimiter: line 1 column 4 (char 3)",
+    "[{} 1": "Expecting ',' delimiter: line 1 column 4 (char 3)",
+    "[,": "Expecting value: line 1 column 2 (char 1)",
+}
+
+
+@pytest.mark.parametrize(("document", "reason"), NOT_JSON.items(), ids=repr)
+def test_document_that_is_not_json_is_rejected_with_its_place(document: str, reason: str) -> None:
+    for read in (cloudevents.from_json, lambda text, rules: cloudevents.from_batch(HTTPMessage({}, text), rules)):
+        with pytest.raises(NotACloudEvent) as raised:
+            read(document, LENIENT)
+        assert raised.value.problems == (f"the body is not JSON that can be read: {reason}",)
+
+
+@pytest.mark.parametrize(
+    ("document", "described"),
+    [("[]", "a list"), ("1", "a number"), ('"a"', "a string"), ("null", "null"), ("true", "a Boolean")],
+)
+def test_document_of_another_type_is_described(document: str, described: str) -> None:
+    with pytest.raises(NotACloudEvent) as raised:
+        cloudevents.from_json(document, LENIENT)
+    assert raised.value.problems == (f"the body is {described}, and an event is an object",)
+
+
+def test_batch_of_another_type_is_described() -> None:
+    with pytest.raises(NotACloudEvent) as raised:
+        cloudevents.from_batch(HTTPMessage({}, b"{}"), LENIENT)
+    assert raised.value.problems == ("the body is an object, and a batch is a list",)
+
+
+@pytest.mark.parametrize("batch", [b"[]", b" [ ] ", b"[\n]\t"])
+def test_batch_may_be_empty(batch: bytes) -> None:
+    assert cloudevents.from_batch(HTTPMessage({}, batch), LENIENT) == []
+
+
+def test_data_that_are_not_base64_are_a_problem() -> None:
+    with pytest.raises(NotACloudEvent) as raised:
+        cloudevents.from_http(structured(data_base64="a%"), LENIENT)
+    assert raised.value.problems == ("data_base64 is not base64: Only base64 data is allowed",)
+
+
+# ── which mode a message has ──
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, False),
+        ({"Content-Type": "application/json"}, False),
+        ({"ce-id": "1"}, False),
+        ({"CE-SpecVersion": "1.0"}, True),
+        ({"Content-Type": "application/cloudevents+json; charset=utf-8"}, True),
+        ({"content-type": "Application/CloudEvents-Batch+JSON"}, True),
+    ],
+)
+def test_headers_announce_an_event(headers: dict[str, str], expected: bool) -> None:
+    assert cloudevents.is_event(headers) is expected
+
+
+def test_message_is_read_in_the_mode_that_the_caller_names() -> None:
+    event = CloudEvent(REQUIRED, b"1")
+    binary, document, batch = (
+        cloudevents.to_binary(event),
+        cloudevents.to_structured(event),
+        cloudevents.to_batch([event]),
+    )
+
+    assert cloudevents.from_binary(binary, LENIENT) == event
+    assert cloudevents.from_structured(document, LENIENT) == event
+    assert cloudevents.from_batch(batch, LENIENT) == [event]
+    assert [cloudevents.events_from_http(message, LENIENT) for message in (binary, document, batch)] == [[event]] * 3
+
+
+@pytest.mark.parametrize("content_type", [None, "application/json", "text/json", "application/vnd.x+json"])
+def test_lenient_rules_read_an_event_that_nothing_announces(content_type: str | None) -> None:
+    body = json.dumps(REQUIRED).encode()
+    message = HTTPMessage({} if content_type is None else {"content-type": content_type}, body)
+
+    assert cloudevents.from_http(message, LENIENT) == CloudEvent(REQUIRED)
+    with pytest.raises(NotACloudEvent):
+        cloudevents.from_http(message, STRICT)
+
+
+def test_lenient_rules_read_binary_mode_without_a_version() -> None:
+    headers = {name: value for name, value in BINARY.items() if name != "ce-specversion"}
+    for rules, problem in [
+        (LENIENT, "missing attributes: specversion"),
+        (STRICT, "neither a header ce-specversion nor the content type application/cloudevents+json"),
+    ]:
+        with pytest.raises(NotACloudEvent) as raised:
+            cloudevents.from_http(HTTPMessage(headers, b"{}"), rules)
+        assert raised.value.problems == (problem,)
+
+
+def test_header_values_lose_the_space_around_them() -> None:
+    message = HTTPMessage({**BINARY, "CE-Note": " a b\t", "Content-Type": "", "X-Other": "1"}, b"x")
+
+    assert cloudevents.from_http(message, STRICT) == CloudEvent({**REQUIRED, "note": "a b"}, b"x")
+
+
+@pytest.mark.parametrize(
+    ("value", "decoded"), [("%C3%A9", "é"), ("%FF", "ÿ"), ("%", "%"), ("é%20", "é "), ("a+b", "a+b")]
+)
+def test_percent_encoding_is_decoded(value: str, decoded: str) -> None:
+    assert cloudevents.from_http(HTTPMessage({**BINARY, "ce-note": value}, b""), LENIENT)["note"] == decoded
