@@ -7,6 +7,7 @@ limited in CPU time and not in wall-clock time, so that a busy machine kills no 
 import contextlib
 import dataclasses
 import enum
+import gc
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -35,6 +36,7 @@ MAX_BYTES = 4 * 1024**3
 """The address space of a fork: an endless loop may fill a list."""
 ARGUMENTS = [
     "-x", "-q", "--noconftest", "--disable-warnings", "--tb=no",
+    "--assert=plain", "-p", "no:unraisableexception",   # nobody reads why a test fails: half of a trial's time
     "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:rerunfailures",
     "-W", "ignore::pytest.PytestAssertRewriteWarning",   # the libraries are imported before pytest starts
 ]  # fmt: skip
@@ -113,6 +115,7 @@ def prepare(target: Target, examples: int) -> Bench:
         for name in libraries:
             with contextlib.suppress(ImportError):  # a module that its package makes
                 importlib.import_module(name)
+    gc.freeze()
     return Bench(target, cpu_seconds, durations)
 
 
