@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.mutation", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(TARGETS)}")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants tried at the same time")
-    parser.add_argument("--examples", type=int, default=25, help="examples for each test of a property")
+    parser.add_argument("--examples", type=int, default=10, help="examples for each test of a property")
     parser.add_argument("--lines", default="", metavar="FIRST-LAST", help="only mutants of these lines")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(TARGETS):
