@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pipeline import payload
+from pipeline import bounds, payload
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import cut
 from pipeline.reaction import ReactionFunction, Skipped, dedup_size_setting, object_of
@@ -19,9 +19,6 @@ from pipeline.settings.templates import jinja_template
 from pipeline.template import Template
 from vsphere.inventory import Inventory
 from vsphere.settings import VCenterSettings
-
-MAX_VALUE_CHARACTERS = 255
-"""vCenter's limit."""
 
 
 def attribute_values(value: str) -> Mapping[str, Mapping[str, str]]:
@@ -85,7 +82,8 @@ class AttributeReaction:
         if templates is None:
             raise Skipped("ATTRIBUTE_VALUES has no attributes for events of this type")
         vm = object_of(event, "vm")
-        rendered = {name: cut(template.render(event), MAX_VALUE_CHARACTERS) for name, template in templates.items()}
+        limit = bounds.CUSTOM_VALUE_CHARACTERS
+        rendered = {name: cut(template.render(event), limit) for name, template in templates.items()}
         attributes = {name: value for name, value in rendered.items() if value}
         if not attributes:
             raise Skipped("all attribute values are empty")

@@ -9,7 +9,7 @@ import dataclasses
 import threading
 from collections.abc import Mapping
 
-from pipeline import payload
+from pipeline import bounds, payload
 from pipeline.cloudevents import CloudEvent
 from pipeline.payload import Reference
 from pipeline.reaction import ReactionFunction, Skipped, dedup_size_setting, object_of
@@ -19,8 +19,6 @@ from vsphere.inventory import Inventory
 from vsphere.settings import VCenterSettings
 
 SEVERITIES = {"red": "error", "yellow": "warning", "green": "info"}
-
-MAX_LISTED_VMS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,9 +95,9 @@ def growth(earlier: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]
 
 
 def largest(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return the `MAX_LISTED_VMS` largest, in descending order."""
+    """Return the `bounds.LISTED_VMS` largest, in descending order."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return {name: count for name, count in ordered[:MAX_LISTED_VMS] if count}
+    return {name: count for name, count in ordered[: bounds.LISTED_VMS] if count}
 
 
 def size(count: float) -> str:

@@ -8,7 +8,7 @@ import dataclasses
 import threading
 from datetime import timedelta
 
-from pipeline import payload
+from pipeline import bounds, payload
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import cut
 from pipeline.reaction import ReactionFunction, Skipped, dedup_size_setting, object_of
@@ -18,8 +18,6 @@ from vsphere.inventory import Inventory
 from vsphere.settings import VCenterSettings
 
 RESTART_TYPES = frozenset({"com.vmware.vc.ha.VmRestartedByHAEvent", "VmRestartedOnAlternateHostEvent"})
-
-MAX_MESSAGE_CHARACTERS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +67,7 @@ class FailoverReaction:
         return reply(
             event,
             "failover.completed",
-            cut(f"HA restarted {len(hosts)} VMs in {cluster.name}: {listed}", MAX_MESSAGE_CHARACTERS),
+            cut(f"HA restarted {len(hosts)} VMs in {cluster.name}: {listed}", bounds.FAILOVER_CHARACTERS),
             "warning",
             cluster=cluster.name,
             vms=[{"name": vm, "host": host} for vm, host in sorted(hosts.items())],

@@ -35,8 +35,8 @@ kilobytes, the class is also in the checkpoint, and real names have less than 10
 UNREADABLE_CHARACTERS = 16 * KIB
 """The part of an element without a usable key that a status event carries. A real event has a tenth of it."""
 
-TAGGING_BYTES = 8 * MIB
-"""A response of the Automation REST API: the references of 100,000 objects that have one tag."""
+TAGGING_BYTES = 2 * MIB
+"""A response of the Automation REST API: the references of 30,000 objects that have one tag."""
 
 # ── responses of the API server, of sinks and of receivers ──
 
@@ -128,7 +128,26 @@ SUMMARY_CHARACTERS = 200
 FAILURE_RESPONSE_CHARACTERS = 1 * KIB
 """The subscriber's response in a dead letter. Knative passes on no more."""
 
+TITLE_CHARACTERS = 200
+"""The title of a notification. Services cut it at 100 (e-mail clients) to 256 (Discord)."""
+
+DIGEST_TITLES = 20
+"""Titles that a digest lists. It counts the other events by type."""
+
+CUSTOM_VALUE_CHARACTERS = 255
+"""The value of a custom attribute: vCenter's limit."""
+
+FAILOVER_CHARACTERS = 1000
+"""The message of a failover, which names the VMs that HA restarted."""
+
+LISTED_VMS = 5
+"""VMs that a capacity report names: the largest ones."""
+
 # ── what is remembered ──
+
+UNSENT_DIGESTS = 100
+"""Digests that are kept for services that are down."""
+
 
 EVENTS_IN_FLIGHT = 2000
 """Events that are read and not yet acknowledged (`SINK_MAX_IN_FLIGHT`), and acknowledged ones that may be sent again:

@@ -8,16 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from functions.notify.message import MAX_TITLE_CHARACTERS, RANKS, Message
+from functions.notify.message import RANKS, Message
 from functions.notify.service import Service
 from functions.notify.settings import Settings
+from pipeline import bounds
 from pipeline.errors import cut
-
-MAX_LISTED_TITLES = 20
-"""A digest lists the first titles and counts the others by type."""
-
-MAX_UNSENT = 100
-"""Digests that are kept for services that are down."""
 
 log = structlog.get_logger()
 
@@ -27,7 +22,7 @@ class Batch:
     """The messages that become one digest."""
 
     first: list[Message] = field(default_factory=list)
-    """At most `MAX_LISTED_TITLES`."""
+    """At most `bounds.DIGEST_TITLES`."""
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Messages by severity and event type (in words)."""
     due: datetime | None = None
@@ -37,7 +32,7 @@ class Batch:
         """Add a message at *now*. The first message sets when the digest is *due*."""
         self.due, self.began = self.due or due, self.began or now
         self.counts[message.severity, event_type] += 1
-        if len(self.first) < MAX_LISTED_TITLES:
+        if len(self.first) < bounds.DIGEST_TITLES:
             self.first.append(message)
 
     def is_due(self, now: datetime) -> bool:
@@ -165,8 +160,8 @@ class Unsent:
     def send(self, digests: Sequence[tuple[Message, Service]], now: Callable[[], datetime]) -> None:
         """Send *digests* and the unsent ones, and keep those that are not accepted."""
         unsent = [(message, service) for message, service in [*self._digests, *digests] if not service.notify(message)]
-        _log_lost(unsent[:-MAX_UNSENT])
-        self._digests = unsent[-MAX_UNSENT:]
+        _log_lost(unsent[: -bounds.UNSENT_DIGESTS])
+        self._digests = unsent[-bounds.UNSENT_DIGESTS :]
         self._retry_at = None
         if self._digests:
             log.warning("digest not accepted", services=[service.name for _, service in self._digests])
@@ -193,7 +188,7 @@ def digest_of(batch: Batch) -> Message:
         return batch.first[0]
     counts = sorted(batch.counts.items(), key=lambda item: (-RANKS[item[0][0]], -item[1], item[0][1]))
     summary = ", ".join(f"{count} {event_type}" for (_, event_type), count in counts)
-    title = cut(f"{total} events: {summary}", MAX_TITLE_CHARACTERS)
+    title = cut(f"{total} events: {summary}", bounds.TITLE_CHARACTERS)
     lines = [f"{count} {event_type} ({severity})" for (severity, event_type), count in counts]
     first = [f"- {message.title}" for message in batch.first]
     rest = [f"… and {total - len(first)} more"] if total > len(first) else []

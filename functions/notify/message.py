@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.notify.settings import DEFAULT_BODY, DEFAULT_TITLE, Settings
-from pipeline import payload, severity
+from pipeline import bounds, payload, severity
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import cut
 from pipeline.template import Template
-
-MAX_TITLE_CHARACTERS = 200
 
 RANKS = {severity.INFO: 0, severity.WARNING: 1, severity.ERROR: 2, "none": 3}
 """Severities in ascending order. `none` as a minimum excludes everything."""
@@ -60,7 +58,7 @@ class MessageTemplates:
         title, body = self._by_type.get(payload.short_type(event), self._common)
         variables = {"link": self._link.render(event), "severity": level}
         return Message(
-            cut(title.render(event, **variables), MAX_TITLE_CHARACTERS), body.render(event, **variables), level
+            cut(title.render(event, **variables), bounds.TITLE_CHARACTERS), body.render(event, **variables), level
         )
 
 
