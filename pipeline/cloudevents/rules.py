@@ -138,7 +138,7 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
 def _invalid_for_go(attributes: Mapping[str, str]) -> list[str]:
     problems = []
     for name, value in attributes.items():
-        if not re.fullmatch(r"[a-z0-9]+", name.lower(), re.ASCII):
+        if not re.fullmatch(r"[a-z0-9]+", name.lower()):
             problems.append(f"{name!r} is not an attribute name: only a to z and digits are allowed")
         elif name in REQUIRED and value.isspace():
             problems.append(f"{name} is blank")

@@ -1,8 +1,6 @@
 """The retry rules: which failure is retried, when, and where an event goes that is not."""
 
 import email.utils
-import time
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import example, given
@@ -19,6 +17,7 @@ from delivery.retry import (
     is_acknowledged,
     parse_retry_after,
 )
+from tests.support.time_zone import far_from_greenwich
 
 NOW = 1_800_000_000.0
 
@@ -164,19 +163,9 @@ def test_retry_after_is_seconds_or_a_date(value: str, seconds: float) -> None:
     assert parse_retry_after(value, NOW) == seconds
 
 
-@pytest.fixture
-def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The local time of this process is not UTC."""
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "Pacific/Auckland")
-        time.tzset()
-        yield
-    time.tzset()
-
-
-@pytest.mark.usefixtures("far_from_greenwich")
 def test_date_without_a_zone_is_utc_whatever_the_local_zone() -> None:
-    assert parse_retry_after(email.utils.formatdate(NOW + 20), NOW) == 20
+    with far_from_greenwich():
+        assert parse_retry_after(email.utils.formatdate(NOW + 20), NOW) == 20
 
 
 dates = st.from_regex(r"(Mon|Tue|x)?,? ?[0-9]{0,3} (Jan|Feb|Foo)? ?[0-9]{0,12} [0-9:]{0,12} ?[+-]?[0-9A-Z]{0,12}")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline import cloudevents
 from pipeline.cloudevents import BATCH, LENIENT, STRICT, STRUCTURED, CloudEvent, HTTPMessage, NotACloudEvent, Rules
 from tests.support.malformed_requests import MALFORMED, MalformedRequest
+from tests.support.time_zone import far_from_greenwich
 
 # ── what is written is read again ──
 
@@ -324,6 +325,7 @@ def test_strict_time_is_in_gos_form(written: str, normal: str) -> None:
         ("dataschema", "/path", False),
         ("time", "0001-01-01T00:00:00+23:59", False),
         ("time", "2026-11-21 00:03:18Z", False),
+        ("time", "\u0662026-11-21T00:03:18Z", False),
         ("a-b", "x", False),
         ("\u017f", "x", False),
         ("9to5", "x", True),
@@ -337,6 +339,44 @@ def test_strict_attribute_is_valid_or_named(attribute: str, value: str, valid: b
     with pytest.raises(NotACloudEvent) as raised:
         cloudevents.from_http(message, STRICT)
     assert [problem for problem in raised.value.problems if attribute in problem or repr(attribute) in problem]
+
+
+@pytest.mark.parametrize("name", [*REQUIRED, "subject", "time", "dataschema", "datacontenttype"])
+@pytest.mark.parametrize(("value", "kind"), [(1, "a number"), (True, "a Boolean"), ([], "a list"), ({}, "an object")])
+def test_attributes_of_the_specification_are_strings(name: str, value: object, kind: str) -> None:
+    for rules in (STRICT, LENIENT):
+        with pytest.raises(NotACloudEvent) as raised:
+            cloudevents.from_http(structured(**{name: value}), rules)
+        assert raised.value.problems[0] == f"{name} is {kind} and must be a string"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "problems"),
+    [
+        ({"extra": []}, ["extra is a list"]),
+        ({"id": "", "extra": {}}, ["missing attributes: id", "extra is an object"]),
+        ({"id": " ", "specversion": "0.3"}, ["specversion is '0.3', not 1.0", "id is blank"]),
+        ({"a-b": "x"}, ["'a-b' is not an attribute name: only a to z and digits are allowed"]),
+        ({"time": "never", "subject": " "}, ["subject is not valid: ' '", "time is not valid: 'never'"]),
+    ],
+)
+def test_strict_rules_report_every_problem(attributes: dict[str, Any], problems: list[str]) -> None:
+    with pytest.raises(NotACloudEvent) as raised:
+        cloudevents.from_http(structured(**attributes), STRICT)
+    assert sorted(raised.value.problems) == sorted(problems)
+
+
+def test_lenient_rules_name_the_versions_that_they_accept() -> None:
+    with pytest.raises(NotACloudEvent) as raised:
+        cloudevents.from_http(structured(specversion="2"), LENIENT)
+    assert raised.value.problems == ("specversion is '2', not 1.0 or 0.3",)
+
+
+def test_strict_time_does_not_depend_on_the_local_zone() -> None:
+    with far_from_greenwich():
+        assert cloudevents.from_http(structured(time="2026-11-21T00:03:18+02:00"), STRICT)["time"] == (
+            "2026-11-20T22:03:18Z"
+        )
 
 
 def test_strict_rules_drop_an_empty_subject() -> None:
