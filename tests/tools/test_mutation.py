@@ -20,8 +20,9 @@ code = (trial.ROOT / target.source).read_text()
 harmless = code.replace("was never assigned", "was never assigned.")
 wrong = code.replace("return False", "return True")
 assert len({code, harmless, wrong}) == 3
-outcomes = dict(trial.prepare(target, examples=10).trials([harmless, wrong, "raise SystemExit(0)"], jobs=1))
-print(*(outcomes[number].value for number in range(3)))
+codes = {"harmless": harmless, "wrong": wrong, "ending": "raise SystemExit(0)"}
+outcomes = dict(trial.prepare(target, examples=10).trials(codes, jobs=1))
+print(*(outcomes[name].value for name in codes))
 """
 
 

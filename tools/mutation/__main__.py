@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from tools.mutation import trial
 from tools.mutation.targets import TARGETS, Target
+from tools.mutation.trial import Outcome
 
 if TYPE_CHECKING:
     from tools.mutation.mutants import Mutant
@@ -59,16 +60,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(TARGETS)}")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants tried at the same time")
     parser.add_argument("--examples", type=int, default=10, help="examples for each test of a property")
-    parser.add_argument("--lines", default="", metavar="FIRST-LAST", help="only mutants of these lines")
+    parser.add_argument("--resume", type=Path, metavar="FILE", help="keep outcomes in FILE, and continue from there")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(TARGETS):
         parser.error(f"no such module: {', '.join(sorted(unknown))}. There are {', '.join(TARGETS)}")
     site.addsitedir(str(LIBRARIES))
     os.chdir(trial.ROOT)
     reasons = read_reasons()
-    first, _, last = options.lines.partition("-")
-    lines = range(int(first), int(last or first) + 1) if first else None
-    results = [try_module(name, options, lines) for name in options.names or TARGETS]
+    results = [try_module(name, options) for name in options.names or TARGETS]
     print_survivors(results, reasons)
     print_table(results)
     reached = all(result.score >= MIN_SCORE for result in results)
@@ -82,31 +81,56 @@ def read_reasons() -> Reasons:
     return {(group["file"], change): group["reason"] for group in groups for change in group["changes"]}
 
 
-def try_module(name: str, options: argparse.Namespace, lines: range | None) -> Result:
-    """Try the mutants of the module *name*, of *lines* only if given, and report the progress."""
+def try_module(name: str, options: argparse.Namespace) -> Result:
+    """Try the mutants of the module *name* and report the progress."""
     from tools.mutation.mutants import mutants  # noqa: PLC0415 - mutmut is on the path since `main`
 
     target = TARGETS[name]
     began = reported = time.monotonic()
-    code = Path(target.source).read_text(encoding="utf-8")
-    candidates = [mutant for mutant in mutants(target.source, code) if lines is None or mutant.line in lines]
+    candidates = {mutant.key: mutant for mutant in mutants(target.source, Path(target.source).read_text("utf-8"))}
+    record = OutcomeRecord(options.resume)
+    outcomes = {key: outcome for key, outcome in record.read().items() if key in candidates}
     bench = trial.prepare(target, options.examples)
     print(f"{name}: {len(candidates)} mutants, {bench.cpu_seconds:.1f} s for its tests", flush=True)
-    outcomes: dict[int, trial.Outcome] = {}
-    for number, outcome in bench.trials((mutant.code for mutant in candidates), options.jobs):
-        outcomes[number] = outcome
+    codes = {key: mutant.code for key, mutant in candidates.items() if key not in outcomes}
+    for key, outcome in bench.trials(codes, options.jobs):
+        outcomes[key] = outcome
+        record.add(key, outcome)
         if time.monotonic() - reported > PROGRESS_SECONDS:
             reported = time.monotonic()
-            survivors = sum(outcome is trial.Outcome.SURVIVED for outcome in outcomes.values())
+            survivors = sum(outcome is Outcome.SURVIVED for outcome in outcomes.values())
             print(f"{name}: {len(outcomes)} of {len(candidates)}, {survivors} survived", flush=True)
     return Result(
         name,
         target,
         len(candidates),
-        sum(outcome is trial.Outcome.TIMEOUT for outcome in outcomes.values()),
-        [candidates[number] for number in sorted(outcomes) if outcomes[number] is trial.Outcome.SURVIVED],
+        sum(outcome is Outcome.TIMEOUT for outcome in outcomes.values()),
+        [mutant for key, mutant in candidates.items() if outcomes[key] is Outcome.SURVIVED],
         time.monotonic() - began,
     )
+
+
+class OutcomeRecord:
+    """The outcomes of trials in a file, so that a run that was interrupted can continue. Without a file it is empty.
+
+    It does not know the tests: delete it when they change.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+
+    def read(self) -> dict[str, Outcome]:
+        """Return mutant's key → outcome."""
+        if self._file is None or not self._file.exists():
+            return {}
+        lines = self._file.read_text("utf-8").splitlines()
+        return {key: Outcome(outcome) for key, _, outcome in (line.partition(" ") for line in lines)}
+
+    def add(self, key: str, outcome: Outcome) -> None:
+        """Append one outcome."""
+        if self._file is not None:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(f"{key} {outcome.value}\n")
 
 
 def reason(result: Result, mutant: "Mutant", reasons: Reasons) -> str:

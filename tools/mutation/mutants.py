@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import difflib
+import hashlib
 from collections.abc import Iterator
 
 from mutmut.mutation.file_mutation import create_mutations
@@ -19,6 +20,11 @@ class Mutant:
     """The lines that differ, without indentation and line breaks."""
     code: str
     """The whole module."""
+
+    @property
+    def key(self) -> str:
+        """A digest of the module."""
+        return hashlib.sha256(self.code.encode()).hexdigest()[:16]
 
     @property
     def change(self) -> str:

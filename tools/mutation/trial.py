@@ -18,7 +18,7 @@ import resource
 import signal
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -66,11 +66,11 @@ class Bench:
     durations: Mapping[str, float]
     """Test → seconds."""
 
-    def trials(self, codes: Iterable[str], jobs: int) -> Iterator[tuple[int, Outcome]]:
-        """Try each of *codes*, *jobs* at a time, and yield their numbers from 0 with the outcomes as they come."""
+    def trials(self, codes: Mapping[str, str], jobs: int) -> Iterator[tuple[str, Outcome]]:
+        """Try each of *codes* (key → module), *jobs* at a time, and yield key and outcome as they come."""
         limit = int(max(MIN_CPU_SECONDS, CPU_FACTOR * self.cpu_seconds)) + 1
-        running: dict[int, int] = {}
-        waiting = enumerate(codes)
+        running: dict[int, str] = {}
+        waiting = iter(codes.items())
         while True:
             while len(running) < jobs and (job := next(waiting, None)):
                 running[self._fork(job[1], limit)] = job[0]
