@@ -127,7 +127,8 @@ def assemble(
         ask_adapter=AdapterReadiness().ask,
         now=lambda: datetime.datetime.now(datetime.UTC),
     )
-    webhook = Webhook(client, webhook_place(own_namespace, configured.admission), authorities)
+    place = webhook_place(own_namespace, configured.admission)
+    webhook = Webhook(client, place, authorities, lambda: work.election.is_leader)
     reconcilers: list[Reconciler] = [
         VSphereSourceReconciler(cluster),
         VSphereBindingReconciler(webhook, configured.admission.selection_mode == "inclusion"),

@@ -21,8 +21,7 @@ from uvicorn.server import Server
 from cluster.errors import ClusterError
 from cluster.resources import Object
 from functions.controller.certificates import Certificates, CertificateStore
-from functions.controller.vspherebinding import read_all
-from functions.controller.webhook import PATH
+from functions.controller.webhook import PATH, read_all
 from pipeline.asgi import Receive, Scope, Send, send_response
 from sources.admission import InvalidReview, is_probe, review
 

@@ -13,7 +13,7 @@ from cluster.errors import ClusterError
 from cluster.resources import JOBS, NAMESPACES, Key, Object, Resource, controller_of, key_of
 from functions.controller.kinds import VSPHERE_BINDINGS
 from functions.controller.reconciler import Children, Failure, Observer, Outcome, Report, SubjectPatch
-from functions.controller.webhook import Webhook, WebhookState
+from functions.controller.webhook import Webhook, WebhookState, read_all
 from sources.admission import names_revision, pod_template
 from sources.binding import (
     EXCLUDE_LABEL,
@@ -70,18 +70,21 @@ class VSphereBindingReconciler:
     children: Sequence[Children] = ()
 
     def observe(self, parent: Object, observer: Observer) -> Observed:
-        """Return the subjects, the other bindings and the state of the webhook. Raises `ClusterError`."""
+        """Return the subjects, the other bindings and the state of the webhook. Raises `ClusterError`.
+
+        The webhook's configuration is written here, not by a patch of the outcome: see `Webhook.keep`.
+        """
         namespace = parent["metadata"]["namespace"]
         selected, problem = _find_selected(parent, observer)
         uids = {subject["metadata"]["uid"] for _, subject in selected}
         recorded = [entry for entry in _find_recorded(parent, observer) if entry[1]["metadata"]["uid"] not in uids]
         if controller_of(parent) and all(is_of_source(parent, subject) for _, subject in selected + recorded):
-            bindings, state = read_all([parent]), WebhookState(is_off=True)
+            bindings, state = read_all([parent]), WebhookState(is_needless=True)
         else:
-            bindings = read_all([*_others(parent, observer.all_cached(VSPHERE_BINDINGS)), parent])
-            state = self.webhook.observe(observer, bindings)
+            bindings = read_all([*_others(parent, observer.all_cached(VSPHERE_BINDINGS, namespace)), parent])
+            state = self.webhook.keep(observer)
         return Observed(
-            bindings=[binding for binding in bindings if binding.namespace == namespace],
+            bindings=bindings,
             webhook=state,
             namespace=_find_namespace(namespace, observer),
             selected=[subject for _, subject in selected],
@@ -153,10 +156,7 @@ class _Plan:
 
     def outcome(self) -> Outcome:
         """Return what was decided."""
-        webhook = self._observed.webhook
         patches = [*self._namespace_patch(), *self._patches]
-        if webhook.patch:
-            patches.insert(0, dataclasses.replace(webhook.patch, may_fail=self._is_deleted))
         condition, seconds = self._condition()
         reports = list(self._reports)
         if condition.status == "False" and not self._is_deleted:
@@ -252,7 +252,7 @@ class _Plan:
             return self._faults[0], CONFLICT_SECONDS
         seconds = None
         webhook = self._observed.webhook
-        if self._needs_webhook() and not (webhook.is_proved or webhook.is_off or self._is_deleted):
+        if self._needs_webhook() and not (webhook.is_proved or webhook.is_needless or self._is_deleted):
             seconds = PROBLEM_SECONDS
             if not webhook.problem:
                 return unknown("WebhookPending", "the API server has not noticed the webhook yet"), PENDING_SECONDS
@@ -280,17 +280,6 @@ def is_of_source(binding: Object, subject: Object) -> bool:
     """Return whether the VSphereSource that made *binding* also made *subject*, and made it bound."""
     owner = controller_of(binding)
     return owner is not None and owner["uid"] == (controller_of(subject) or {}).get("uid")
-
-
-def read_all(bindings: Iterable[Object]) -> list[Binding]:
-    """Return the valid ones of *bindings*. An invalid one says so in its own status."""
-    result = []
-    for binding in bindings:
-        try:
-            result.append(Binding.read(binding))
-        except InvalidSubject:
-            continue
-    return result
 
 
 def _others(parent: Object, bindings: Iterable[Object]) -> list[Object]:

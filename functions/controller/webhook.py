@@ -11,6 +11,7 @@ import base64
 import dataclasses
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
@@ -19,10 +20,11 @@ import structlog
 
 from cluster.client import ClusterClient
 from cluster.errors import ClusterError
-from cluster.resources import CONFIG_MAPS, JOBS, MUTATING_WEBHOOKS, NAMESPACES, Key, Object, Resource
-from functions.controller.reconciler import Observer, SubjectPatch
+from cluster.resources import CONFIG_MAPS, JOBS, MUTATING_WEBHOOKS, NAMESPACES, Object, Resource
+from functions.controller.kinds import VSPHERE_BINDINGS
+from functions.controller.reconciler import Observer
 from sources.admission import PROBE_LABEL, is_probed
-from sources.binding import EXCLUDE_LABEL, INCLUDE_LABEL, Binding
+from sources.binding import EXCLUDE_LABEL, INCLUDE_LABEL, Binding, InvalidSubject
 
 log = structlog.get_logger()
 
@@ -38,16 +40,14 @@ PROPAGATION_SECONDS = 10.0
 
 @dataclasses.dataclass(frozen=True)
 class WebhookState:
-    """The state of the configuration, as one pass finds it."""
+    """The state of the webhook, as one pass finds it."""
 
-    patch: SubjectPatch | None = None
-    """The change that it needs, or None."""
     is_proved: bool = False
     """The API server calls the webhook for everything that the bindings name."""
     problem: str = ""
     """The reason why the webhook cannot be used, as a sentence. Empty while it may just need a moment."""
-    is_off: bool = False
-    """There is no webhook, because the settings say so."""
+    is_needless: bool = False
+    """Nobody waits for the webhook: the settings turn it off, or the binding needs no entry."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,17 +168,21 @@ class Webhook:
         client: ClusterClient,
         place: WebhookPlace | None,
         authorities: Callable[[], bytes],
+        may_write: Callable[[], bool],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """*place* is None if the webhook is off. *authorities* returns nothing until the webhook can be served."""
+        """*place* is None if the webhook is off. *authorities* returns nothing until the webhook can be served.
+
+        *may_write* returns whether this replica leads.
+        """
         self._client = client
         self._place = place
         self._authorities = authorities
+        self._may_write = may_write
         self._now = now
         self._owner: Object | None = None
-        self._verified = ("", 0.0)
-        self._written = ("", 0.0)
-        self._proved = ""
+        self._lock = threading.Lock()
+        self._stored = Stored()
 
     def prepare(self) -> None:
         """Remove entries that are not ours: the predecessor's would reject writes in every namespace.
@@ -199,39 +203,45 @@ class Webhook:
             removed = [entry["name"] for entry in before if entry not in kept]
             log.warning("Removed entries from the webhook's configuration", configuration=NAME, removed=removed)
 
-    def observe(self, observer: Observer, bindings: Iterable[Binding]) -> WebhookState:
-        """Return the state for *bindings*, which are all of the cluster. Raises `ClusterError`."""
-        if self._place is None:
-            return WebhookState(is_off=True)
-        authorities = self._authorities()
-        if not authorities:
-            return WebhookState(problem="the webhook does not serve yet: its certificate is not there")
-        staying = list(bindings)
-        desired = entries(staying, known_resources(observer, staying), self._place, authorities)
-        name = digest(desired)
-        verified, at = self._verified
-        if verified != name or self._now() - at >= KNOWN_SECONDS:
-            try:
-                current = self._client.get(MUTATING_WEBHOOKS, "", NAME)
-            except ClusterError as error:
-                if error.status not in (403, 404):
-                    raise
-                return WebhookState(problem=f"the webhook's configuration cannot be read: {error}")
-            if (current.get("webhooks") or []) != desired:
-                return WebhookState(self._patch(current, desired))
-            self._verified = (name, self._now())
-            if verified != name:
-                self._written = self._verified
-        return self._proof(name, desired)
+    def keep(self, observer: Observer) -> WebhookState:
+        """Write the entries for all bindings of the cluster, if they differ. Return the state then.
 
-    def _patch(self, current: Object, desired: list[dict[str, Any]]) -> SubjectPatch:
-        metadata = current["metadata"]
-        owner = self._namespace_reference()
-        operations = [
-            {"op": "add", "path": "/metadata/ownerReferences", "value": [owner]},
-            {"op": "add", "path": "/webhooks", "value": desired},
-        ]
-        return SubjectPatch(Key(MUTATING_WEBHOOKS, "", NAME), metadata["resourceVersion"], operations)
+        What the entries should be depends on all bindings. So this is one step: another pass, which knows one binding
+        more or less, must not write in between. Raises `ClusterError`.
+        """
+        if self._place is None:
+            return WebhookState(is_needless=True)
+        if not (authorities := self._authorities()):
+            return WebhookState(problem="the webhook does not serve yet: its certificate is not there")
+        try:
+            with self._lock:
+                bindings = read_all(observer.all_cached(VSPHERE_BINDINGS))
+                desired = entries(bindings, known_resources(observer, bindings), self._place, authorities)
+                stored = self._stored = self._write(desired)
+        except ClusterError as error:
+            if error.status not in (403, 404):
+                raise
+            return WebhookState(problem=f"the webhook's configuration cannot be kept: {error}")
+        if not desired or stored.is_proved:
+            return WebhookState(is_proved=True)
+        return self._prove(stored, desired)
+
+    def _write(self, desired: list[dict[str, Any]]) -> "Stored":
+        """Make *desired* the entries, and return what is stored then. Raises `ClusterError`."""
+        name = digest(desired)
+        if self._stored.digest == name and self._now() - self._stored.read_at < KNOWN_SECONDS:
+            return self._stored
+        current = self._client.get(MUTATING_WEBHOOKS, "", NAME)
+        if (current.get("webhooks") or []) == desired:
+            if self._stored.digest == name:
+                return dataclasses.replace(self._stored, read_at=self._now())
+            return Stored(name, self._now(), self._now())
+        if not self._may_write():
+            raise ClusterError(0, "NotLeading", "another controller holds the lease, or may by now")
+        self._stored = Stored()
+        metadata = {**current["metadata"], "ownerReferences": [self._namespace_reference()]}
+        self._client.replace(MUTATING_WEBHOOKS, {**current, "metadata": metadata, "webhooks": desired})
+        return Stored(name, self._now(), self._now())
 
     def _namespace_reference(self) -> Object:
         """Return the reference to the controller's namespace: a deleted controller must not leave entries behind."""
@@ -245,27 +255,49 @@ class Webhook:
             }
         return self._owner
 
-    def _proof(self, name: str, desired: list[dict[str, Any]]) -> WebhookState:
-        if not desired or self._proved == name:
-            return WebhookState(is_proved=True)
+    def _prove(self, stored: "Stored", desired: list[dict[str, Any]]) -> WebhookState:
         probe = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {
                 "name": "vsphere-webhook-probe",
                 "namespace": self._client.namespace,
-                "labels": {PROBE_LABEL: desired[-1]["objectSelector"]["matchLabels"][PROBE_LABEL]},
+                "labels": desired[-1]["objectSelector"]["matchLabels"],
             },
         }
         try:
-            reached = is_probed(self._client.create(CONFIG_MAPS, probe, dry_run=True))
+            is_reached = is_probed(self._client.create(CONFIG_MAPS, probe, dry_run=True))
         except ClusterError as error:
             return WebhookState(problem=f"the webhook could not be tried: {error}")
-        if reached:
-            self._proved = name
-            return WebhookState(is_proved=True)
-        late = self._now() - self._written[1] > PROPAGATION_SECONDS
-        return WebhookState(problem="the API server does not reach the webhook" if late else "")
+        if not is_reached:
+            late = self._now() - stored.since > PROPAGATION_SECONDS
+            return WebhookState(problem="the API server does not reach the webhook" if late else "")
+        with self._lock:
+            if self._stored.digest == stored.digest:
+                self._stored = dataclasses.replace(self._stored, is_proved=True)
+        return WebhookState(is_proved=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """The entries that the API server stores, as far as this replica knows. Times are of its clock, in seconds."""
+
+    digest: str = ""
+    read_at: float = 0.0
+    since: float = 0.0
+    is_proved: bool = False
+    """The API server was seen to call the webhook since they were stored."""
+
+
+def read_all(bindings: Iterable[Object]) -> list[Binding]:
+    """Return the valid ones of *bindings*. An invalid one says so in its own status."""
+    result = []
+    for binding in bindings:
+        try:
+            result.append(Binding.read(binding))
+        except InvalidSubject:
+            continue
+    return result
 
 
 def known_resources(observer: Observer, bindings: Iterable[Binding]) -> set[Resource]:

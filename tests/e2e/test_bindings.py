@@ -71,7 +71,7 @@ class Place:
         def complete() -> Object | None:
             live = self.get(JOB, name)
             conditions = {entry["type"]: entry["status"] for entry in live.get("status", {}).get("conditions") or ()}
-            assert conditions.get("Failed") != "True", f"the Job {name} failed"
+            assert conditions.get("Failed") != "True", f"the Job {name} failed, bound: {is_bound(live)}"
             return live if conditions.get("Complete") == "True" else None
 
         return self.cluster.until(complete, f"the Job {name} is complete", 90)
@@ -162,11 +162,12 @@ def test_named_revision_is_bound_when_it_is_renamed(place: Place) -> None:
     place.cluster.wait_ready(SERVICE, "display", place.namespace)
     place.apply(bindings.binding(SERVICE, "named", selector={"matchLabels": {"app": "display"}}))
     entry = wait_condition(place.cluster, VSPHERE_BINDING, "named", place.namespace, "Ready", "BindingFailed", 30)
-    place.apply(display(place, "display-one"))
+    touch = {"metadata": {"labels": {"touched": "true"}}}  # as `kubectl apply` does: it sends what changed
+    place.cluster.patch(SERVICE, "display", place.namespace, touch)
     unchanged = place.get(SERVICE, "display")
     place.apply(display(place, "display-two"))
     place.cluster.wait_ready(VSPHERE_BINDING, "named", place.namespace, 30)
-    place.apply(display(place, "display-two"))
+    place.cluster.patch(SERVICE, "display", place.namespace, {"metadata": {"labels": {"touched": None}}})
     renamed = place.get(SERVICE, "display")
     seconds = place.unbind("named")
 

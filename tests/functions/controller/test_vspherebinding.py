@@ -535,3 +535,26 @@ def test_a_replica_that_does_not_lead_serves(server: ApiServer, namespace: str) 
         assert is_bound(server.create(subject(JOB, "with-one"), namespace))
         wait_until(lambda: second.work.election.is_leader, 20, "the second one leads")
         assert is_bound(server.create(subject(JOB, "with-another-leader"), namespace))
+
+
+def test_a_binding_is_proved_again_after_the_last_one(server: ApiServer, namespace: str) -> None:
+    """Its entries are the same as before, and were removed in between."""
+    with running_webhook(server, namespace):
+        for number in range(4):
+            server.create(binding(JOB), namespace)
+            ready(server, namespace)
+            assert is_bound(server.create(subject(JOB, f"x{number}"), namespace))
+            wait_gone(server, namespace)
+            assert webhook_entries(server) == []
+
+
+def test_a_binding_that_comes_as_another_goes_keeps_its_entry(server: ApiServer, namespace: str) -> None:
+    with running_webhook(server, namespace):
+        server.create(binding(JOB, "b0"), namespace)
+        for number in range(8):
+            ready(server, namespace, f"b{number}")
+            server.delete(API_VERSION, BINDING, f"b{number}", namespace)
+            server.create(binding(JOB, f"b{number + 1}"), namespace)
+            ready(server, namespace, f"b{number + 1}")
+            assert is_bound(server.create(subject(JOB, f"x{number}"), namespace))
+        assert [entry["name"].partition(".")[0] for entry in webhook_entries(server)] == ["jobs", "probe"]
