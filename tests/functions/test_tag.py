@@ -84,8 +84,8 @@ def test_duplicates_do_not_attach_a_tag_removed_by_hand(vcsim: VCSim, reaction: 
         function = reaction()
         event = created(vcsim, vm)
         function.handle(event)
-        by_hand = Tagging(read(VCenterSettings, environ(vcsim)))
-        by_hand.remove("lifecycle", "created", Reference("VirtualMachine", vm._moId, ""))
+        with contextlib.closing(Tagging(read(VCenterSettings, environ(vcsim)))) as by_hand:
+            by_hand.remove("lifecycle", "created", Reference("VirtualMachine", vm._moId, ""))
 
         function.handle(event)
         function.handle(event)
