@@ -160,9 +160,10 @@ def test_structured_data_in_each_form(members: dict[str, object], data: bytes) -
 
 @pytest.mark.parametrize("rules", [STRICT, LENIENT], ids=["strict", "lenient"])
 def test_extensions_become_texts(rules: Rules) -> None:
-    attributes = cloudevents.from_http(structured(count=3, flag=True, none=None), rules).attributes
+    attributes = cloudevents.from_http(structured(count=3, on=True, off=False, none=None), rules).attributes
 
-    assert (attributes["count"], attributes["flag"], "none" in attributes) == ("3", "true", False)
+    assert (attributes["count"], attributes["on"], attributes["off"]) == ("3", "true", "false")
+    assert "none" not in attributes
 
 
 @pytest.mark.parametrize(
@@ -325,7 +326,7 @@ def test_strict_time_is_in_gos_form(written: str, normal: str) -> None:
         ("dataschema", "/path", False),
         ("time", "0001-01-01T00:00:00+23:59", False),
         ("time", "2026-11-21 00:03:18Z", False),
-        ("time", "\u0662026-11-21T00:03:18Z", False),
+        ("time", "2026-11-21T00:03:18.\u0663Z", False),
         ("a-b", "x", False),
         ("\u017f", "x", False),
         ("9to5", "x", True),
