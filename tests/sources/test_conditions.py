@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sources.conditions import READY, TRUE, UNKNOWN, Condition, ConditionSet, false, read, unknown
+from tests.support.manifests import objects_in
 
 SOURCE = ConditionSet(("AuthReady", "AdapterReady"))
 HORIZON = ConditionSet(("SinkProvided", "Deployed"))
@@ -55,6 +56,26 @@ def test_horizon_source_is_ready_with_sink_and_adapter(current: dict[str, Condit
     conditions = HORIZON.settle([], current, "2026-01-01T00:00:00Z")
 
     assert states(conditions)[READY] == ready
+
+
+def test_object_that_nobody_looked_at_has_no_conditions() -> None:
+    """Case L4."""
+    assert read(None, READY) is None
+    assert read([], READY) is None
+
+
+def test_duck_type_has_the_fields_that_knative_reads() -> None:
+    """Case L1: names and paths of Knative's duck types Conditions and Source."""
+    definitions = objects_in("config/sources/010-crds")
+    for kind in ("VSphereSource", "HorizonSource"):
+        (definition,) = (entry for entry in definitions if entry["spec"]["names"]["kind"] == kind)
+        columns = {column["jsonPath"] for column in definition["spec"]["versions"][0]["additionalPrinterColumns"]}
+
+        assert definition["metadata"]["labels"]["duck.knative.dev/source"] == "true"
+        assert ".status.sinkUri" in columns
+        assert any("status.conditions" in path for path in columns)
+        schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        assert "sink" in schema["properties"]["spec"]["properties"]
 
 
 def test_lost_sink_of_a_ready_horizon_source_is_its_reason() -> None:
