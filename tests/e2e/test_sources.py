@@ -1,6 +1,7 @@
 """VSphereSource on a cluster: the predecessor's manifests work, its objects are adopted, and what is missing heals."""
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -94,7 +95,8 @@ def someone(sources: Site) -> Iterator[Administrator]:
 @pytest.fixture
 def source(sources: Site, request: pytest.FixtureRequest) -> Iterator[str]:
     """The name of a test's own source, which is deleted at its end."""
-    name = request.node.name.removeprefix("test_")[:20].strip("_").replace("_", "-")
+    words = request.node.name.removeprefix("test_")[:20].strip("_").replace("_", "-")
+    name = f"{words}-{secrets.token_hex(2)}"  # a second run of the test finds an empty box
     yield name
     sources.delete(name)
 
@@ -266,12 +268,13 @@ def test_predecessors_source_is_adopted_without_a_loss(
     """The predecessor's controller is away. Its adapter cannot run here, so its last checkpoint stands for its work."""
     cluster, namespace = sources.cluster, sources.namespace
     power_cycle(someone)
+    newest = someone.events()[-1]
     checkpoint = {
         "vCenter": sources.address.removeprefix("https://"),
-        "lastEventKey": someone.newest_key,
-        "lastEventType": "VmPoweredOnEvent",
-        "lastEventKeyTimestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "createdTimestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "lastEventKey": newest.key,
+        "lastEventType": type(newest).__name__.rpartition(".")[2],
+        "lastEventKeyTimestamp": newest.createdTime.isoformat(),
+        "createdTimestamp": newest.createdTime.isoformat(),
     }
     scale_controller(cluster, 0)
     try:
