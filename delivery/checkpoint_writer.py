@@ -1,6 +1,5 @@
 """The checkpoint writer: saves the acknowledged position and renews the lease, in a thread of its own."""
 
-import contextlib
 import dataclasses
 import threading
 import time
@@ -10,7 +9,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from delivery.checkpoint import Checkpoint, CheckpointFormat, CheckpointUnreadable
-from delivery.dispatcher import Counts, Delivery
+from delivery.dispatcher import Delivery
 from delivery.in_flight import SinkClosed
 from delivery.lease import LEASE_SECONDS, LeaseHeld
 from delivery.progress import Progress, now
@@ -27,8 +26,6 @@ P = TypeVar("P")
 
 RETRY_SECONDS = 1.0
 """Delay after the store could not be written."""
-REPORT_SECONDS = 60.0
-"""Minimum time between two reports of undeliverable events. One report per event would be a second flood."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +62,7 @@ class CheckpointWriter(Generic[P]):
         self._progress = progress
         self._on_lease_lost = on_lease_lost
         self._access = threading.Lock()
+        self._reporting = threading.Lock()
         self._done = threading.Event()
         self._renewed = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="checkpoint writer", daemon=True)
@@ -73,12 +71,26 @@ class CheckpointWriter(Generic[P]):
     def save(self) -> None:
         """Save the acknowledged position if it changed. Raises the errors of the store."""
         with self._access:
-            position = self._sink.in_flight.acknowledged
+            position = self._sink.in_flight.acknowledged or self._progress.acknowledged
             if position is None or position == self._progress.saved:
                 return
+            self._progress.unconfirmed.append(position)
             self._store.save(self._destination.format.encode(position, now()))
             self._progress.saved = position
+            self._progress.unconfirmed.clear()
             self._renewed = time.monotonic()
+
+    def report_undeliverable(self) -> None:
+        """Send a report of the events that did not reach the sink, if one is due. It waits for room in the sink."""
+        with self._reporting:
+            moment, rejection = time.monotonic(), self._progress.counts.last_rejection
+            count = self._progress.undeliverable.due(moment)
+            if count and rejection:
+                report = self._destination.status_events.undeliverable(
+                    count, rejection.id, rejection.type, rejection.reason, now()
+                )
+                if send_status_event(self._sink, report):
+                    self._progress.undeliverable.confirm(count, moment)
 
     def close(self) -> None:
         """Save for the last time and release the lease."""
@@ -92,13 +104,13 @@ class CheckpointWriter(Generic[P]):
 
     def _run(self) -> None:
         pause = min(self._destination.checkpoint.period_seconds, self._store.min_save_seconds)
-        report = UndeliverableReport(self._progress.counts)
+        self.report_undeliverable()  # of an earlier sink
         while not self._done.is_set():
             self._sink.in_flight.wait_beyond(self._progress.saved, LEASE_SECONDS / 5)
             try:
                 self.save()
                 self._renew()
-                self._send(report)
+                self.report_undeliverable()
             except LeaseHeld as error:
                 self._stop_sending(error)
                 return
@@ -130,36 +142,6 @@ class CheckpointWriter(Generic[P]):
         self._sink.close(0)
         self._on_lease_lost(error)
 
-    def _send(self, report: "UndeliverableReport") -> None:
-        rejection = self._sink.last_rejection
-        count = report.take(time.monotonic()) if rejection else 0
-        if count and rejection:
-            report_event = self._destination.status_events.undeliverable(
-                count, rejection.id, rejection.type, rejection.reason, now()
-            )
-            send_status_event(self._sink, report_event)
-
-
-class UndeliverableReport:
-    """Events that did not reach the sink and were not reported yet. Pure."""
-
-    def __init__(self, counts: Counts) -> None:
-        self._counts = counts
-        self._reported = counts.rejected
-        self._reported_at: float | None = None
-
-    def take(self, moment: float) -> int:
-        """Return the number of events to report at *moment* (monotonic), and count them as reported.
-
-        The first is reported at once. After that there is at most one report every `REPORT_SECONDS`.
-        """
-        if self._reported_at is not None and moment - self._reported_at < REPORT_SECONDS:
-            return 0
-        count = self._counts.rejected - self._reported
-        if count:
-            self._reported, self._reported_at = self._counts.rejected, moment
-        return count
-
 
 def load_checkpoint(store: Store, format_: CheckpointFormat[P]) -> Checkpoint[P] | None:
     """Acquire the lease and return the saved checkpoint, or None if there is none.
@@ -181,7 +163,10 @@ def load_checkpoint(store: Store, format_: CheckpointFormat[P]) -> Checkpoint[P]
     return checkpoint
 
 
-def send_status_event(sink: Sink[P], event: CloudEvent) -> None:
-    """Send an event of the adapter's own. It does not move the position. A sink that is closed drops it."""
-    with contextlib.suppress(SinkClosed):
+def send_status_event(sink: Sink[P], event: CloudEvent) -> bool:
+    """Send an event of the adapter's own. It does not move the position. Returns False if the sink is closed."""
+    try:
         sink.send([Delivery(event, event["type"], None)])
+    except SinkClosed:
+        return False
+    return True

@@ -58,24 +58,28 @@ class CheckpointedSink(Generic[P]):
             progress = self._progress
             destination = self._destination
             checkpoint = load_checkpoint(destination.store, destination.format)
-            if not destination.at_most_once:
-                self._resume(checkpoint)
+            (self._resume_at_most_once if destination.at_most_once else self._resume)(checkpoint)
             progress.saved = checkpoint.position if checkpoint else None
-            progress.acknowledged = None
+            progress.unconfirmed.clear()
             self.sink = Sink(destination.sink, destination.at_most_once, progress.counts)
             self._writer = CheckpointWriter(destination, self.sink, progress, self._lose_lease)
         return self.sink
 
     def close(self, seconds: float) -> None:
         """Wait at most *seconds* for the events in flight, save the checkpoint and release the lease."""
-        sink, self.sink = self.sink, None
+        sink, writer = self.sink, self._writer
+        self.sink = None
         if sink is not None:
-            sink.close(seconds)
-            self._progress.acknowledged = sink.in_flight.acknowledged
+            is_idle = sink.in_flight.wait_idle(seconds)
+            if is_idle and writer is not None:
+                writer.report_undeliverable()
+            sink.close(seconds if is_idle else 0)
+            self._progress.acknowledged = sink.in_flight.acknowledged or self._progress.acknowledged
             if len(sink.in_flight):
                 log.warning("Events not delivered are read again at the next start", events=len(sink.in_flight))
-        if self._writer is not None:
-            self._writer.close()
+                self._progress.unreadable.clear()  # a report may be among them
+        if writer is not None:
+            writer.close()
             self._writer = None
 
     def check(self) -> None:
@@ -101,11 +105,23 @@ class CheckpointedSink(Generic[P]):
         progress = self._progress
         position = checkpoint.position if checkpoint else None
         progress.begin = checkpoint.begin if checkpoint else None
-        if position == progress.saved and progress.acknowledged:
+        if self._is_own(position) and progress.acknowledged is not None:
             progress.position = progress.acknowledged
         else:
-            progress.position = position
+            progress.position = progress.acknowledged = position
             progress.known_at = checkpoint.saved if checkpoint else None
+
+    def _resume_at_most_once(self, checkpoint: Checkpoint[P] | None) -> None:
+        """Continue after the last event read, or start now if somebody else saved meanwhile."""
+        progress = self._progress
+        position = checkpoint.position if checkpoint else None
+        progress.acknowledged = None
+        if position is not None and not self._is_own(position):
+            progress.position = progress.begin = None
+
+    def _is_own(self, position: P | None) -> bool:
+        """Return True if this process saved *position*, or nobody saved since it did."""
+        return position == self._progress.saved or position in self._progress.unconfirmed
 
     def _lose_lease(self, error: LeaseHeld) -> None:
         self.lease_lost = error

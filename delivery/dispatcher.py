@@ -35,6 +35,15 @@ class Delivery(Generic[P]):
     """True if the sink acknowledged it before."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Rejection:
+    """An event that did not reach the sink."""
+
+    id: str
+    type: str
+    reason: str
+
+
 @dataclasses.dataclass
 class Counts:
     """Events by outcome, since the process started."""
@@ -52,20 +61,13 @@ class Counts:
 
     errors: int = 0
     """Unexpected errors, each logged with its traceback."""
+    last_rejection: Rejection | None = None
+    """The last event that did not reach the sink."""
 
     @property
     def rejected(self) -> int:
         """Events that did not reach the sink."""
         return self.dead_lettered + self.dropped
-
-
-@dataclasses.dataclass(frozen=True)
-class Rejection:
-    """An event that did not reach the sink."""
-
-    id: str
-    type: str
-    reason: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +101,6 @@ class Dispatcher:
         self._session: aiohttp.ClientSession
         self.failing = ""
         """The reason why the sink does not acknowledge events at the moment. Empty while it does."""
-        self.last_rejection: Rejection | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -121,7 +122,7 @@ class Dispatcher:
             if not status_events.is_status_type(event["type"]):
                 self._drop_limit.acknowledge()
             return outcome
-        self.last_rejection = Rejection(event["id"], event["type"], outcome.failure.reason)
+        self._counts.last_rejection = Rejection(event["id"], event["type"], outcome.failure.reason)
         if outcome.action is Action.DEAD_LETTER and settings.dead_letter_url is not None:
             await self._dead_letter(settings.dead_letter_url, event, outcome.failure)
         else:

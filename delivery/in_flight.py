@@ -81,7 +81,7 @@ class InFlight(Generic[P]):
     def wait_beyond(self, position: P | None, seconds: float) -> None:
         """Wait at most *seconds* until the acknowledged position is another than *position*."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._tracker.position is not position, seconds)
+            self._changed.wait_for(lambda: self._closed or self._tracker.position not in (None, position), seconds)
 
     def close(self) -> bool:
         """Add no more, wake every waiting thread and return False if this was done before."""

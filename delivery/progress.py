@@ -10,6 +10,11 @@ from pipeline import bounds
 
 P = TypeVar("P")
 
+REPORT_SECONDS = 60.0
+"""Minimum time between two reports of undeliverable events. One report per event would be a second flood."""
+MAX_UNCONFIRMED = 64
+"""Maximum number of failed saves that are remembered: more than there is time for until the lease is lost."""
+
 
 def now() -> datetime.datetime:
     """Return the time of this host's clock, UTC."""
@@ -53,6 +58,32 @@ class ReportedIds:
         self._ids.append(identity)
         return True
 
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._ids.clear()
+
+
+class UndeliverableReport:
+    """Events that did not reach the sink and were not reported yet. Pure."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        self._reported = counts.rejected
+        self._reported_at: float | None = None
+
+    def due(self, moment: float) -> int:
+        """Return the number of events to report at *moment* (monotonic).
+
+        The first is reported at once. After that there is at most one report every `REPORT_SECONDS`.
+        """
+        if self._reported_at is not None and moment - self._reported_at < REPORT_SECONDS:
+            return 0
+        return self._counts.rejected - self._reported
+
+    def confirm(self, count: int, moment: float) -> None:
+        """Count *count* events as reported at *moment*."""
+        self._reported, self._reported_at = self._reported + count, moment
+
 
 @dataclasses.dataclass
 class Progress(Generic[P]):
@@ -69,10 +100,16 @@ class Progress(Generic[P]):
     """A time at which the event at `position` existed (this host's clock, UTC): when it was read, or when its
     checkpoint was saved. None if unknown."""
     acknowledged: P | None = None
-    """The position that the last sink had acknowledged when it was closed."""
+    """The position up to which everything was delivered when the sink was opened or, if it is not open, closed."""
     saved: P | None = None
     """The checkpoint in the store."""
+    unconfirmed: deque[P] = dataclasses.field(default_factory=lambda: deque(maxlen=MAX_UNCONFIRMED))
+    """Checkpoints that may be in the store instead: saving them failed, perhaps after the store had taken them."""
     unreadable: ReportedIds = dataclasses.field(default_factory=ReportedIds)
     """The reports of elements that could not be read as events."""
     read: int = 0
     """Events read."""
+    undeliverable: UndeliverableReport = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.undeliverable = UndeliverableReport(self.counts)

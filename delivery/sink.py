@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 import uvloop
 
-from delivery.dispatcher import Counts, Delivery, Dispatcher, Rejection
+from delivery.dispatcher import Counts, Delivery, Dispatcher
 from delivery.in_flight import InFlight
 from delivery.resend import QUIET_SECONDS, ResendTracker, suggests_outage
 from delivery.retry import Failure
@@ -122,11 +122,6 @@ class Sink(Generic[P]):
     def is_open(self) -> bool:
         """False once the sink is closed, or has ended unexpectedly."""
         return not self.in_flight.is_closed
-
-    @property
-    def last_rejection(self) -> Rejection | None:
-        """The last event that did not reach the sink."""
-        return self._dispatcher.last_rejection
 
     def send(self, deliveries: Sequence[Delivery[P]]) -> None:
         """Queue *deliveries*, in the history's order, and wait while too many are in flight.

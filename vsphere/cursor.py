@@ -12,6 +12,9 @@ from vsphere.event import Position, VCenterEvent
 
 DISORDER = datetime.timedelta(seconds=1)
 """The maximum by which an event's time may be later than that of an event with a greater key."""
+MAX_STEP_BACK = datetime.timedelta(minutes=5)
+"""The maximum by which vCenter's clock may be set back while nobody reads, and then pass the same time again. Events
+between have earlier times than the position, so reading begins this much earlier and the keys decide what is new."""
 
 
 def begin_after(
@@ -22,7 +25,7 @@ def begin_after(
 ) -> datetime.datetime:
     """Return the time from which to read so that every event after *position* comes, but none before *earliest*.
 
-    All times are vCenter's. A later event may have a slightly earlier time, so reading begins `DISORDER` before the
+    All times are vCenter's. A later event may have an earlier time, so reading begins `MAX_STEP_BACK` before the
     position. A position ahead of *known_at*, when its event existed already, says that vCenter's clock was set back:
     events after it may have earlier times, so reading begins at *earliest* and the keys decide what is new. The
     default is *vcenter_now*, which shows that only until the clock has passed the position. Reading never begins after
@@ -30,7 +33,7 @@ def begin_after(
     """
     if position is None or position.created_time > min(known_at or vcenter_now, vcenter_now) + DISORDER:
         return min(earliest, vcenter_now)
-    return min(max(earliest + DISORDER, position.created_time) - DISORDER, vcenter_now)
+    return min(max(earliest + MAX_STEP_BACK, position.created_time) - MAX_STEP_BACK, vcenter_now)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +51,8 @@ class NewEvents:
     events: list[VCenterEvent]
     gap: Gap | None = None
     restarted: bool = False
-    """The keys went back since the last position: vCenter was restored or reinstalled. Every event is new."""
+    """The keys went back since the last position: vCenter was restored or reinstalled. Every event is new, also those
+    before the page. It is to be read again from the beginning."""
 
 
 class Cursor:
@@ -64,10 +68,12 @@ class Cursor:
         """The last event returned."""
         self._resuming = position is not None
         self._position_seen = False
+        self._later_seen = False
 
     def resume(self) -> None:
         """Expect pages from at or before `position` again, because the history is read with a new collector."""
-        self._resuming, self._position_seen = self.position is not None, False
+        self._resuming = self.position is not None
+        self._position_seen = self._later_seen = False
 
     def restart_before(self, newest_key: int) -> bool:
         """Forget `position` if its key is greater than *newest_key*, the newest event's key. Return whether it is."""
@@ -95,26 +101,22 @@ class Cursor:
         return NewEvents(events[1:] if events and events[0].position == self.position else events)
 
     def _after_position(self, events: list[VCenterEvent], position: Position) -> NewEvents:
-        """Return those of *events* after *position*."""
-        if _went_back(events, position):
-            return NewEvents(events, restarted=True)
-        self._position_seen = self._position_seen or any(event.key <= position.key for event in events)
+        """Return those of *events* after *position*, or nothing if they are of another history.
+
+        Keys and times grow together, except for events of about the same moment, and after vCenter's clock was set
+        back. Then the event of *position* itself is still there, which a restart would have removed.
+        """
+        is_same = any(event.key == position.key and event.created_time == position.created_time for event in events)
+        is_other = any(event.key == position.key and event.created_time != position.created_time for event in events)
+        self._later_seen = self._later_seen or any(
+            event.key < position.key and event.created_time > position.created_time + DISORDER for event in events
+        )
         new = [event for event in events if event.key > position.key]
+        if is_same:
+            self._later_seen = False
+        elif is_other or (new and self._later_seen):
+            self.position, self._resuming = None, False
+            return NewEvents([], restarted=True)
+        self._position_seen = self._position_seen or any(event.key <= position.key for event in events)
         missing = bool(new) and not self._position_seen and new[0].key > position.key + 1
         return NewEvents(new, Gap(position.key + 1, new[0].key - 1) if missing else None)
-
-
-def _went_back(events: list[VCenterEvent], position: Position) -> bool:
-    """Return whether keys up to that of *position* are those of later events, so that they were counted from the
-    beginning.
-
-    Keys and times grow together, except for events of about the same moment, and after vCenter's clock was set back.
-    Then the event of *position* itself is still there, which a restart would have removed.
-    """
-    if any(event.key == position.key and event.created_time == position.created_time for event in events):
-        return False
-    return any(
-        (event.key == position.key and event.created_time != position.created_time)
-        or (event.key < position.key and event.created_time > position.created_time + DISORDER)
-        for event in events
-    )

@@ -10,7 +10,7 @@ from pyVmomi import VmomiSupport, vim, vmodl
 
 from pipeline import bounds
 from pipeline.errors import SettingsError, cut
-from vsphere.cursor import DISORDER, Cursor, Gap, begin_after
+from vsphere.cursor import DISORDER, MAX_STEP_BACK, Cursor, Gap, begin_after
 from vsphere.element import NAMESPACE
 from vsphere.errors import VCenterUnavailable, translate_errors
 from vsphere.event import Position, VCenterEvent, from_element, read_key
@@ -114,11 +114,10 @@ class EventHistory:
         self._watched_key: int | None = None
         self._sentinel = self._create_collector(1)
         self._filter = self._watch()
-        self._reader = self._create_collector(PAGE_SIZE)
+        self._reader: Any = None
         self.wait(0)
-        if self._watched_key is not None and self._cursor.restart_before(self._watched_key):
-            _warn_of_restart(after)
-        if after is not None and self._begin < after.created_time - DISORDER:
+        self._reader = self._create_collector(PAGE_SIZE)
+        if after is not None and self._begin < after.created_time - MAX_STEP_BACK:
             log.warning("Reading from an earlier time: vCenter's clock was set back", last_time=after.created_time)
 
     def read(self) -> Page:
@@ -146,8 +145,10 @@ class EventHistory:
             self._check_clock()
             return False
         self._version = update.findtext(f"{_NS}version", self._version)
-        keys = [read_key((element.text or "").strip()) for element in update.iterfind(f".//{_NS}Event/{_NS}key")]
-        self._watched_key = max((key for key in keys if key is not None), default=self._watched_key)
+        texts = [(element.text or "").strip() for element in update.iterfind(f".//{_NS}Event/{_NS}key")]
+        keys = [key for key in map(read_key, texts) if key is not None]
+        if keys:
+            self._watch_key(max(keys))
         return True
 
     def close(self) -> None:
@@ -155,6 +156,15 @@ class EventHistory:
         self._session.destroy(self._filter.DestroyPropertyFilter)
         self._session.destroy(self._sentinel.DestroyCollector)
         self._session.destroy(self._reader.DestroyCollector)
+
+    def _watch_key(self, newest: int) -> None:
+        """Take note of the newest event's key, as the server just reported it."""
+        position, self._watched_key = self._cursor.position, newest
+        if self._cursor.restart_before(newest):
+            _warn_of_restart(position)
+            self._begin = self._begin_time()
+            if self._reader is not None:
+                self._recreate_reader()
 
     def _is_behind(self) -> bool:
         return self._watched_key is not None and self._cursor.is_behind(self._watched_key)
@@ -167,6 +177,7 @@ class EventHistory:
             new = self._cursor.advance(events)
             if new.restarted:
                 _warn_of_restart(position)
+                self._recreate_reader()
             if new.events or unreadable or not events:
                 return Page(new.events, new.gap, tuple(unreadable))
 

@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 ENCODE_EVENTS = 50
 """Events encoded and sent at once."""
+DRAIN_SECONDS = 0.5
+"""Maximum wait for the delivery of what was read, before more is read."""
 WAIT_SECONDS = 5
 """Maximum time that the server holds one wait for new events."""
 MAX_REPLAY_SECONDS = 100 * 365 * 86_400.0
@@ -244,12 +246,12 @@ class Poll:
                 self._send(sink, page.events)
                 if page:
                     continue
-                if not self.status.drained:
-                    self._drain(sink)
-                if self.deadline.has_passed():  # after draining, so that a tick that comes meanwhile extends this poll
-                    self._drain(sink)
+                remaining = self.deadline.remaining_seconds()
+                is_due = not self.status.drained or remaining <= 0
+                is_drained = is_due and self._drain(sink)
+                if is_drained and self.deadline.has_passed():  # not before, so that a tick meanwhile extends this poll
                     return
-                history.wait(round(max(1, min(WAIT_SECONDS, self.deadline.remaining_seconds()))))
+                history.wait(round(max(1, min(1 if is_due and not is_drained else WAIT_SECONDS, remaining))))
 
     def _open_history(self) -> EventHistory:
         """Return the history after the last event read, but not before the start of the replay window."""
@@ -258,6 +260,8 @@ class Poll:
         earliest = self._session.server_time() - datetime.timedelta(seconds=window)
         if not window:  # at most once: what happened before this process started is not sent
             earliest = progress.begin = progress.begin or earliest
+            if progress.position is not None:  # vCenter's clock may have been set back since
+                earliest = min(earliest, progress.position.created_time)
         elif progress.begin is not None and progress.position is None:
             earliest = max(earliest, progress.begin)
         known_at = progress.known_at + self._session.clock_lead if progress.known_at else None
@@ -274,16 +278,18 @@ class Poll:
             self._progress.read += len(chunk)
             self._progress.position, self._progress.known_at = chunk[-1].position, now()
 
-    def _drain(self, sink: Sink[Position]) -> None:
-        """Wait until everything read is delivered and saved, or the poll is interrupted."""
-        while not sink.in_flight.wait_idle(0.5):
-            if self._stopping.is_set():
-                return
-            self._output.check()
+    def _drain(self, sink: Sink[Position]) -> bool:
+        """Wait a moment until everything read is delivered, and save that. Return True if so.
+
+        While one event cannot be delivered, reading goes on: it holds up its own entity only.
+        """
+        if not sink.in_flight.wait_idle(DRAIN_SECONDS):
+            return False
         self._output.save()
         if self.status.error:
             log.info("Poll continues", **self.summary())
         self.status.set(drained=True)
+        return True
 
     # ── errors ──
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from delivery.checkpoint_writer import REPORT_SECONDS, UndeliverableReport, load_checkpoint
+from delivery.checkpoint_writer import load_checkpoint
 from delivery.dispatcher import Counts
 from delivery.lease import LeaseHeld
+from delivery.progress import REPORT_SECONDS, UndeliverableReport
 from delivery.stores import FileStore, MemoryStore
 from functions.poller.checkpoint import VCenterCheckpoint
 
@@ -20,13 +21,16 @@ def record(vcenter: str) -> str:
 def test_undeliverable_events_are_reported_at_once_then_rarely() -> None:
     counts = Counts(dead_lettered=5)
     report = UndeliverableReport(counts)
-    assert report.take(0) == 0
+    assert report.due(0) == 0
     counts.dead_lettered += 1
-    assert report.take(1) == 1
+    assert report.due(1) == 1
+    assert report.due(2) == 1
+    report.confirm(1, 2)
     counts.dropped += 3
-    assert report.take(2) == 0
-    assert report.take(1 + REPORT_SECONDS) == 3
-    assert report.take(2 + 2 * REPORT_SECONDS) == 0
+    assert report.due(3) == 0
+    assert report.due(2 + REPORT_SECONDS) == 3
+    report.confirm(3, 2 + REPORT_SECONDS)
+    assert report.due(3 + 2 * REPORT_SECONDS) == 0
 
 
 @pytest.mark.parametrize("vcenter", ["vcenter.example", ""])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsphere.cursor import DISORDER, Cursor, Gap, NewEvents, begin_after
+from vsphere.cursor import DISORDER, MAX_STEP_BACK, Cursor, Gap, NewEvents, begin_after
 from vsphere.event import Position, VCenterEvent
 
 ELEMENT = Element("returnval")
@@ -59,15 +59,23 @@ def test_position_at_the_end_of_a_page_rules_out_a_gap() -> None:
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param([event(3, 700), event(4, 760)], id="smaller keys of later events"),
+        pytest.param([event(3, 700), event(11, 760)], id="smaller keys of later events"),
         pytest.param([event(10, 700), event(11, 760)], id="the position's key of a later event"),
     ],
 )
-def test_keys_that_went_back_are_all_new(page: list[VCenterEvent]) -> None:
+def test_keys_that_went_back_make_all_events_new(page: list[VCenterEvent]) -> None:
     cursor = Cursor(event(10, 600).position)
 
-    assert cursor.advance(page) == NewEvents(page, restarted=True)
-    assert cursor.position == page[-1].position
+    assert cursor.advance(page) == NewEvents([], restarted=True)
+    assert cursor.position is None
+    assert cursor.advance(page) == NewEvents(page)
+
+
+def test_keys_that_went_back_are_noticed_across_pages() -> None:
+    cursor = Cursor(event(10, 600).position)
+
+    assert cursor.advance([event(3, 700)]) == NewEvents([])
+    assert cursor.advance([event(11, 760)]).restarted
 
 
 @pytest.mark.parametrize("seconds", [-1, 0, 1])
@@ -102,19 +110,20 @@ def test_cursor_is_behind_greater_keys(position: Position | None, key: int, behi
 
 
 MINUTE = datetime.timedelta(minutes=1)
+HOUR = datetime.timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
     ("position", "begin"),
     [
-        (None, BEGIN - MINUTE),
-        (event(10, -5).position, BEGIN - datetime.timedelta(seconds=5) - DISORDER),
-        (event(10, 0.5).position, BEGIN - datetime.timedelta(seconds=0.5)),
-        (event(10, 1).position, BEGIN),
-        (event(10, 3600).position, BEGIN - MINUTE),
-        (event(10, -3600).position, BEGIN - MINUTE),
-        (Position(10, datetime.datetime.min.replace(tzinfo=datetime.UTC)), BEGIN - MINUTE),
-        (Position(10, datetime.datetime.max.replace(tzinfo=datetime.UTC)), BEGIN - MINUTE),
+        (None, BEGIN - HOUR),
+        (event(10, -5).position, BEGIN - datetime.timedelta(seconds=5) - MAX_STEP_BACK),
+        (event(10, 0.5).position, BEGIN + datetime.timedelta(seconds=0.5) - MAX_STEP_BACK),
+        (event(10, 1).position, BEGIN + datetime.timedelta(seconds=1) - MAX_STEP_BACK),
+        (event(10, 3600).position, BEGIN - HOUR),
+        (event(10, -3600).position, BEGIN - HOUR),
+        (Position(10, datetime.datetime.min.replace(tzinfo=datetime.UTC)), BEGIN - HOUR),
+        (Position(10, datetime.datetime.max.replace(tzinfo=datetime.UTC)), BEGIN - HOUR),
     ],
     ids=[
         "none",
@@ -128,7 +137,7 @@ MINUTE = datetime.timedelta(minutes=1)
     ],
 )
 def test_reading_begins_before_position_and_clock(position: Position | None, begin: datetime.datetime) -> None:
-    assert begin_after(position, BEGIN - MINUTE, vcenter_now=BEGIN) == begin
+    assert begin_after(position, BEGIN - HOUR, vcenter_now=BEGIN) == begin
 
 
 @pytest.mark.parametrize(
@@ -156,6 +165,17 @@ def test_smaller_keys_with_later_times_are_not_a_restart() -> None:
     page = [event(9, 3600), event(10, 600), event(11, 660)]  # the clock was set back between 9 and 10
 
     assert Cursor(page[1].position).advance(page) == NewEvents(page[2:])
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_clock_set_back_is_not_a_restart_across_pages(cut: int) -> None:
+    history = [event(9, 3600), event(10, 600), event(11, 660)]  # the clock was set back between 9 and 10
+    cursor = Cursor(history[1].position)
+
+    results = [cursor.advance(history[:cut]), cursor.advance(history[cut:])]
+
+    assert [found for result in results for found in result.events] == history[2:]
+    assert not any(result.restarted for result in results)
 
 
 # ── any history ──
@@ -226,6 +246,10 @@ class Reader:
         """Read a page and return whether it had events."""
         page = self.server.page(size, copies)
         result = self.cursor.advance(page)
+        newest = self.server.events[-1].key if self.server.events else None
+        if result.restarted or (not result.events and newest is not None and self.cursor.restart_before(newest)):
+            self._collect()
+            return True
         self.read += result.events
         if result.gap:
             self.missing += range(result.gap.first, result.gap.last + 1)
