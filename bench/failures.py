@@ -15,6 +15,7 @@ from bench.measure import Measurement
 from demo.vcsim import VCSim
 from pipeline import status_events
 from tests.support.administrator import Administrator
+from tests.support.delivery_check import check_delivery
 from tests.support.recorder import OK, Recorder, Response
 from tests.support.serving import Served
 from tests.support.waiting import is_true_within
@@ -67,8 +68,7 @@ def run() -> Iterator[Run]:
 
 def outcome(expected: set[int], *sinks: Recorder) -> str:
     """Return the number of *expected* events that were lost and that came twice, in all *sinks*."""
-    arrived = [key for sink in sinks for key in sink.ids]
-    return f"lost {len(expected - set(arrived))}, twice {len(arrived) - len(set(arrived))}"
+    return str(check_delivery(sorted(expected), [key for sink in sinks for key in sink.ids]))
 
 
 def status_event_bodies(sink: Recorder, event_type: str) -> list[str]:
@@ -183,13 +183,12 @@ def restarted() -> Measurement:
             person.post("after the restart")
             expected = set(person.event_keys())
 
-            def since() -> set[int]:
-                return {int(request.id) for request in sink.accepted[before:] if request.id.isdigit()}
+            def since() -> list[int]:
+                return [int(request.id) for request in sink.accepted[before:] if request.id.isdigit()]
 
-            is_true_within(30, lambda: expected <= since())
-            result = (
-                f"lost {len(expected - since())} of {len(expected)}, all there {time.monotonic() - started:.1f} s later"
-            )
+            is_true_within(30, lambda: expected <= set(since()))
+            check = check_delivery(sorted(expected), since())
+            result = f"{check} of {check.expected}, all there {time.monotonic() - started:.1f} s later"
         return Measurement("vcsim killed and restarted", result, "predecessor: the process exits", "continues")
 
 

@@ -1,7 +1,6 @@
 """The poller, as the process that a cluster runs, between a real simulator and a sink that responds at once."""
 
 import asyncio
-import itertools
 import os
 import random
 import signal
@@ -11,7 +10,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -26,6 +24,7 @@ from functions.poller import create
 from pipeline.cloudevents import CloudEvent
 from tests.golden import records
 from tests.support.administrator import Administrator
+from tests.support.delivery_check import check_delivery
 
 ROOT = Path(__file__).parent.parent
 TICK = CloudEvent({"id": "tick", "type": "dev.knative.sources.ping", "source": "/bench"})
@@ -213,12 +212,11 @@ def burst(count: int = 5000) -> Iterator[Measurement]:
         arrived += bench.wait_for(expected)
         end(process)
     first = dict(reversed(arrived))
-    lost = len(expected - first.keys())
-    twice = len(arrived) - len(first)
+    check = check_delivery(sorted(expected), [key for key, _ in arrived])
     latencies = [first[key] - created[key] for key in expected & first.keys()]
     yield Measurement(
         f"burst of {len(expected):,} at {len(expected) / seconds:,.0f}/s",
-        f"lost {lost}, twice {twice}, {milliseconds(latencies, 50, 99)}",
+        f"{check}, {milliseconds(latencies, 50, 99)}",
         "predecessor: none delivered, then or later",
         "all, none twice, p99 ≤ 2 s",
     )
@@ -322,16 +320,13 @@ def kills(rounds: int = 2, times: int = 10, count: int = 500) -> Iterator[Measur
             held = bench.administrator.events()
             arrived = bench.wait_for({event.key for event in held})
             end(process)
-        first = dict(reversed(arrived))
-        posted += len(held)
-        lost += sum(event.key not in first for event in held)
-        repeats += len(arrived) - len(first)
-        by_entity: dict[str, list[float]] = defaultdict(list)
-        for event in held:
-            if event.vm:
-                by_entity[event.vm.vm._moId].append(first.get(event.key, 0.0))
-        for moments in by_entity.values():
-            disordered += sum(later < earlier for earlier, later in itertools.pairwise(moments))
+        check = check_delivery(
+            {event.key: event.vm.vm._moId if event.vm else "" for event in held}, [key for key, _ in arrived]
+        )
+        posted += check.expected
+        lost += len(check.lost)
+        repeats += len(check.repeated)
+        disordered += len(check.out_of_order)
     yield Measurement(
         f"kill -9, {rounds * times} times over {posted:,} events",
         f"lost {lost}, twice {repeats} ({repeats / rounds / times:.1f} a kill), "

@@ -14,6 +14,7 @@ from pyVmomi import vim
 from tests.e2e.cluster import TRIGGER, Cluster
 from tests.e2e.installation import ClusterRecorder, rows
 from tests.support.administrator import Administrator
+from tests.support.delivery_check import check_delivery
 from tests.support.recorder import Request
 
 pytestmark = pytest.mark.cluster
@@ -202,4 +203,5 @@ def test_no_event_is_lost_when_a_pod_is_killed(
 
     received = arrived(cluster, box, before + 1, before + events)
     assert killed
-    report_figure(f"{what} killed after {events // 3} of {events} events: none lost, {len(received) - events} twice")
+    check = check_delivery(range(before + 1, before + events + 1), [int(request.id) for request in received])
+    report_figure(f"{what} killed after {events // 3} of {events} events: {check}")

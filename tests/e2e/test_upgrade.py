@@ -18,6 +18,7 @@ from tests.e2e.installation import RESTRICTED
 from tests.e2e.shell import Shell, commands
 from tests.support import recorder as recorder_module
 from tests.support.administrator import Administrator
+from tests.support.delivery_check import check_delivery
 from tests.support.recorder import Request, from_json
 from tests.support.waiting import NotInTime
 
@@ -253,7 +254,7 @@ def test_users_of_vspheresource_lose_nothing_and_change_nothing(
     assert predecessor.specs() == before
     assert cluster.get(VSPHERESOURCE, SOURCE, predecessor.namespace) is None
     cluster.wait_gone(CONFIG_MAP, f"{SOURCE}-configmap", predecessor.namespace)
-    report_figure(f"upgrade while {len(expected)} events came: none lost, {len(got) - len(expected)} twice")
+    report_figure(f"upgrade while {len(expected)} events came: {check_delivery(expected, messages(got))}")
 
 
 def test_broker_is_changed_without_loss(
@@ -275,7 +276,7 @@ def test_broker_is_changed_without_loss(
     } == {9}
     cluster.wait_subscribed(predecessor.namespace)
     assert subscribers_of_the_channel(predecessor) == subscriptions(predecessor)
-    report_figure(f"Broker changed while {len(expected)} events came: none lost, {len(got) - len(expected)} twice")
+    report_figure(f"Broker changed while {len(expected)} events came: {check_delivery(expected, got)}")
 
 
 def subscriptions(predecessor: Predecessor) -> set[str]:

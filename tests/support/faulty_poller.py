@@ -14,6 +14,7 @@ from typing import Any, Self
 from demo.vcsim import VCSim
 from tests.support.administrator import Administrator
 from tests.support.config_map_server import NAME, ConfigMapServer
+from tests.support.delivery_check import check_delivery
 from tests.support.faulty_proxy import NONE, Fault, FaultyProxy
 from tests.support.recorder import Recorder
 from tests.support.serving import Served
@@ -139,10 +140,11 @@ class FaultyPoller:
         accepted = [request for request in self.sink.accepted if request.id.isdigit() and int(request.id) in created]
         for request in accepted:
             arrived.setdefault(int(request.id), request.at)
+        check = check_delivery(sorted(created), [int(request.id) for request in accepted])
         earlier = [arrived[key] - ended for key, moment in created.items() if moment < ended and key in arrived]
         return Outcome(
-            events=len(created),
-            lost=len(created.keys() - arrived.keys()),
+            events=check.expected,
+            lost=len(check.lost),
             repeated=len(accepted) - len(arrived),
             noticed_seconds=noticed[0],
             sign=noticed[1],

@@ -7,7 +7,6 @@ import random
 import signal
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from pipeline.cloudevents import CloudEvent
 from pipeline.settings import read
 from pipeline.times import rfc3339
 from tests.support.administrator import Administrator
+from tests.support.delivery_check import check_delivery
 from tests.support.recorder import OK, Recorder, Request, Response
 from tests.support.serving import Served
 from tests.support.waiting import is_true_within, wait_until
@@ -59,12 +59,9 @@ def arrived(sink: Recorder) -> list[int]:
 
 
 def assert_order_per_entity(sink: Recorder) -> None:
-    by_entity: dict[str, list[int]] = defaultdict(list)
-    for request in from_vcenter(sink.accepted):
-        keys = by_entity[request.headers.get("ce-subject", "")]
-        if int(request.id) not in keys:
-            keys.append(int(request.id))
-    assert all(keys == sorted(keys) for keys in by_entity.values())
+    requests = from_vcenter(sink.accepted)
+    entities = {int(request.id): request.headers.get("ce-subject", "") for request in requests}
+    assert check_delivery(dict(sorted(entities.items())), arrived(sink)).is_sound
 
 
 def post(administrator: Administrator, count: int, pause_seconds: float = 0) -> None:

@@ -1,0 +1,37 @@
+"""The poller between models: no seed breaks an invariant, each is replayed exactly, and each fault takes effect."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.__main__ import run_seeds, schedule
+from tests.simulation.faults import EFFECTS
+
+ROOT = Path(__file__).parents[2]
+SEEDS = 600
+"""The seeds of each test run. `make simulate` runs more."""
+CHUNKS = 4
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_no_seed_breaks_an_invariant(chunk: int) -> None:
+    size = SEEDS // CHUNKS
+    totals = run_seeds(range(chunk * size, (chunk + 1) * size))
+    assert not totals.failed, "\n".join(schedule(result.seed) for result in totals.failed[:1])
+    assert totals.runs == size
+    assert not totals.faults.keys() - EFFECTS
+
+
+def test_seed_is_replayed_exactly_in_another_process() -> None:
+    command = [sys.executable, "-m", "tests.simulation", "--seed", "7"]
+    schedules = [
+        subprocess.run(
+            command, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": number}, capture_output=True, text=True, check=False
+        ).stdout
+        for number in ("1", "2")
+    ]
+    assert schedules[0] == schedules[1]
+    assert "seed 7:" in schedules[0]
