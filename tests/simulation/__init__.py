@@ -13,6 +13,7 @@ runs next. So a seed fixes a run completely. Nothing here is imported by the pro
 | `store` | the model API server and the model disk |
 | `plan`, `faults` | the settings and the faults that a seed draws |
 | `world` | one run: everything above, from start to verdict |
+| `runs` | many runs, on several processes |
 | `audit` | the invariants |
 | `planted` | faults that the project once had, to be found again |
 """

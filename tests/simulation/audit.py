@@ -85,6 +85,8 @@ class Promise:
     at_most_once: bool
     keeps_position: bool
     """True if the store survives the process."""
+    is_clock_set_back: bool = False
+    """True if vCenter's clock was set back. Then a poller without a position cannot deliver at most once."""
 
 
 class Audit:
@@ -93,7 +95,7 @@ class Audit:
     def __init__(self, scheduler: Scheduler, vcenter: VCenter, promise: Promise) -> None:
         self._scheduler = scheduler
         self._vcenter = vcenter
-        self._promise = promise
+        self.promise = promise
         self.records: dict[int, Record] = {}
         self.arrived: list[int] = []
         """The events in the order of arrival, each time they arrived."""
@@ -101,8 +103,6 @@ class Audit:
         self.violations: list[str] = []
         self.faults: Counter[str] = Counter()
         self.store = StoreState()
-        self.is_clock_set_back = False
-        """True if vCenter's clock was set back. Then a poller without a position cannot deliver at most once."""
         self.drops = Drops()
 
     def met(self, fault: str) -> None:
@@ -164,7 +164,7 @@ class Audit:
             return
         self.store.saved = event.ordinal
         self.store.by = self._scheduler.current.process
-        if self._promise.at_most_once:
+        if self.promise.at_most_once:
             return
         for earlier in self._vcenter.timeline[self.store.passed + 1 : event.ordinal + 1]:
             if not self.records[earlier.number].is_complete:
@@ -185,7 +185,7 @@ class Audit:
         """Record that the current process opens its output, whose event loop is *loop*."""
         process = self._scheduler.current.process
         before = [(key, opening) for key, opening in self.openings.items() if opening.process is process]
-        baseline = self.store.saved if self._promise.keeps_position or before else -1
+        baseline = self.store.saved if self.promise.keeps_position or before else -1
         if before and (self.store.by in (None, process)):
             baseline = max(baseline, self._known_prefix(*before[-1]))
         self.openings[loop] = Opening(
@@ -197,7 +197,7 @@ class Audit:
 
     def _known_prefix(self, loop: Any, opening: Opening) -> int:
         """Return the ordinal up to which the process knew, in *opening*, that every event was complete."""
-        if opening.unacknowledged or self._promise.resend_seconds:
+        if opening.unacknowledged or self.promise.resend_seconds:
             return -1
         prefix = opening.baseline
         for event in self._vcenter.timeline[prefix + 1 :]:
@@ -224,14 +224,14 @@ class Audit:
         if opening.is_restored:
             return
         record.is_resent |= request.loop in record.acknowledged
-        if request.loop in record.acknowledged and not self._promise.resend_seconds:
+        if request.loop in record.acknowledged and not self.promise.resend_seconds:
             self.violate(f"event {request.id} (#{request.number}) is sent again after its acknowledgement")
-        elif self._promise.at_most_once or record.excuse:
+        elif self.promise.at_most_once or record.excuse:
             pass
         elif record.arrivals and record.event.ordinal <= opening.baseline:
             self.violate(f"event {request.id} (#{request.number}) is sent again, which was not in flight")
-        is_excused = self.is_clock_set_back or self.store.lenient_until > 0
-        if self._promise.at_most_once and record.attempts > 1 and not is_excused:
+        is_excused = self.promise.is_clock_set_back or self.store.lenient_until > 0
+        if self.promise.at_most_once and record.attempts > 1 and not is_excused:
             self.violate(f"event {request.id} (#{request.number}) is attempted twice, at most once is promised")
 
     def taken(self, request: Request) -> None:
@@ -260,7 +260,7 @@ class Audit:
 
     def forgetting(self, request: Request) -> None:
         """Record that the sink, which holds events in memory, lost what it took lately, and fails *request*."""
-        opening, period = self.openings[request.loop], self._promise.resend_seconds
+        opening, period = self.openings[request.loop], self.promise.resend_seconds
         if not period or request.number is None or self.records[request.number].attempts > 3:
             return
         if not opening.failures or self._scheduler.now - opening.failures[-1].started > 1:
@@ -303,7 +303,7 @@ class Audit:
             return
         number = int(named[1])
         self.records[number].is_dead, self.records[number].owed_to = True, None
-        if self._promise.at_most_once or event_type.startswith(status_events.PREFIX):
+        if self.promise.at_most_once or event_type.startswith(status_events.PREFIX):
             return
         opening = next(known for known in reversed(self.openings.values()) if known.process is process)
         opening.drops += 1
@@ -329,7 +329,7 @@ class Audit:
 
     def is_complete(self) -> bool:
         """Return True if every event is complete and the checkpoint is behind the last one."""
-        if self._promise.at_most_once:
+        if self.promise.at_most_once:
             return True
         if any(not record.is_complete or record.owed_to is not None for record in self.records.values()):
             return False
@@ -340,7 +340,7 @@ class Audit:
         ):
             return False
         last = next((event for event in reversed(self._vcenter.timeline) if not event.oddity), None)
-        return not self._promise.keeps_position or last is None or self.store.saved >= last.ordinal
+        return not self.promise.keeps_position or last is None or self.store.saved >= last.ordinal
 
     def _sends(self, process: Process) -> bool:
         """Return True if *process* runs, and no other poller holds the lease."""

@@ -137,7 +137,7 @@ def _vcenter_clock_set(world: Any, chance: random.Random) -> None:
     vcenter, sign = world.vcenter, 1 if world.plan.seed % 2 else -1
     vcenter.clock_lead += sign * chance.choice((3_600.0, 86_400.0))
     world.audit.met(f"vcenter's clock is set {'forward' if sign > 0 else 'back'}")
-    world.audit.is_clock_set_back |= sign < 0
+    world.audit.promise.is_clock_set_back |= sign < 0
 
 
 def _vcenter_clock_jumps(world: Any, chance: random.Random) -> Callable[[], Any]:
@@ -145,7 +145,7 @@ def _vcenter_clock_jumps(world: Any, chance: random.Random) -> Callable[[], Any]
     jump = chance.choice((-90.0, -30.0, -2.0, 2.0, 30.0, 90.0))
     vcenter.clock_lead += jump
     world.audit.met(f"vcenter's clock jumps {'forward' if jump > 0 else 'back'}")
-    world.audit.is_clock_set_back = True  # sooner or later
+    world.audit.promise.is_clock_set_back = True  # sooner or later
 
     def end() -> None:
         vcenter.clock_lead -= jump

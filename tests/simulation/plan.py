@@ -57,6 +57,11 @@ class Plan:
     """The end of the last fault, in seconds."""
 
     @property
+    def last(self) -> float:
+        """The time of the last fault or event, in seconds."""
+        return max(self.end, self.events[-1].at)
+
+    @property
     def bound(self) -> float:
         """The time after the last fault within which delivery is complete, in seconds."""
         asks_for_delays = any(fault.name == "sink asks for rubbish delays" for fault in self.faults)

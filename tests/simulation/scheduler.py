@@ -16,6 +16,9 @@ MAX_TURNS = 5_000
 PREEMPTION = 0.05
 """The share of lock operations at which another task gets its turn."""
 
+_numbers = itertools.count()
+"""The order of timers of the same time."""
+
 
 class Host:
     """A machine with clocks of its own."""
@@ -74,7 +77,6 @@ class Scheduler:
         """Called with a task that ends by an error, and the error."""
         self._ready: list[Task] = []
         self._timers: list[tuple[float, int, Callable[..., Any], tuple[Any, ...]]] = []
-        self._numbers = itertools.count()
         self._tasks: list[Task] = []
         self._hub = greenlet.getcurrent()
         self.is_closing = False
@@ -135,7 +137,7 @@ class Scheduler:
 
     def call_later(self, seconds: float, callback: Callable[..., Any], *args: Any) -> None:
         """Call *callback* after *seconds*. It must not wait."""
-        heapq.heappush(self._timers, (self.now + seconds, next(self._numbers), callback, args))
+        heapq.heappush(self._timers, (self.now + seconds, next(_numbers), callback, args))
 
     # ── the run ──
 

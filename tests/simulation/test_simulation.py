@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.__main__ import run_seeds, schedule
 from tests.simulation.faults import EFFECTS
+from tests.simulation.runs import run_seeds, schedule
 
 ROOT = Path(__file__).parents[2]
 SEEDS = 600

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import random
 from collections import Counter
 from collections.abc import Mapping
@@ -124,7 +123,6 @@ class World:
 
     def __init__(self, plan: Plan, traces: bool = False) -> None:
         self.plan = plan
-        self.settings = settings_of(tuple(plan.environ.items()))
         self.scheduler = Scheduler(plan.seed)
         self.vcenter = VCenter(self.scheduler, plan.first_key)
         self.vcenter.doubles, self.vcenter.mutes = plan.doubles, plan.mutes
@@ -138,8 +136,11 @@ class World:
         self.store: Any = (ApiServer if plan.store == "configmap" else Disk)(self.scheduler, self.audit)
         self.pods = [Pod(self, number) for number in range(plan.pods)]
         self.lines: list[str] | None = [] if traces else None
-        self._last = max(plan.end, plan.events[-1].at)
-        self._looks = 0
+
+    @property
+    def settings(self) -> PollerSettings:
+        """The settings of every poller."""
+        return settings_of(tuple(self.plan.environ.items()))
 
     @property
     def count(self) -> int:
@@ -178,9 +179,9 @@ class World:
                     scheduler.call_later(fault.at, self._begin, fault)
                 if self.settings.follow_seconds < 3600:
                     scheduler.call_later(scheduler.random.uniform(0, TICK_SECONDS), self._tick)
-                scheduler.call_later(self._last, self._end_faults)
-                scheduler.call_later(self._last + 1, self._look)
-                scheduler.run(self._last + self.plan.bound)
+                scheduler.call_later(self.plan.last, self._end_faults)
+                scheduler.call_later(self.plan.last + 1, self._look)
+                scheduler.run(self.plan.last + self.plan.bound)
             except BusyLoopError as error:
                 self.audit.violate(f"busy loop: {error}")
             finally:
@@ -229,11 +230,12 @@ class World:
         self.scheduler.call_later(TICK_SECONDS, self._tick)
 
     def _look(self) -> None:
-        if self.audit.is_complete() and self.scheduler.now > self._last:
+        if self.audit.is_complete() and self.scheduler.now > self.plan.last:
             self.scheduler.stop()
             return
-        self._looks += 1
-        if self._looks % PROBE_LOOKS == 0:  # what is missing is named when the next event comes
+        if (
+            round(self.scheduler.now - self.plan.last) % PROBE_LOOKS == 0
+        ):  # what is missing is named when the next event comes
             self.post("")
         self.scheduler.call_later(1.0, self._look)
 
@@ -258,7 +260,7 @@ class World:
             tuple(audit.violations),
             Counter(audit.faults),
             self.scheduler.now,
-            max(0.0, self.scheduler.now - self._last),
+            max(0.0, self.scheduler.now - self.plan.last),
             len(audit.records),
             len(check.repeated),
             hash((self.scheduler.random.random(), tuple(audit.arrived))),
@@ -292,8 +294,3 @@ class Log:
 def settings_of(environ: tuple[tuple[str, str], ...]) -> PollerSettings:
     """Return the settings in *environ*."""
     return read(PollerSettings, dict(environ))
-
-
-def as_json(value: Any) -> str:
-    """Return *value* as a line of JSON."""
-    return json.dumps(value, ensure_ascii=False)
