@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from delivery.lease import LeaseHeld
 from delivery.stores import ConfigMapStore, StoreUnavailable
@@ -432,3 +433,21 @@ def test_checkpoint_that_cannot_be_written_causes_no_repeats(
             poller._poll.join()  # type: ignore[union-attr]
     assert len(arrived(sink)) == len(set(arrived(sink)))
     assert len(arrived(sink)) >= 15
+
+
+def test_file_that_cannot_be_written_keeps_its_lease(
+    environ: dict[str, str], sink: Recorder, administrator: Administrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("delivery.checkpoint_writer.LEASE_SECONDS", 0.3)
+    monkeypatch.setattr("delivery.checkpoint_writer.RETRY_SECONDS", 0.05)
+    checkpoint_path(environ).with_name("checkpoint.json.new").mkdir()
+    with (
+        structlog.testing.capture_logs() as lines,
+        contextlib.closing(create({**environ, "FOLLOW_SECONDS": "always"})),
+    ):
+        post(administrator, 5)
+        wait_until(lambda: sum("not saved" in line["event"] for line in lines) > 15)  # longer than the lease
+        post(administrator, 5)
+        wait_until(lambda: set(administrator.event_keys()) <= set(arrived(sink)))
+    assert not [line for line in lines if "Lease lost" in line["event"]]
+    assert len(arrived(sink)) == len(set(arrived(sink)))
