@@ -87,6 +87,12 @@ of vCenter have some hundred, and a Kubernetes object of 1 MB has about 30,000."
 XML_ELEMENTS = 50_000
 """The elements of an XML document, and their attributes. As `JSON_VALUES`."""
 
+ADMISSION_BYTES = 8 * MIB
+"""A request of the API server to the webhook. Its own limit for an object is 3 MB, and an update has two."""
+
+ADMISSION_CONNECTIONS = 512
+"""Requests of the API server under way at the webhook."""
+
 HOST_CHARACTERS = 255
 """The header `Host`: the longest name in DNS."""
 

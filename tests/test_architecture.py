@@ -1,6 +1,7 @@
 """Rules of structure and shape that the import checker and the linter cannot state. See `tools/measure.py`."""
 
 import ast
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 
@@ -91,6 +92,28 @@ def test_only_entry_points_read_the_environment() -> None:
 @pytest.mark.parametrize("source", ["import os\nos.environ['X']", "from os import getenv", "import os\nos.getenv('X')"])
 def test_reading_the_environment_is_noticed(source: str) -> None:
     assert reads_the_environment(ast.parse(source))
+
+
+# ── bounds on foreign input ──
+
+UNBOUNDED = {"CHUNK_BYTES", "LARGE_BYTES", "STORED_BYTES", "_STRING_BYTES"}
+"""Names that end like a bound and are not one: a part that is read at once, a metric, a pattern."""
+FOREIGN = (*PRODUCT, "delivery/", "sources/", "cluster/")
+
+
+def test_bounds_are_in_one_module() -> None:
+    elsewhere = [
+        f"{file}: {target.id}"
+        for file, module in modules().items()
+        if file.startswith(FOREIGN) and not file.startswith("local/") and file != "pipeline/bounds.py"
+        for statement in module.body
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Name) and re.search(r"_(BYTES|CHARACTERS|DIGITS|LEVELS)$", target.id)
+        if target.id not in UNBOUNDED
+    ]
+
+    assert elsewhere == []
 
 
 # ── shape ──

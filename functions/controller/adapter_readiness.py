@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import urllib3
 
+from pipeline import bounds
 from pipeline.errors import cut
 from sources.adapter import PORT
 
 SECONDS = 1.0
 SILENT_SECONDS = 300.0
 """The time for which an adapter that did not answer is not asked again. A NetworkPolicy may swallow the question."""
-MAX_BYTES = 1024
 
 
 class AdapterReadiness:
@@ -35,7 +35,7 @@ class AdapterReadiness:
             with urllib3.PoolManager(retries=False, timeout=SECONDS) as pool:
                 response = pool.request("GET", url, redirect=False, preload_content=False)
                 with response:
-                    body = response.read(MAX_BYTES).decode("utf-8", "replace")
+                    body = response.read(bounds.ERROR_RESPONSE_BYTES).decode("utf-8", "replace")
         except (urllib3.exceptions.HTTPError, OSError):
             self._note_silence(ip_address)
             return ""

@@ -22,6 +22,7 @@ from cluster.errors import ClusterError
 from cluster.resources import Object
 from functions.controller.certificates import Certificates, CertificateStore
 from functions.controller.webhook import PATH, read_all
+from pipeline import bounds
 from pipeline.asgi import Receive, Scope, Send, send_response
 from sources.admission import InvalidReview, is_probe, review
 
@@ -31,13 +32,10 @@ CHECK_SECONDS = 60.0
 """The time between looks at the certificate."""
 RETRY_SECONDS = 2.0
 """The time until the next look after the Secret could not be read."""
-MAX_BODY = 8 * 1024 * 1024
-"""Maximum size of a request, in bytes. The API server's own limit for an object is 3 MB, and an update has two."""
 BODY_SECONDS = 5.0
 """Maximum time for a request to arrive."""
 KEEP_ALIVE_SECONDS = 120
 """The API server closes idle connections after 90 s, so it is never surprised by a closed one."""
-MAX_CONNECTIONS = 512
 CLOSE_SECONDS = 3.0
 
 Find = Callable[[str], Iterable[Object] | None]
@@ -131,7 +129,7 @@ class Application:
         except TimeoutError:
             return await _respond(send, 408, {"message": "the request did not arrive in time"})
         if body is None:
-            return await _respond(send, 413, {"message": f"a request may have {MAX_BODY} bytes"})
+            return await _respond(send, 413, {"message": f"a request may have {bounds.ADMISSION_BYTES} bytes"})
         return await _respond(send, *self.respond(body))
 
     def respond(self, body: bytes) -> tuple[int, dict[str, Any]]:
@@ -167,7 +165,7 @@ def _configuration(application: Application, context: ssl.SSLContext) -> Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=MAX_CONNECTIONS,
+        limit_concurrency=bounds.ADMISSION_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(CLOSE_SECONDS),
         ssl_context_factory=lambda *_: context,
@@ -182,7 +180,7 @@ async def _read(receive: Receive) -> bytes | None:
         message = await receive()
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > MAX_BODY:
+        if size > bounds.ADMISSION_BYTES:
             return None
         if not message.get("more_body"):
             return b"".join(parts)

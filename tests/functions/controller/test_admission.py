@@ -12,9 +12,10 @@ import pytest
 from cluster.client import ClusterClient
 from cluster.resources import Object
 from functions.controller import admission
-from functions.controller.admission import MAX_BODY, AdmissionServer, Application
+from functions.controller.admission import AdmissionServer, Application
 from functions.controller.certificates import CertificateStore
 from functions.controller.webhook import PATH
+from pipeline import bounds
 from tests.support.api_server import ApiServer
 from tests.support.bindings import JOB, binding, subject
 from tests.support.controller import connection
@@ -108,7 +109,7 @@ def respond(
         ("GET", PATH, b"", 405),
         ("POST", "/", b"{}", 404),
         ("GET", "/metrics", b"", 404),
-        ("POST", PATH, b" " * (MAX_BODY + 1), 413),
+        ("POST", PATH, b" " * (bounds.ADMISSION_BYTES + 1), 413),
     ],
     ids=["review", "review with the API server's query", "malformed", "GET", "root", "metrics", "too large"],
 )
