@@ -150,6 +150,8 @@ RESPONSES: Mapping[str, Callable[[], Iterable[bytes]]] = {
     "gzip of 200 MB, 500": lambda: bomb(b"500 Oops"),
     "200 with 20 MB of the smallest JSON values": lambda: json_bomb(b"200 OK"),
     "500 with 20 MB of the smallest JSON values": lambda: json_bomb(b"500 Oops"),
+    "200 with 900 KB of the smallest JSON values": lambda: json_bomb(b"200 OK", 900_000),
+    "200 with 3.9 MB of the smallest JSON values": lambda: json_bomb(b"200 OK", 3_900_000),
     "200 MB of headers": lambda: [b"HTTP/1.1 200 OK\r\n", *[b"X-H: " + b"y" * MB + b"\r\n"] * ENDLESS],
     "a header a time, 200 MB": lambda: [b"HTTP/1.1 200 OK\r\n", *[b"X-H: y\r\n" * 100_000] * 250],
     "chunks without end, 200 MB": lambda: [
@@ -178,12 +180,17 @@ def bomb(status: bytes) -> Iterator[bytes]:
     yield response(compressed(), b"Content-Type: application/json\r\nContent-Encoding: gzip\r\n", status)
 
 
-def json_bomb(status: bytes) -> Iterator[bytes]:
+def json_bomb(status: bytes, size: int = 20 * MB) -> Iterator[bytes]:
     """Yield a response whose JSON takes twenty times its size when it is parsed."""
-    yield response(filled(b'{"value":[1', b",[]", b"]}", 20 * MB), b"Content-Type: application/json\r\n", status)
+    yield response(filled(b'{"value":[1', b",[]", b"]}", size), b"Content-Type: application/json\r\n", status)
 
 
 ORDINARY = response(b"{}", b"Content-Type: application/json\r\n")
+
+
+def always(parts: Iterable[bytes]) -> Respond:
+    """Return what responds with *parts* to everything."""
+    return lambda head, body: parts
 
 
 def hostile(edge: str, server: HostileServer, pid: int, act: Callable[[], object]) -> Iterator[Measurement]:
@@ -197,7 +204,7 @@ def hostile(edge: str, server: HostileServer, pid: int, act: Callable[[], object
     normal = resident_mb(pid)
     for name, make in RESPONSES.items():
         parts = list(make())
-        server.respond = lambda head, body, parts=parts: parts
+        server.respond = always(parts)
         peak = peak_mb(pid, act)
         server.respond = usual
         yield row(f"{edge}: {name}", normal, peak)
@@ -418,7 +425,7 @@ def dead_letters() -> Iterator[Measurement]:
         for name, respond in RESPONSES.items():
             exchange(port, binary(b"1"))
             parts = list(respond())
-            broker.respond = lambda head, body, parts=parts: parts
+            broker.respond = always(parts)
             peak = peak_mb(pid, partial(exchange, port, api("POST", "/redrive", b'{"all":true}'), seconds=70))
             yield row(f"deadletter's Broker at a redrive: {name}", normal, peak)
 

@@ -38,6 +38,9 @@ UNREADABLE_CHARACTERS = 16 * KIB
 TAGGING_BYTES = 2 * MIB
 """A response of the Automation REST API: the references of 30,000 objects that have one tag."""
 
+TAGGING_VALUES = 150_000
+"""The values of a response of this API: 30,000 objects with a tag have three each."""
+
 # ── responses of the API server, of sinks and of receivers ──
 
 CONFIG_MAP_BYTES = 1 * MIB

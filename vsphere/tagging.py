@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from pipeline import bounds
+from pipeline.cloudevents import json_text
 from pipeline.errors import PermanentError, cut
 from pipeline.http_client import HTTPClient, NoResponse, Response
 from pipeline.payload import Reference
@@ -176,7 +177,7 @@ def _value(response: Response, operation: str) -> Any:
     if not response.body.strip():
         return None
     try:
-        body = json.loads(response.body)
+        body = json_text.loads(response.body, max_values=bounds.TAGGING_VALUES)
     except (ValueError, RecursionError):
         raise _odd(operation, f"JSON: {cut(response.text, 100)}") from None
     return body.get("value", body) if isinstance(body, dict) else body
