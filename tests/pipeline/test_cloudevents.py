@@ -517,6 +517,16 @@ def test_batch_may_be_empty(batch: bytes) -> None:
     assert cloudevents.from_batch(HTTPMessage({}, batch), LENIENT) == []
 
 
+def test_batch_may_have_space_around_it() -> None:
+    document = cloudevents.to_json(CloudEvent(REQUIRED))
+
+    assert cloudevents.from_batch(HTTPMessage({}, b"\n [ " + document + b" ] "), LENIENT) == [CloudEvent(REQUIRED)]
+
+
+def test_half_a_surrogate_pair_in_written_data_is_replaced() -> None:
+    assert cloudevents.from_json(WRITTEN % ', "data": ["\ud800"]', LENIENT).data == b'["?"]'
+
+
 def test_data_that_are_not_base64_are_a_problem() -> None:
     with pytest.raises(NotACloudEvent) as raised:
         cloudevents.from_http(structured(data_base64="a%"), LENIENT)
