@@ -50,10 +50,10 @@ def test_address_of_a_service_loads_all_plugins() -> None:
     assert loaded(f"json://127.0.0.1/ {address}")["services"] == ["JSON", "Slack"]
 
 
-def test_nearly_every_scheme_has_its_plugin_found() -> None:
+def test_nearly_every_scheme_names_its_plugin() -> None:
     modules = in_a_process(SCHEMES)
     folder = Path(apprise.NotificationManager().module_path)
-    found = {scheme for scheme, module in modules.items() if module in plugins.modules_of([scheme], folder)}
+    detected = {scheme for scheme, module in modules.items() if module in plugins.modules_of([scheme], folder)}
     # The others are loaded with all plugins.
-    assert set(modules) - found <= {"dbus", "kde", "qt"}
-    assert len(found) > 200
+    assert set(modules) - detected <= {"dbus", "kde", "qt"}
+    assert len(detected) > 200
