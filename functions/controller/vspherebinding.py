@@ -82,7 +82,7 @@ class VSphereBindingReconciler:
             bindings, state = read_all([parent]), WebhookState(is_needless=True)
         else:
             bindings = read_all([*_others(parent, observer.all_cached(VSPHERE_BINDINGS, namespace)), parent])
-            state = self.webhook.keep(observer)
+            state = self.webhook.keep(observer, is_deletion="deletionTimestamp" in parent["metadata"])
         return Observed(
             bindings=bindings,
             webhook=state,

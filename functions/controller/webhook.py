@@ -203,17 +203,19 @@ class Webhook:
             removed = [entry["name"] for entry in before if entry not in kept]
             log.warning("Removed entries from the webhook's configuration", configuration=NAME, removed=removed)
 
-    def keep(self, observer: Observer) -> WebhookState:
+    def keep(self, observer: Observer, *, is_deletion: bool = False) -> WebhookState:
         """Write the entries for all bindings of the cluster, if they differ. Return the state then.
 
         What the entries should be depends on all bindings. So this is one step: another pass, which knows one binding
-        more or less, must not write in between. Raises `ClusterError`.
+        more or less, must not write in between. For a binding under deletion (*is_deletion*), its entries are removed
+        also while the webhook cannot be served. Raises `ClusterError`.
         """
         if self._place is None:
             return WebhookState(is_needless=True)
-        if not (authorities := self._authorities()):
-            return WebhookState(problem="the webhook does not serve yet: its certificate is not there")
         try:
+            authorities = self._authorities() or (self._stored_authorities() if is_deletion else b"")
+            if not authorities:
+                return WebhookState(problem="the webhook does not serve yet: its certificate is not there")
             with self._lock:
                 bindings = read_all(observer.all_cached(VSPHERE_BINDINGS))
                 desired = entries(bindings, known_resources(observer, bindings), self._place, authorities)
@@ -225,6 +227,11 @@ class Webhook:
         if not desired or stored.is_proved:
             return WebhookState(is_proved=True)
         return self._prove(stored, desired)
+
+    def _stored_authorities(self) -> bytes:
+        """Return the certificates in the stored configuration. Raises `ClusterError`."""
+        stored = self._client.get(MUTATING_WEBHOOKS, "", NAME).get("webhooks") or []
+        return base64.b64decode(stored[0]["clientConfig"].get("caBundle") or "") if stored else b""
 
     def _write(self, desired: list[dict[str, Any]]) -> "Stored":
         """Make *desired* the entries, and return what is stored then. Raises `ClusterError`."""

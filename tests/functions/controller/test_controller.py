@@ -81,7 +81,7 @@ def test_settled_source_costs_no_request(kinds: ApiServer, namespace: str) -> No
         kinds.create(predecessor.vsphere_source("foo"), namespace)
         wait_deployment(kinds, "foo-adapter", namespace)
         set_available(kinds, "foo-adapter", namespace, "True")
-        wait_condition(kinds, SOURCE, "foo", namespace, "AdapterReady", "True")
+        wait_condition(kinds, SOURCE, "foo", namespace, "Ready", "True")
         before = kinds.get(API_VERSION, SOURCE, "foo", namespace)
         wait_until(lambda: not len(work.queue))
         work.queue.add(work.keys()[0])

@@ -558,3 +558,17 @@ def test_a_binding_that_comes_as_another_goes_keeps_its_entry(server: ApiServer,
             ready(server, namespace, f"b{number + 1}")
             assert is_bound(server.create(subject(JOB, f"x{number}"), namespace))
         assert [entry["name"].partition(".")[0] for entry in webhook_entries(server)] == ["jobs", "probe"]
+
+
+def test_entries_go_also_without_a_certificate(server: ApiServer, namespace: str) -> None:
+    """They would reject Jobs from then on, and no binding is left that a pass could look at."""
+    with running_webhook(server, namespace):
+        server.create(binding(JOB), namespace)
+        server.create(binding(DEPLOYMENT, "others"), namespace)
+        ready(server, namespace)
+        ready(server, namespace, "others")
+    with running_controller(server, namespace):
+        wait_gone(server, namespace)
+        assert [entry["name"].partition(".")[0] for entry in webhook_entries(server)] == ["others", "probe"]
+        wait_gone(server, namespace, "others")
+        assert webhook_entries(server) == []
