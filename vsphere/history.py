@@ -31,6 +31,9 @@ class PageSize:
 
     value: int = PAGE_SIZE
     max_value: int = PAGE_SIZE
+    safe_value: int = PAGE_SIZE
+    """The maximum until the history was read to its end, after a larger page did not come whole. Otherwise each attempt
+    to get there could grow the pages until they break at the same place."""
 
     def limit(self) -> None:
         """A page was too large to be read: from now on, ask for at most half as many."""
@@ -38,11 +41,14 @@ class PageSize:
 
     def shrink(self) -> None:
         """A page did not come whole: ask for a quarter from now on."""
+        self.safe_value = max(1, self.value // 2)
         self.value = max(1, self.value // 4)
 
-    def grow(self) -> None:
-        """A page came whole: ask for twice as many, up to `max_value`."""
-        self.value = min(self.max_value, self.value * 2)
+    def grow(self, at_end: bool) -> None:
+        """A page came whole: ask for twice as many, within the maxima. *at_end*: the page was empty."""
+        if at_end:
+            self.safe_value = PAGE_SIZE
+        self.value = min(self.max_value, self.safe_value, self.value * 2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,7 +216,7 @@ class EventHistory:
                 log.warning("Reading smaller pages: %s", error, events=self._page_size.value)
                 self._recreate_reader()  # the server's position is past the page
             else:
-                self._page_size.grow()
+                self._page_size.grow(at_end=response.find(f".//{_NS}returnval") is None)
                 return response
 
     def _recreate_reader(self) -> None:

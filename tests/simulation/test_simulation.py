@@ -25,6 +25,15 @@ def test_no_seed_breaks_an_invariant(chunk: int) -> None:
     assert not totals.faults.keys() - EFFECTS
 
 
+FOUND = {"pages that grow until they break at the same place": 2370}
+"""A fault that this simulation found, and that needs no planting to be seen again → its seed."""
+
+
+@pytest.mark.parametrize("seed", FOUND.values(), ids=FOUND)
+def test_seed_that_found_a_fault_passes(seed: int) -> None:
+    assert not run_seeds(range(seed, seed + 1)).failed, schedule(seed)
+
+
 def test_seed_is_replayed_exactly_in_another_process() -> None:
     command = [sys.executable, "-m", "tests.simulation", "--seed", "7"]
     schedules = [
