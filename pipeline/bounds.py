@@ -41,6 +41,14 @@ TAGGING_BYTES = 2 * MIB
 TAGGING_VALUES = 150_000
 """The values of a response of this API: 30,000 objects with a tag have three each."""
 
+# ── responses of Horizon ──
+
+HORIZON_RESPONSE_BYTES = 16 * MIB
+"""A response. A page of 1,000 events has about 0.5 MB."""
+
+HORIZON_TOKEN_CHARACTERS = 16 * KIB
+"""A token. Real ones have about 1,000."""
+
 # ── responses of the API server, of sinks and of receivers ──
 
 CONFIG_MAP_BYTES = 1 * MIB

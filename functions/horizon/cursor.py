@@ -1,0 +1,150 @@
+"""The place in Horizon's history up to which it was read: pure, with no network and no clock.
+
+Horizon answers a query for a period with a page of events, newest first, and says whether there are more. The sink
+needs the oldest first. So the cursor asks for a period that begins at the position. While the answer is cut off, it
+asks for an earlier half of the period, until the answer is complete. Only a single millisecond is read in several
+pages. Like this, a history of any length needs no more memory than one page.
+
+Events of several servers may be stored slightly out of order, so each period begins `OVERLAP_MS` before the position.
+Events that were read before are recognised by their ids.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from functions.horizon.errors import HorizonUnavailable
+from functions.horizon.event import HorizonEvent
+
+PAGE_SIZE = 1000
+"""The maximum number of events in a page: Horizon's own limit."""
+FIRST_SIZE = 10
+"""The number of events, the newest, that a history without a checkpoint begins with, as the predecessor's did."""
+OVERLAP_MS = 10_000
+"""The maximum by which a stored event may be older than one that was stored before it."""
+AHEAD_MS = 24 * 3_600_000
+"""The maximum lead of Horizon's clock. The predecessor asked for this period, too."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Position:
+    """A place in Horizon's history: all events before it were read."""
+
+    time_ms: int
+    """The time of the newest event that was read."""
+    ids: frozenset[int] = frozenset()
+    """The ids of the events of that time that were read."""
+
+    def after(self, event: HorizonEvent) -> "Position":
+        """Return the position once *event*, the next one, was read, too."""
+        if event.time_ms > self.time_ms:
+            return Position(event.time_ms, frozenset({event.id}))
+        return Position(self.time_ms, self.ids | {event.id}) if event.time_ms == self.time_ms else self
+
+
+@dataclasses.dataclass(frozen=True)
+class Query:
+    """A question for one page."""
+
+    begin_ms: int
+    end_ms: int
+    """The last millisecond of the period, included like the first."""
+    page: int = 1
+    size: int = PAGE_SIZE
+    newest_only: bool = False
+    """True for the first question of all: the newest events, of any time."""
+
+
+class Placed(NamedTuple):
+    """A new event, and the position once it and all before it are acknowledged."""
+
+    event: HorizonEvent
+    position: Position
+
+
+class Cursor:
+    """Returns the questions to ask, and what is new in each answer, oldest first."""
+
+    def __init__(self, position: Position | None) -> None:
+        """Start after *position*, or with the newest `FIRST_SIZE` events."""
+        self.position = position
+        """The place up to which events were returned. None before the first answer."""
+        self._floor_ms = position.time_ms if position else 0
+        self._read: dict[int, int] = dict.fromkeys(position.ids, position.time_ms) if position else {}
+        self._begin_ms: int | None = None
+        self._end_ms: int | None = None
+        self._pages: dict[int, HorizonEvent] = {}
+        self._page = 1
+
+    @property
+    def start(self) -> Position:
+        """The position before the first event that was returned, if the history had no checkpoint."""
+        return Position(self._floor_ms)
+
+    @property
+    def is_behind(self) -> bool:
+        """Return whether there is a question to ask at once, because the last answer did not reach the present."""
+        return self._begin_ms is not None
+
+    def next_query(self, now_ms: int) -> Query:
+        """Return the next question at *now_ms* (this host's clock, milliseconds since 1970)."""
+        if self.position is None:
+            return Query(0, 0, size=FIRST_SIZE, newest_only=True)
+        begin = self._begin_ms
+        if begin is None:
+            begin = max(self._floor_ms, self.position.time_ms - OVERLAP_MS)
+        latest = max(now_ms, self.position.time_ms) + AHEAD_MS
+        return Query(begin, latest if self._end_ms is None else min(self._end_ms, latest), self._page)
+
+    def advance(self, query: Query, events: Sequence[HorizonEvent], has_more: bool) -> list[Placed]:
+        """Return what is new in the answer to *query*, and move behind it.
+
+        *events* is its page, in any order, and *has_more* says that Horizon cut it off. Raises `HorizonUnavailable` if
+        that cannot be, because there is no event of the period.
+        """
+        if query.newest_only:
+            self.position = Position(min((event.time_ms for event in events), default=0))
+            self._floor_ms = self.position.time_ms
+            return self._new(events)
+        inside = [event for event in events if query.begin_ms <= event.time_ms <= query.end_ms]
+        if has_more and not inside and query.page == 1:
+            raise HorizonUnavailable("get events: Horizon has more than one page of them, but none of the period")
+        if has_more and query.begin_ms < query.end_ms:
+            self._halve(query, inside)
+            return []
+        brings_more = any(event.id not in self._pages for event in inside)
+        self._pages.update((event.id, event) for event in inside)
+        if has_more and brings_more:
+            self._begin_ms, self._end_ms, self._page = query.begin_ms, query.end_ms, query.page + 1
+            return []
+        complete = list(self._pages.values())
+        self._pages, self._page = {}, 1
+        self._move_behind(query)
+        return self._new(complete)
+
+    def _halve(self, query: Query, events: Sequence[HorizonEvent]) -> None:
+        """Ask for the earlier half of the part of the period that the page did not show."""
+        oldest = min((event.time_ms for event in events), default=query.end_ms)
+        self._begin_ms = query.begin_ms
+        self._end_ms = query.begin_ms + (min(oldest, query.end_ms - 1) - query.begin_ms) // 2
+
+    def _move_behind(self, query: Query) -> None:
+        """Ask for the period after that of *query*, which may be twice as long. After the present, begin another."""
+        if self._end_ms is None or query.end_ms < self._end_ms:
+            self._begin_ms = self._end_ms = None
+            return
+        self._begin_ms = query.end_ms + 1
+        self._end_ms = query.end_ms + 2 * (query.end_ms - query.begin_ms + 1)
+
+    def _new(self, events: Sequence[HorizonEvent]) -> list[Placed]:
+        placed = []
+        position = self.position or Position(0)
+        for event in sorted(events, key=lambda event: (event.time_ms, event.id)):
+            if event.id not in self._read:
+                self._read[event.id] = event.time_ms
+                position = position.after(event)
+                placed.append(Placed(event, position))
+        self.position = position
+        oldest = position.time_ms - OVERLAP_MS
+        self._read = {identity: time for identity, time in self._read.items() if time >= oldest}
+        return placed
