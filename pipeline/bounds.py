@@ -46,6 +46,9 @@ TAGGING_VALUES = 150_000
 HORIZON_RESPONSE_BYTES = 16 * MIB
 """A response. A page of 1,000 events has about 0.5 MB."""
 
+HORIZON_TYPE_CHARACTERS = 1 * KIB
+"""The type of an event, which becomes the attribute `type`. Real ones have about 40."""
+
 HORIZON_TOKEN_CHARACTERS = 16 * KIB
 """A token. Real ones have about 1,000."""
 

@@ -46,7 +46,7 @@ def page() -> str:
         classes = settings_classes(module)
         if not classes:
             continue
-        sections.append(_section(name, classes, _shared(classes)))
+        sections.append(_section(name, classes, _shared(module)))
     return "\n".join([INTRODUCTION, *sections])
 
 
@@ -63,9 +63,10 @@ def settings_classes(module: ModuleType) -> list[type]:
     return [cls for cls in classes if cls.__module__ == module.__name__ and _own_variables(cls)]
 
 
-def _shared(classes: list[type]) -> str:
-    """Return a sentence that links the shared sections whose settings *classes* include."""
-    types = {field.type for cls in classes for field in dataclasses.fields(cls)}
+def _shared(module: ModuleType) -> str:
+    """Return a sentence that links the shared sections whose settings the classes of *module* include."""
+    classes = [cls for cls in vars(module).values() if isinstance(cls, type) and cls.__module__ == module.__name__]
+    types = {field.type for cls in classes if dataclasses.is_dataclass(cls) for field in dataclasses.fields(cls)}
     links = [f"[{title}](#{title.lower()})" for title, cls in SHARED.items() if cls in types]
     return f"Also the settings of {' and '.join(links)}." if links else ""
 

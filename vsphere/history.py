@@ -184,8 +184,26 @@ class EventHistory:
             if new.restarted:
                 _warn_of_restart(position)
                 self._recreate_reader()
+            if new.gap and position and self._is_held(position):
+                new = dataclasses.replace(new, gap=None)
             if new.events or unreadable or not events:
                 return Page(new.events, new.gap, tuple(unreadable))
+
+    def _is_held(self, position: Position) -> bool:
+        """Return whether vCenter still holds *position*, although the events that the settings select begin after it.
+
+        That is so if another event was selected when the position was saved. Then there is no gap.
+        """
+        settings = self._session.settings
+        if not (settings.event_types or settings.entity):
+            return False
+        collector = self._create_collector(1, _since(position.created_time - DISORDER))
+        try:
+            oldest = self._call(collector, "ReadNextEvents", 1).find(f".//{_NS}returnval/{_NS}key")
+        finally:
+            self._session.destroy(collector.DestroyCollector)
+        key = read_key((oldest.text or "").strip()) if oldest is not None else None
+        return key is not None and key <= position.key
 
     def _fetch_page(self) -> tuple[list[VCenterEvent], list[UnreadableEvent]]:
         """Return the events of the collector's next page, and the elements that cannot be read as one."""
@@ -241,18 +259,23 @@ class EventHistory:
                 f"read events created from {self._begin}: vCenter's clock was set back to {vcenter_now}"
             )
 
-    def _create_collector(self, page_size: int) -> Any:
-        """Create a collector of the events since `_begin` that the settings select."""
+    def _selection(self) -> Any:
+        """Return the filter of the events since `_begin` that the settings select."""
         settings = self._session.settings
-        with translate_errors("create an event collector"):
-            spec = vim.event.EventFilterSpec(time=vim.event.EventFilterSpec.ByTime(beginTime=self._begin))
-            if settings.event_types:
-                spec.eventTypeId = list(settings.event_types)
-            if settings.entity:
-                managed_type, _, identity = settings.entity.partition("/")
-                entity = self._session.managed_object(VmomiSupport.GetWsdlType(NAMESPACE, managed_type), identity)
-                spec.entity = vim.event.EventFilterSpec.ByEntity(entity=entity, recursion="all")
-            collector = self._session.content.eventManager.CreateCollectorForEvents(spec)
+        spec = _since(self._begin)
+        if settings.event_types:
+            spec.eventTypeId = list(settings.event_types)
+        if settings.entity:
+            managed_type, _, identity = settings.entity.partition("/")
+            entity = self._session.managed_object(VmomiSupport.GetWsdlType(NAMESPACE, managed_type), identity)
+            spec.entity = vim.event.EventFilterSpec.ByEntity(entity=entity, recursion="all")
+        return spec
+
+    def _create_collector(self, page_size: int, spec: Any = None) -> Any:
+        """Create a collector of the events of the filter *spec*, or of `_selection`."""
+        entity = self._session.settings.entity
+        with translate_errors(f"create an event collector{f' of ENTITY={entity}' if entity and not spec else ''}"):
+            collector = self._session.content.eventManager.CreateCollectorForEvents(spec or self._selection())
             collector.SetCollectorPageSize(page_size)
         return collector
 
@@ -266,6 +289,11 @@ class EventHistory:
         )
         with translate_errors("watch an event collector"):
             return self._session.waiter.CreateFilter(spec, False)
+
+
+def _since(begin: datetime.datetime) -> Any:
+    """Return a filter of all events created at *begin* or later."""
+    return vim.event.EventFilterSpec(time=vim.event.EventFilterSpec.ByTime(beginTime=begin))
 
 
 def as_text(element: ElementTree.Element) -> str:

@@ -10,9 +10,12 @@ from pipeline.settings.parsers import existing_file, flag, http_url, text
 from pipeline.settings.variable import Secret, setting
 
 
-def words(value: str) -> tuple[str, ...]:
-    """Split words at commas or white space."""
-    return tuple(value.replace(",", " ").split())
+def event_types(value: str) -> tuple[str, ...]:
+    """Split names at commas or white space. A value without a name is an error: it would select every event."""
+    names = tuple(value.replace(",", " ").split())
+    if value and not names:
+        raise ValueError(f"is {value!r}, which names no event type")
+    return names
 
 
 def entity(value: str) -> str:
@@ -54,7 +57,7 @@ class VCenterSettings:
 
     event_types: tuple[str, ...] = setting(
         "EVENT_TYPES",
-        words,
+        event_types,
         "Event classes, or type ids of an EventEx, to read, separated by commas.",
         example="VmPoweredOnEvent,VmPoweredOffEvent",
         default="",

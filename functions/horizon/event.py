@@ -58,7 +58,7 @@ def from_item(item: object) -> HorizonEvent:
         raise EventUnreadable(f"event id {cut(repr(identity), 100)} is not a whole number")
     if not _is_whole(time_ms, MAX_TIME_MS):
         raise EventUnreadable(f"time {cut(repr(time_ms), 100)} of event {identity} is not a number of milliseconds")
-    if not isinstance(type_, str) or not type_.strip() or len(type_) > bounds.EVENT_TYPE_CHARACTERS:
+    if not isinstance(type_, str) or not type_.strip() or len(type_) > bounds.HORIZON_TYPE_CHARACTERS:
         raise EventUnreadable(f"type {cut(repr(type_), 100)} of event {identity} is not a name")
     return HorizonEvent(identity, time_ms, type_.strip(), item)
 
