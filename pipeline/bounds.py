@@ -44,7 +44,7 @@ TAGGING_VALUES = 150_000
 # ── responses of Horizon ──
 
 HORIZON_RESPONSE_BYTES = 16 * MIB
-"""A response. A page of 1,000 events has about 0.5 MB."""
+"""A response. A page of 500 events has about 0.25 MB."""
 
 HORIZON_TYPE_CHARACTERS = 1 * KIB
 """The type of an event, which becomes the attribute `type`. Real ones have about 40."""

@@ -16,8 +16,9 @@ from typing import NamedTuple
 from functions.horizon.errors import HorizonUnavailable
 from functions.horizon.event import HorizonEvent
 
-PAGE_SIZE = 1000
-"""The maximum number of events in a page: Horizon's own limit."""
+PAGE_SIZE = 500
+"""The maximum number of events in a page: half of Horizon's own limit, so that `bounds.JSON_VALUES` leaves room for a
+hundred fields in each."""
 FIRST_SIZE = 10
 """The number of events, the newest, that a history without a checkpoint begins with, as the predecessor's did."""
 OVERLAP_MS = 10_000
@@ -74,7 +75,7 @@ class Cursor:
         self._begin_ms: int | None = None
         self._end_ms: int | None = None
         self._pages: dict[int, HorizonEvent] = {}
-        self._page = 1
+        self._next_page: tuple[int, int] | None = None  # number and size
 
     @property
     def start(self) -> Position:
@@ -86,15 +87,17 @@ class Cursor:
         """Return whether there is a question to ask at once, because the last answer did not reach the present."""
         return self._begin_ms is not None
 
-    def next_query(self, now_ms: int) -> Query:
-        """Return the next question at *now_ms* (this host's clock, milliseconds since 1970)."""
+    def next_query(self, now_ms: int, max_size: int = PAGE_SIZE) -> Query:
+        """Return the next question at *now_ms* (this host's clock, milliseconds since 1970), for at most *max_size*
+        events."""
         if self.position is None:
-            return Query(0, 0, size=FIRST_SIZE, newest_only=True)
+            return Query(0, 0, size=min(FIRST_SIZE, max_size), newest_only=True)
         begin = self._begin_ms
         if begin is None:
             begin = max(self._floor_ms, self.position.time_ms - OVERLAP_MS)
         latest = max(now_ms, self.position.time_ms) + AHEAD_MS
-        return Query(begin, latest if self._end_ms is None else min(self._end_ms, latest), self._page)
+        page, size = self._next_page or (1, max_size)  # pages of different sizes would leave out events
+        return Query(begin, latest if self._end_ms is None else min(self._end_ms, latest), page, size)
 
     def advance(self, query: Query, events: Sequence[HorizonEvent], has_more: bool) -> list[Placed]:
         """Return what is new in the answer to *query*, and move behind it.
@@ -115,10 +118,11 @@ class Cursor:
         brings_more = any(event.id not in self._pages for event in inside)
         self._pages.update((event.id, event) for event in inside)
         if has_more and brings_more:
-            self._begin_ms, self._end_ms, self._page = query.begin_ms, query.end_ms, query.page + 1
+            self._begin_ms, self._end_ms = query.begin_ms, query.end_ms
+            self._next_page = query.page + 1, query.size
             return []
         complete = list(self._pages.values())
-        self._pages, self._page = {}, 1
+        self._pages, self._next_page = {}, None
         self._move_behind(query)
         return self._new(complete)
 

@@ -14,7 +14,7 @@ from delivery.checkpointed_sink import CheckpointedSink
 from delivery.dispatcher import Delivery
 from delivery.progress import Progress, now
 from delivery.sink import Sink
-from functions.horizon.cursor import Cursor, Placed, Position
+from functions.horizon.cursor import PAGE_SIZE, Cursor, Placed, Position
 from functions.horizon.errors import HorizonRejected, HorizonUnavailable
 from functions.horizon.event import EventUnreadable, HorizonEvent, from_item, to_cloudevent
 from functions.horizon.session import Session
@@ -50,6 +50,7 @@ class Reader:
         self._output = output
         self._progress = progress
         self._reports = StatusEvents(source, "horizon")
+        self._page_size = PAGE_SIZE
         self._wake = threading.Event()
         self._stopping = False
         self.error: VCenterEventsError | None = None
@@ -113,9 +114,14 @@ class Reader:
                 self._pause(next(delays))
 
     def _read(self, cursor: Cursor, sink: Sink[Position]) -> list[Placed]:
-        """Ask the next question, and return the new events."""
-        query = cursor.next_query(round(time.time() * 1000))
-        page = self._session.fetch(query)
+        """Ask the next question, and return the new events. A page that does not come whole is smaller next time."""
+        query = cursor.next_query(round(time.time() * 1000), self._page_size)
+        try:
+            page = self._session.fetch(query)
+        except HorizonUnavailable:
+            self._page_size = max(1, self._page_size // 4)
+            raise
+        self._page_size = min(PAGE_SIZE, self._page_size * 2)
         placed = cursor.advance(query, self._events(page.items), page.has_more)
         if query.newest_only:  # without a position, a crash before the first acknowledgement would lose events
             sink.acknowledge(cursor.start)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.e2e.cluster import DEPLOYMENT, Cluster, moved
-from tests.e2e.installation import CORE, RESTRICTED, ROOT, ClusterRecorder, kustomize_image
+from tests.e2e.installation import CORE, ROOT, ClusterRecorder, kustomize_image, server_objects
 from tests.support import recorder as recorder_module
 from tests.support.administrator import Administrator
 from tests.support.browser import browser, resolver_rules, visit  # noqa: F401 - fixtures
@@ -83,42 +83,7 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def recorder(cluster: Cluster, namespace: str, image: str) -> ClusterRecorder:
     """A recorder in the cluster, from the same file that runs on this machine for the local Broker."""
-    labels = {"app.kubernetes.io/name": "recorder"}
-    metadata = {"name": "recorder", "namespace": namespace, "labels": labels}
-    container = {
-        "name": "recorder",
-        "image": image,
-        "command": ["python", "/recorder/recorder.py", "8080"],
-        "ports": [{"containerPort": 8080}],
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}},
-        "securityContext": RESTRICTED,
-        "volumeMounts": [{"name": "code", "mountPath": "/recorder"}],
-    }
-    code = Path(recorder_module.__file__).read_text()
-    cluster.apply(
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"recorder.py": code}},
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": metadata,
-            "spec": {
-                "selector": {"matchLabels": labels},
-                "template": {
-                    "metadata": {"labels": labels},
-                    "spec": {
-                        "containers": [container],
-                        "volumes": [{"name": "code", "configMap": {"name": "recorder"}}],
-                    },
-                },
-            },
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": metadata,
-            "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": 8080}]},
-        },
-    )
+    cluster.apply(*server_objects("recorder", namespace, image, Path(recorder_module.__file__)))
     cluster.wait_ready(DEPLOYMENT, "recorder", namespace)
     return ClusterRecorder(cluster, namespace)
 

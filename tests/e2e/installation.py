@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.e2e.cluster import BROKER, DEPLOYMENT, PINGSOURCE, SERVICE, SINKBINDING, TRIGGER, Cluster
+from tests.e2e.cluster import BROKER, DEPLOYMENT, PINGSOURCE, SERVICE, SINKBINDING, TRIGGER, Cluster, Object
 from tests.support.recorder import Request, Response, from_json
 
 ROOT = Path(__file__).parent.parent.parent
@@ -39,6 +39,32 @@ def kustomize_image(name: str, image: str) -> dict[str, str]:
         return {"name": name, "newName": repository, "digest": digest}
     repository, _, tag = image.rpartition(":")
     return {"name": name, "newName": repository, "newTag": tag}
+
+
+def server_objects(name: str, namespace: str, image: str, file: Path) -> list[Object]:
+    """Return a Deployment and a Service *name*, on port 80, that run *file* with the Python of *image*.
+
+    The file takes its port as its argument, and answers `GET /ready`.
+    """
+    labels = {"app.kubernetes.io/name": name}
+    metadata = {"name": name, "namespace": namespace, "labels": labels}
+    container = {
+        "name": name,
+        "image": image,
+        "command": ["python", f"/code/{file.name}", "8080"],
+        "ports": [{"containerPort": 8080}],
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}},
+        "securityContext": RESTRICTED,
+        "volumeMounts": [{"name": "code", "mountPath": "/code"}],
+    }
+    pod = {"containers": [container], "volumes": [{"name": "code", "configMap": {"name": name}}]}
+    spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
+    ports = [{"port": 80, "targetPort": 8080}]
+    return [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {file.name: file.read_text()}},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec},
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"selector": labels, "ports": ports}},
+    ]
 
 
 class ClusterRecorder:

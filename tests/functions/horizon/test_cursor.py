@@ -1,5 +1,6 @@
 """The cursor against any history: each event once, oldest first, in questions of bounded size and number."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -68,6 +69,18 @@ def test_restart_anywhere_continues_without_loss_or_repetition(
     position = before[-1].position if before else Position(0)
     after, _ = drain(Cursor(position), history, max_size)
     assert ids(before) + ids(after) == ids(placed)
+
+
+@given(histories(), st.lists(st.integers(1, 9), min_size=1))
+def test_page_size_may_change_between_questions(history: list[dict[str, Any]], sizes: list[int]) -> None:
+    cursor, placed = Cursor(Position(0)), list[Placed]()
+    for size in itertools.cycle(sizes):
+        query = cursor.next_query(NOW, size)
+        page, more = select(history, parameters(query), 1000)
+        placed += cursor.advance(query, [from_item(item) for item in page], more)
+        if not cursor.is_behind:
+            break
+    assert sorted(ids(placed)) == [item["id"] for item in history]
 
 
 @settings(max_examples=50)

@@ -244,6 +244,16 @@ def test_response_that_cannot_be_used_is_requested_again(
         assert any("retrying" in line["message"] for line in served.lines)
 
 
+def test_page_that_is_too_large_is_requested_in_parts(
+    environ: dict[str, str], server: HorizonServer, sink: Recorder
+) -> None:
+    server.add(*(event(number, NOW, message="x" * 100_000) for number in range(170)))
+    begin_at(environ, NOW)
+    with reading(environ):
+        wait_until(lambda: len(arrived(sink)) == 170, 20)
+    assert arrived(sink) == list(range(170))
+
+
 def test_item_without_id_is_reported_once(environ: dict[str, str], server: HorizonServer, sink: Recorder) -> None:
     page = json.dumps([{"id": "odd", "time": NOW, "type": "X"}, event(7, NOW)]).encode()
     server.script = [Scripted(200, page, JSON)] * 3
