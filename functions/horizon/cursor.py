@@ -123,7 +123,7 @@ class Cursor:
             return []
         complete = list(self._pages.values())
         self._pages, self._next_page = {}, None
-        self._move_behind(query)
+        self._move_behind(query, len(complete))
         return self._new(complete)
 
     def _halve(self, query: Query, events: Sequence[HorizonEvent]) -> None:
@@ -132,13 +132,17 @@ class Cursor:
         self._begin_ms = query.begin_ms
         self._end_ms = query.begin_ms + (min(oldest, query.end_ms - 1) - query.begin_ms) // 2
 
-    def _move_behind(self, query: Query) -> None:
-        """Ask for the period after that of *query*, which may be twice as long. After the present, begin another."""
+    def _move_behind(self, query: Query, count: int) -> None:
+        """Ask for the period after that of *query*, which had *count* events, or after the present begin another.
+
+        The next period is as long as should fill three quarters of a page, and at most four times as long.
+        """
         if self._end_ms is None or query.end_ms < self._end_ms:
             self._begin_ms = self._end_ms = None
             return
+        length = query.end_ms - query.begin_ms + 1
         self._begin_ms = query.end_ms + 1
-        self._end_ms = query.end_ms + 2 * (query.end_ms - query.begin_ms + 1)
+        self._end_ms = query.end_ms + max(1, min(4 * length, length * query.size * 3 // (4 * max(1, count))))
 
     def _new(self, events: Sequence[HorizonEvent]) -> list[Placed]:
         placed = []
