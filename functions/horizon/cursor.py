@@ -135,14 +135,15 @@ class Cursor:
     def _move_behind(self, query: Query, count: int) -> None:
         """Ask for the period after that of *query*, which had *count* events, or after the present begin another.
 
-        The next period is as long as should fill three quarters of a page, and at most four times as long.
+        The next period is as long as should fill three quarters of a page, from once to four times as long.
         """
         if self._end_ms is None or query.end_ms < self._end_ms:
             self._begin_ms = self._end_ms = None
             return
         length = query.end_ms - query.begin_ms + 1
         self._begin_ms = query.end_ms + 1
-        self._end_ms = query.end_ms + max(1, min(4 * length, length * query.size * 3 // (4 * max(1, count))))
+        filling = length * query.size * 3 // (4 * count) if count else 4 * length
+        self._end_ms = query.end_ms + min(max(length, filling), 4 * length)
 
     def _new(self, events: Sequence[HorizonEvent]) -> list[Placed]:
         placed = []
