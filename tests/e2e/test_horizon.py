@@ -110,6 +110,7 @@ def test_manifest_of_the_predecessor_sends_events(site: Site, source: str) -> No
     site.apply(source)
     site.cluster.wait_ready(HORIZON_SOURCE, source, site.namespace)
     first = site.count - 10
+    site.wait_received(source, first)
     site.audit(5)
     ids = site.wait_received(source, first)
     assert ids == list(range(first, site.count))
@@ -142,7 +143,14 @@ def test_killed_adapter_loses_nothing(site: Site, source: str) -> None:
 
 
 def test_wrong_login_is_a_condition_and_heals(site: Site, source: str) -> None:
-    site.apply(source, password="wrong")
+    site.apply(source, password="hunter2")
+
+    def rejection() -> str | None:
+        pods = site.cluster.pods(site.namespace, f"knative-eventing-source-name={source}")
+        logs = [site.cluster.log(site.namespace, pod.metadata.name) for pod in pods]
+        return next((log for log in logs if "rejects the credentials" in log), None)
+
+    assert "hunter2" not in site.cluster.until(rejection, "the adapter's rejected login", 90)
     wait_condition(site.cluster, HORIZON_SOURCE, source, site.namespace, "Deployed", "DeploymentUnavailable")
     site.cluster.apply(site.login(source, horizon.PASSWORD))
     site.cluster.wait_ready(HORIZON_SOURCE, source, site.namespace, 240)
