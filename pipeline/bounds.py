@@ -46,6 +46,9 @@ TAGGING_VALUES = 150_000
 HORIZON_RESPONSE_BYTES = 16 * MIB
 """A response. A page of 500 events has about 0.25 MB."""
 
+HORIZON_ERROR_BYTES = 32 * KIB
+"""The beginning of an error's body that is looked at. It has room for a token, which is then left out as a whole."""
+
 HORIZON_TYPE_CHARACTERS = 1 * KIB
 """The type of an event, which becomes the attribute `type`. Real ones have about 40."""
 

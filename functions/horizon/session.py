@@ -29,8 +29,6 @@ REQUEST_SECONDS = 10.0
 """The maximum time for a whole response."""
 SHORT_SECONDS = 2.5
 """The same for the logout, while the process has 10 s to end. Tokens that are not logged out expire by themselves."""
-QUOTED_BYTES = 2 * bounds.HORIZON_TOKEN_CHARACTERS
-"""The beginning of an error's body that is looked at. It has room for a token, which is then left out as a whole."""
 MAX_ATTEMPTS = 3
 """Attempts at one request: with the token that there is, with a refreshed one, and after another login."""
 REJECTED_LOGIN_PAUSE_SECONDS = 300.0
@@ -220,7 +218,7 @@ class Session:
         if response.status == 409:
             raise HorizonUnavailable(f"{operation}: status 409, Horizon's event database may not be set up")
         if not response.is_success:
-            text = cut(self._hidden(response.body[:QUOTED_BYTES].decode("utf-8", "replace")))
+            text = cut(self._hidden(response.body[: bounds.HORIZON_ERROR_BYTES].decode("utf-8", "replace")))
             raise HorizonUnavailable(f"{operation}: unexpected status code: {response.status} {text}".rstrip())
 
     def _hidden(self, text: str) -> str:
