@@ -1,5 +1,6 @@
 """VSphereSource, VSphereBinding and HorizonSource without a cluster: the controller's environment, real events."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sources import vspheresource
 from tests.support.administrator import Administrator
 from tests.support.client import get_json
 from tests.support.corpus import MANIFESTS, placed
+from tests.support.horizon import DOMAIN, PASSWORD, USERNAME, HorizonServer, event
 from tests.support.kinds import horizon_source, vsphere_binding, vsphere_source
 from tests.support.recorder import Recorder
 from tests.support.waiting import wait_until
@@ -219,3 +221,23 @@ def test_events_of_a_vcenter_arrive_at_the_sink(
     (event,) = (request.attributes for request in recorder.accepted if int(request.id) == key)
     assert event["type"] == "com.vmware.vsphere.GeneralUserEvent.v0"
     assert event["site"] == "laptop"
+
+
+def test_events_of_a_horizon_server_arrive_at_the_sink(
+    manifest: Write, tmp_path: Path, subscriber: Callable[..., Recorder]
+) -> None:
+    recorder = subscriber()
+    login = {**HORIZON_SECRET, "stringData": {"domain": DOMAIN, "username": USERNAME, "password": PASSWORD}}
+    with HorizonServer() as server:
+        server.add(event(4711, int(time.time() * 1000)))
+        source = horizon_source(
+            "horizon", address=server.url, secretRef={"name": "horizon-credentials"}, sink={"uri": recorder.url}
+        )
+
+        with Engine([written(manifest, login, source)], tmp_path / "state") as engine:
+            engine.start()
+            wait_until(lambda: recorder.ids == [4711], 30, "the event arrives")
+
+    (sent,) = (request.attributes for request in recorder.accepted if request.id == "4711")
+    assert sent["type"] == "com.vmware.horizon.vlsi_userloggedin.v0"
+    assert sent["source"] == server.url
