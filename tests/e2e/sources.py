@@ -138,4 +138,9 @@ def scale_controller(cluster: Cluster, replicas: int) -> None:
     if replicas:
         cluster.wait_ready(DEPLOYMENT, CONTROLLER, SYSTEM)
     else:
-        cluster.until(lambda: not cluster.pods(SYSTEM, f"app={CONTROLLER}"), "no controller", 60)
+        cluster.until(lambda: not _pods(cluster), "no controller, not even one on its way out", 60)
+
+
+def _pods(cluster: Cluster) -> list[Any]:
+    """Return the controller's pods. One that is on its way out finishes its passes."""
+    return list(cluster.core.list_namespaced_pod(SYSTEM, label_selector=f"app={CONTROLLER}").items)
