@@ -71,8 +71,8 @@ def _bound(request: Object, subject: Object, bindings: Iterable[Binding]) -> Obj
         return None
     if request["operation"] == "UPDATE":
         previous = request.get("oldObject") or {}
-        if subject["kind"] == "Job":
-            return None  # its template cannot change, and an update must not fail because of a binding
+        if subject["kind"] == "Job":  # an update must not fail because of a binding
+            return _kept(subject, previous)
         if names_revision(subject) and revision_name(subject) == revision_name(previous):
             return _kept(subject, previous)
     return bind(pod_template(subject), winner.spec)
@@ -87,8 +87,8 @@ def _named(request: Object, subject: Object) -> Object:
 def _kept(subject: Object, previous: Object) -> Object | None:
     """Return the template of *previous* if *subject* has the same apart from the binding.
 
-    Knative allows no change of a template whose revision keeps its name. A bound one stays bound, and an unbound one
-    stays unbound.
+    Kubernetes allows no change of a Job's template, and Knative none of a template whose revision keeps its name. A
+    bound one stays bound, and an unbound one stays unbound.
     """
     template = pod_template(previous)
     return template if template and unbind(template) == unbind(pod_template(subject)) else None

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 NAME = "vspherebindings.webhook.vsphere.sources.tanzu.vmware.com"
 PATH = "/vspherebindings"
 TIMEOUT_SECONDS = 2
-_ENTRIES = (_JOBS, _OTHERS, _PROBE) = ("jobs", "others", "probe")
+_ENTRIES = (_JOBS, _JOB_UPDATES, _OTHERS, _PROBE) = ("jobs", "job-updates", "others", "probe")
 KNOWN_SECONDS = 30.0
 """The time for which a configuration that was as it should be is not read again."""
 PROPAGATION_SECONDS = 10.0
@@ -70,7 +70,9 @@ def service(namespace: str, name: str) -> dict[str, Any]:
 def entries(
     bindings: Iterable[Binding], resources: Collection[Resource], place: WebhookPlace, authorities: bytes
 ) -> list[dict[str, Any]]:
-    """Return the configuration's entries: for Jobs, for other kinds, and for the proof. None without bindings. Pure.
+    """Return the configuration's entries: for new Jobs, for changed ones, for other kinds, and for the proof. Pure.
+
+    There are none without bindings. An update of a Job must not fail while the webhook is away, as its creation must.
 
     *resources* has the collections of the kinds that the bindings name, as far as the cluster knows them. The binding
     of a VSphereSource needs no entry: its Deployment is created with the login.
@@ -87,6 +89,7 @@ def entries(
     desired = []
     if jobs:
         desired.append(_entry(_JOBS, "Fail", ["CREATE"], jobs, place, authorities))
+        desired.append(_entry(_JOB_UPDATES, "Ignore", ["UPDATE"], jobs, place, authorities))
     if others:
         desired.append(_entry(_OTHERS, "Ignore", ["CREATE", "UPDATE"], others, place, authorities))
     if desired:

@@ -91,10 +91,11 @@ def test_an_update_that_drops_the_binding_keeps_it(api_version: str, kind: str) 
     assert template_after(request, binding(api_version, kind)) == BOUND
 
 
-def test_an_update_of_a_job_is_left_alone() -> None:
-    job = subject("batch/v1", "Job", POD)
+@pytest.mark.parametrize("old", [POD, BOUND, CHANGED], ids=["older than the binding", "bound", "bound earlier"])
+def test_an_update_of_a_job_keeps_its_template(old: dict[str, Any]) -> None:
+    request = message(subject("batch/v1", "Job", POD), subject("batch/v1", "Job", old))
 
-    assert template_after(message(job, job), binding("batch/v1", "Job")) == POD
+    assert template_after(request, binding("batch/v1", "Job")) == old
 
 
 def test_an_object_named_by_the_server_is_bound() -> None:

@@ -196,6 +196,19 @@ def test_a_job_made_right_after_ready_is_bound(server: ApiServer, namespace: str
             assert is_bound(server.create(job, name)), name
 
 
+def test_a_job_applied_again_stays_as_it_is(server: ApiServer, namespace: str) -> None:
+    """Server-side apply removes what the manifest lacks, and the template of a Job cannot change."""
+    with running_webhook(server, namespace):
+        server.create(binding(JOB), namespace)
+        ready(server, namespace)
+        first = server.apply(subject(JOB), namespace)
+        again = server.apply(subject(JOB, labels={"changed": "true"}), namespace)
+
+    assert is_bound(first)
+    assert again["metadata"]["labels"]["changed"] == "true"
+    assert again["spec"] == first["spec"]
+
+
 def test_an_older_job_is_reported_and_harms_nothing(server: ApiServer, namespace: str) -> None:
     server.create(subject(JOB, "older"), namespace)
     finish(server, server.create(subject(JOB, "finished"), namespace), namespace)
@@ -386,10 +399,10 @@ def test_entries_come_and_go_with_bindings(server: ApiServer, namespace: str) ->
         one = webhook_entries(server)
         wait_gone(server, namespace, "others")
 
-    assert [entry["name"].partition(".")[0] for entry in both] == ["jobs", "others", "probe"]
-    assert [entry["failurePolicy"] for entry in both] == ["Fail", "Ignore", "Ignore"]
-    assert [entry["timeoutSeconds"] for entry in both] == [2, 2, 2]
-    assert [entry["rules"][0]["resources"] for entry in both] == [["jobs"], ["services"], ["configmaps"]]
+    assert [entry["name"].partition(".")[0] for entry in both] == ["jobs", "job-updates", "others", "probe"]
+    assert [entry["failurePolicy"] for entry in both] == ["Fail", "Ignore", "Ignore", "Ignore"]
+    assert [entry["timeoutSeconds"] for entry in both] == [2, 2, 2, 2]
+    assert [entry["rules"][0]["resources"] for entry in both] == [["jobs"], ["jobs"], ["services"], ["configmaps"]]
     assert [owner["kind"] for owner in configuration["metadata"]["ownerReferences"]] == ["Namespace"]
     assert [entry["name"].partition(".")[0] for entry in one] == ["others", "probe"]
     assert webhook_entries(server) == []
@@ -557,7 +570,11 @@ def test_a_binding_that_comes_as_another_goes_keeps_its_entry(server: ApiServer,
             server.create(binding(JOB, f"b{number + 1}"), namespace)
             ready(server, namespace, f"b{number + 1}")
             assert is_bound(server.create(subject(JOB, f"x{number}"), namespace))
-        assert [entry["name"].partition(".")[0] for entry in webhook_entries(server)] == ["jobs", "probe"]
+        assert [entry["name"].partition(".")[0] for entry in webhook_entries(server)] == [
+            "jobs",
+            "job-updates",
+            "probe",
+        ]
 
 
 def test_entries_go_also_without_a_certificate(server: ApiServer, namespace: str) -> None:

@@ -41,7 +41,9 @@ PROBE = (["configmaps"], ["vmware-sources"])
     ("bindings", "expected"),
     [
         pytest.param([], {}, id="no binding"),
-        pytest.param([binding(JOBS)], {"jobs": (["jobs"], ["ns"]), "probe": PROBE}, id="Jobs"),
+        pytest.param(
+            [binding(JOBS)], {"jobs": (["jobs"], ["ns"]), "job-updates": (["jobs"], ["ns"]), "probe": PROBE}, id="Jobs"
+        ),
         pytest.param(
             [binding(SERVICES, "b"), binding(DEPLOYMENTS, "a"), binding(DEPLOYMENTS, "b")],
             {"others": (["deployments", "services"], ["a", "b"]), "probe": PROBE},
@@ -49,7 +51,12 @@ PROBE = (["configmaps"], ["vmware-sources"])
         ),
         pytest.param(
             [binding(JOBS, "a"), binding(SERVICES, "b")],
-            {"jobs": (["jobs"], ["a"]), "others": (["services"], ["b"]), "probe": PROBE},
+            {
+                "jobs": (["jobs"], ["a"]),
+                "job-updates": (["jobs"], ["a"]),
+                "others": (["services"], ["b"]),
+                "probe": PROBE,
+            },
             id="both, each in its own namespaces",
         ),
         pytest.param([binding(JOBS, is_deleted=True)], {}, id="deleted"),
@@ -62,12 +69,13 @@ def test_entries(bindings: list[Binding], expected: dict[str, Any]) -> None:
 
 
 def test_only_jobs_must_reach_the_webhook() -> None:
-    jobs, others, probe = entries([binding(JOBS), binding(SERVICES)], RESOURCES, PLACE, b"authority")
+    jobs, updates, others, probe = entries([binding(JOBS), binding(SERVICES)], RESOURCES, PLACE, b"authority")
 
     assert (jobs["failurePolicy"], jobs["rules"][0]["operations"]) == ("Fail", ["CREATE"])
+    assert (updates["failurePolicy"], updates["rules"][0]["operations"]) == ("Ignore", ["UPDATE"])
     assert (others["failurePolicy"], others["rules"][0]["operations"]) == ("Ignore", ["CREATE", "UPDATE"])
     assert probe["failurePolicy"] == "Ignore"
-    assert {entry["timeoutSeconds"] for entry in (jobs, others, probe)} == {2}
+    assert {entry["timeoutSeconds"] for entry in (jobs, updates, others, probe)} == {2}
 
 
 @pytest.mark.parametrize(
