@@ -400,6 +400,7 @@ def test_half_of_a_surrogate_pair_is_replaced_in_the_payload() -> None:
     event = CloudEvent({"id": "1", "type": "t", "source": "s"}, rb'{"UserName": "\ud800x", "Vm": ["\ud83d\ude00"]}')
     assert event.payload == {"UserName": "\ufffdx", "Vm": ["😀"]}
     assert b"\\ud800" in event.data
+    assert CloudEvent({}, rb'"\uDFFFx"').payload == "\ufffdx"
 
 
 # ── messages, byte by byte ──
@@ -593,7 +594,8 @@ def test_header_values_lose_the_space_around_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "decoded"), [("%C3%A9", "é"), ("%FF", "ÿ"), ("%", "%"), ("é%20", "é "), ("a+b", "a+b")]
+    ("value", "decoded"),
+    [("%C3%A9", "é"), ("%FF", "ÿ"), ("%", "%"), ("é%20", "é "), ("\ud800%20", "? "), ("a+b", "a+b")],
 )
 def test_percent_encoding_is_decoded(value: str, decoded: str) -> None:
     assert cloudevents.from_http(HTTPMessage({**BINARY, "ce-note": value}, b""), LENIENT)["note"] == decoded

@@ -30,6 +30,23 @@ def test_too_many_values_are_rejected(item: str) -> None:
             check_values(form)
 
 
+COUNTS = {"[1,2,3]": 3, '{"a":1,"b":[]}': 3, "[[],{}": 4, "[[[": 3, '[",[{","\\\\"]': 2, '[",\n[",2]': 2}
+
+
+@pytest.mark.parametrize(("document", "count"), COUNTS.items(), ids=repr)
+def test_values_are_counted_by_what_begins_or_separates_them(document: str, count: int) -> None:
+    for form in (document, document.encode()):
+        check_values(form, count)
+        with pytest.raises(ValueError, match=rf"^it has more than {count - 1} values$"):
+            check_values(form, count - 1)
+
+
+def test_caller_may_set_the_bound() -> None:
+    assert loads("[1,2]", max_values=2) == [1, 2]
+    with pytest.raises(ValueError, match="more than 1 values"):
+        loads("[1,2]", max_values=1)
+
+
 @pytest.mark.parametrize("text", [",[{" * bounds.JSON_VALUES, '\\",' * bounds.JSON_VALUES])
 def test_separators_in_a_string_are_not_values(text: str) -> None:
     document = json.dumps([text])

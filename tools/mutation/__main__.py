@@ -78,7 +78,9 @@ def main(arguments: Sequence[str]) -> int:
 def read_reasons() -> Reasons:
     """Return the reasons in `survivors.toml`."""
     groups = tomllib.loads((HERE / "survivors.toml").read_text(encoding="utf-8"))["survivors"]
-    return {(group["file"], change): group["reason"] for group in groups for change in group["changes"]}
+    return {
+        (group["file"], " ".join(change.split())): group["reason"] for group in groups for change in group["changes"]
+    }
 
 
 def try_module(name: str, options: argparse.Namespace) -> Result:
@@ -135,7 +137,7 @@ class OutcomeRecord:
 
 def reason(result: Result, mutant: "Mutant", reasons: Reasons) -> str:
     """Return the reason why *mutant* survives, or "" if there is none."""
-    return reasons.get((result.target.source, mutant.change), "")
+    return reasons.get((result.target.source, " ".join(mutant.change.split())), "")
 
 
 def print_survivors(results: Sequence[Result], reasons: Reasons) -> None:

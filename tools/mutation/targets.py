@@ -29,7 +29,7 @@ TARGETS = {
     "event": Target("pipeline/cloudevents/event.py", CLOUDEVENTS),
     "rules": Target("pipeline/cloudevents/rules.py", CLOUDEVENTS),
     "http": Target("pipeline/cloudevents/http.py", CLOUDEVENTS),
-    "json_text": Target("pipeline/cloudevents/json_text.py", CLOUDEVENTS),
+    "json_text": Target("pipeline/cloudevents/json_text.py", ("tests/pipeline/test_json_text.py",)),
     "json_format": Target("pipeline/cloudevents/json_format.py", CLOUDEVENTS),
 }
 """The name for the command line → the module."""
