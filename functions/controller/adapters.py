@@ -4,6 +4,7 @@ import dataclasses
 
 from cluster.resources import Object
 from functions.controller import surroundings
+from functions.controller.desired import DIGEST, digest
 from functions.controller.reconciler import Child, Failure, Outcome, Report
 from functions.controller.surroundings import Surroundings
 from sources import conditions, names
@@ -18,14 +19,25 @@ LONG_LOOK_SECONDS = 30.0
 """The times after which it looks again at the pods of an adapter that is not available."""
 
 
+UPDATING = conditions.unknown("AdapterUpdating", "the adapter of the present spec is not running yet")
+
+
 def condition(around: Surroundings) -> Condition:
     """Return the state of the adapter, from its Deployment, with the reason that its pods report."""
     available = surroundings.availability(around.deployment)
     if available is None:
         return UNKNOWN
     if available.status == "True":
-        return TRUE
+        return TRUE if surroundings.is_rolled_out(around.deployment or {}) else UPDATING
     return around.trouble or available
+
+
+def of_current(state: Condition, around: Surroundings, child: Child) -> Condition:
+    """Return *state*, unless the Deployment is yet to become *child*: an older adapter's state is not the source's."""
+    if state != TRUE or around.deployment is None:
+        return state
+    annotations = around.deployment["metadata"].get("annotations") or {}
+    return state if annotations.get(DIGEST) == digest(child.object) else UPDATING
 
 
 def missing_service_account(parent: Object) -> Condition:

@@ -45,7 +45,9 @@ class HorizonSourceReconciler:
         kept.extend(children.rights(parent))
         image = self._cluster.adapter_image
         template = horizonsource.pod_template(parent, observed.sink, image, observed.log_level)
-        kept.append(children.deployment(parent, labels, template))
+        deployment = children.deployment(parent, labels, template)
+        kept.append(deployment)
+        deployed = adapters.of_current(deployed, observed, deployment)
         return Outcome(
             {SINK: TRUE, DEPLOYED: deployed},
             {"sinkUri": observed.sink},
@@ -63,7 +65,7 @@ class HorizonSourceReconciler:
 def _deployed(parent: Object, observed: Surroundings) -> Condition:
     available = surroundings.availability(observed.deployment)
     if available is not None and available.status == "True":
-        return TRUE
+        return TRUE if surroundings.is_rolled_out(observed.deployment or {}) else adapters.UPDATING
     message = f"The Deployment '{names.adapter_name(parent['metadata']['name'])}' is unavailable."
     if observed.trouble:
         message = f"{message} {observed.trouble.reason}: {observed.trouble.message}"

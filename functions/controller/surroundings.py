@@ -116,6 +116,16 @@ def availability(deployment: Object | None) -> Condition | None:
     return _condition(deployment, "Available")
 
 
+def is_rolled_out(deployment: Object) -> bool:
+    """Return whether the pods of *deployment* are those of its present spec, and no others are left."""
+    status = deployment.get("status") or {}
+    if "observedGeneration" not in status:
+        return True
+    updated = status.get("updatedReplicas", 0)
+    is_observed = status["observedGeneration"] >= deployment["metadata"]["generation"]
+    return bool(is_observed and updated >= deployment["spec"]["replicas"] and status.get("replicas", 0) <= updated)
+
+
 def _condition(deployment: Object | None, type_: str) -> Condition | None:
     entry = _entry(deployment, type_)
     return Condition(entry["status"], entry.get("reason", ""), entry.get("message", "")) if entry else None

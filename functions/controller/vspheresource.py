@@ -55,7 +55,9 @@ class VSphereSourceReconciler:
             missing = conditions.false(around.sink.reason, str(around.sink))
             outcome = Outcome({**verdict, ADAPTER: missing}, children=kept)
             return adapters.blocked(outcome, missing, adapters.NO_SINK_SECONDS)
-        kept.append(self._deployment(parent, around.sink, around.log_level))
+        deployment = self._deployment(parent, around.sink, around.log_level)
+        kept.append(deployment)
+        verdict[ADAPTER] = adapters.of_current(verdict[ADAPTER], around, deployment)
         return Outcome(
             verdict,
             {"sinkUri": around.sink},

@@ -8,6 +8,7 @@ import pytest
 
 from cluster.errors import ClusterError
 from cluster.resources import CONFIG_MAPS, DEPLOYMENTS, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS
+from functions.controller.desired import DIGEST, digest
 from functions.controller.horizonsource import DEPLOYED, SINK, HorizonSourceReconciler
 from functions.controller.reconciler import Failure, Outcome
 from functions.controller.surroundings import Cluster, Surroundings
@@ -76,7 +77,9 @@ def test_sink_without_an_address_ends_the_pass(reason: str, expected: Condition)
     ids=["no condition", "unavailable", "with a reason", "available"],
 )
 def test_deployed_follows_the_deployment(status: str | None, trouble: Condition | None, expected: Condition) -> None:
-    deployment = {"status": {"conditions": [{"type": "Available", "status": status}]}} if status else {}
+    metadata = {"annotations": {DIGEST: digest(sync().children[-1].object)}}
+    conditions = [{"type": "Available", "status": status}] if status else []
+    deployment = {"metadata": metadata, "status": {"conditions": conditions}}
 
     outcome = sync(dataclasses.replace(COMPLETE, deployment=deployment, trouble=trouble))
 

@@ -8,6 +8,8 @@ import pytest
 
 from cluster.errors import ClusterError
 from cluster.resources import CONFIG_MAPS, DEPLOYMENTS, ROLE_BINDINGS, ROLES
+from functions.controller.adapters import UPDATING
+from functions.controller.desired import DIGEST, digest
 from functions.controller.kinds import VSPHERE_BINDINGS
 from functions.controller.reconciler import Failure, Outcome, Policy
 from functions.controller.surroundings import Cluster, Surroundings
@@ -31,9 +33,11 @@ def source(**spec: Any) -> dict[str, Any]:
 
 
 def available(status: str, reason: str = "", message: str = "") -> dict[str, Any]:
-    """Return a Deployment with the condition Available."""
+    """Return the Deployment that the source asks for, with the condition Available."""
     entry = {"type": "Available", "status": status, "reason": reason, "message": message}
-    return {"status": {"conditions": [entry]}}
+    asked_for = sync().children[-1].object
+    metadata = {"generation": 2, "annotations": {DIGEST: digest(asked_for)}}
+    return {"metadata": metadata, "spec": asked_for["spec"], "status": {"conditions": [entry]}}
 
 
 def binding(status: str, reason: str = "", message: str = "") -> dict[str, Any]:
@@ -104,20 +108,47 @@ def test_login_is_ready_as_its_binding_is(login: dict[str, Any] | None, expected
 
 
 @pytest.mark.parametrize(
-    ("deployment", "expected"),
+    ("status", "expected"),
     [
-        (None, UNKNOWN),
-        ({}, UNKNOWN),
-        (available("Unknown"), Condition("Unknown")),
-        (available("False", "MinimumReplicasUnavailable", "none"), false("MinimumReplicasUnavailable", "none")),
-        (available("True"), TRUE),
+        ("Unknown", Condition("Unknown")),
+        ("False", false("MinimumReplicasUnavailable", "none")),
+        ("True", TRUE),
     ],
-    ids=["absent", "no status", "unknown", "false", "true"],
 )
-def test_adapter_is_ready_as_its_deployment_is(deployment: dict[str, Any] | None, expected: Condition) -> None:
-    around = dataclasses.replace(COMPLETE, deployment=deployment)
+def test_adapter_is_ready_as_its_deployment_is(status: str, expected: Condition) -> None:
+    reason = ("MinimumReplicasUnavailable", "none") if status == "False" else ()
+    around = dataclasses.replace(COMPLETE, deployment=available(status, *reason))
 
     assert sync(around).conditions[ADAPTER] == expected
+
+
+@pytest.mark.parametrize("deployment", [None, {}], ids=["absent", "no status"])
+def test_adapter_without_a_state_is_unknown(deployment: dict[str, Any] | None) -> None:
+    assert sync(dataclasses.replace(COMPLETE, deployment=deployment)).conditions[ADAPTER] == UNKNOWN
+
+
+def test_adapter_of_an_older_spec_is_not_ready() -> None:
+    """Its Deployment is still available, and about to be replaced."""
+    around = dataclasses.replace(COMPLETE, deployment=available("True"))
+
+    assert sync(around, address="https://other.example").conditions[ADAPTER] == UPDATING
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1}, UPDATING),
+        ({"observedGeneration": 2, "replicas": 1}, UPDATING),
+        ({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1}, UPDATING),
+        ({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}, TRUE),
+    ],
+    ids=["not observed", "old pod", "two pods", "rolled out"],
+)
+def test_adapter_is_not_ready_during_a_rollout(status: dict[str, int], expected: Condition) -> None:
+    deployment = available("True")
+    deployment["status"] |= status
+
+    assert sync(dataclasses.replace(COMPLETE, deployment=deployment)).conditions[ADAPTER] == expected
 
 
 def test_reason_of_the_pods_goes_before_that_of_the_deployment() -> None:
