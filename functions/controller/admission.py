@@ -84,7 +84,7 @@ class AdmissionServer:
         certificates.load_into(self._context)
         self._certificates = certificates
         if before is None:
-            thread = threading.Thread(target=self._server.run, args=([self._listener],), name="admission", daemon=True)
+            thread = threading.Thread(target=self._serve, name="admission", daemon=True)
             self._threads.append(thread)
             thread.start()
             log.info("Serving the webhook", port=self.port, expires=certificates.expires.isoformat())
@@ -99,6 +99,13 @@ class AdmissionServer:
             if thread.is_alive():
                 thread.join(CLOSE_SECONDS)
         self._listener.close()
+
+    def _serve(self) -> None:
+        try:
+            self._server.run([self._listener])
+        except SystemExit as error:
+            # uvicorn's way to report that it could not start. A thread would end with it unseen.
+            raise RuntimeError("the webhook's server could not start") from error
 
     def _keep_certificate(self) -> None:
         seconds = 0.0

@@ -223,7 +223,7 @@ def test_invalid_vspheresource_is_rejected(
 
 @pytest.mark.parametrize(("name", "accepted"), [("with-dash", True), ("with.dot", False), ("l" * 120, True)])
 def test_name_of_a_vspheresource_suits_its_binding(kinds: ApiServer, namespace: str, name: str, accepted: bool) -> None:
-    """A source with a dot in its name could be created, but its binding was rejected for ever."""
+    """A source with a dot in its name could be created, but its binding was rejected forever."""
     subject = {"apiVersion": "apps/v1", "kind": "Deployment", "name": names.adapter_name(name)}
 
     assert _is_accepted(kinds, vsphere_source(name), namespace) == accepted

@@ -174,7 +174,7 @@ def test_clock_set_back_is_not_a_restart_across_pages(cut: int) -> None:
 
     results = [cursor.advance(history[:cut]), cursor.advance(history[cut:])]
 
-    assert [found for result in results for found in result.events] == history[2:]
+    assert [passed for result in results for passed in result.events] == history[2:]
     assert not any(result.restarted for result in results)
 
 
