@@ -7,11 +7,12 @@
 """
 
 import asyncio
+import contextlib
 import io
 import ssl
 import threading
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -129,11 +130,10 @@ class HTTPClient:
     async def _send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float, max_bytes: int
     ) -> Response:
-        if self._session is None:
-            self._session = self._open()
         async with (
             asyncio.timeout(seconds),
-            self._session.request(
+            self._opened() as session,
+            session.request(
                 method, url, headers=headers, data=_content(body), proxy=self._proxy(url), allow_redirects=False
             ) as response,
         ):
@@ -148,12 +148,28 @@ class HTTPClient:
             headers = {name.lower(): value for name, value in response.headers.items()}
             return Response(response.status, b"".join(parts), headers, is_whole)
 
+    @contextlib.asynccontextmanager
+    async def _opened(self) -> "AsyncIterator[aiohttp.ClientSession]":
+        """Yield the session that is kept, or one for a single request.
+
+        Its end aborts the TLS connection. A connection that is only closed waits for the server to close it, too, and
+        nobody runs the loop until then.
+        """
+        if self._session is None:
+            self._session = self._open()
+        try:
+            yield self._session
+        finally:
+            if not self._keeps_connections:
+                session, self._session = self._session, None
+                await session.close()
+
     def _open(self) -> "aiohttp.ClientSession":
         context = ssl.create_default_context(cafile=self._ca_bundle or certifi.where())
         if self._insecure:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context, force_close=not self._keeps_connections),
+            connector=aiohttp.TCPConnector(ssl=context),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,

@@ -83,7 +83,9 @@ def check_status(operation: str, status: int, body: str) -> None:
 
 def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
     """Return the certificate's error that *error* is or was caused by: HTTP clients wrap it more than once."""
-    # aiohttp's own is one by its type, too, but has none of the fields.
-    while error is not None and not (isinstance(error, ssl.SSLCertVerificationError) and hasattr(error, "verify_code")):
+    while error is not None:
+        # aiohttp's own is one by its type, too, but has none of the fields.
+        if isinstance(error, ssl.SSLCertVerificationError) and hasattr(error, "verify_message"):
+            return error
         error = error.__cause__ or error.__context__
-    return error
+    return None

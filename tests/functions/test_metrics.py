@@ -18,8 +18,6 @@ from tests.support.headers import headers
 from tools.metrics import common_metrics, own_metrics
 from tools.settings import function_settings, settings_classes
 
-pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # apprise imports it
-
 SETTINGS = {
     name: {
         variable.name: variable.example

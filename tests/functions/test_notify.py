@@ -28,7 +28,6 @@ from tests.support.recorder import Recorder, Response
 from tests.support.waiting import wait_until
 
 # apprise's own import, of a module that it falls back from.
-pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 
 _created: list[ReactionFunction] = []

@@ -30,6 +30,11 @@ class Adapter(FunctionAdapter):
         self.returns_at_once = returns_at_once
         self.metrics = Metrics("a test", "0")
 
+    @property
+    def unready(self) -> str:
+        """Empty: there is no function that might not be ready."""
+        return ""
+
 
 @contextlib.contextmanager
 def serving(respond: Respond = length, *, on_loop: bool = True, **environ: str) -> Iterator[Client]:

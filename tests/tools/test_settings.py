@@ -9,7 +9,6 @@ from tools.settings import PAGE, function_settings, page, settings_classes
 from vsphere.settings import VCenterSettings
 
 # apprise imports a deprecated module, which it can do without.
-pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 CLASSES = [
     ServerSettings,
