@@ -70,6 +70,14 @@ def test_bounds_of_the_outage_belong_to_it() -> None:
     assert len(tracker) == 1
 
 
+def test_events_beyond_the_capacity_are_forgotten() -> None:
+    tracker = ResendTracker[int](period_seconds=5, max_request_seconds=2, capacity=3)
+    for number in range(5):
+        tracker.acknowledge(number, 10, 11)
+    tracker.fail(10, 11)
+    assert tracker.end_outage() == [2, 3, 4]
+
+
 def test_period_of_zero_disables_the_tracker() -> None:
     tracker = ResendTracker[str](0, 10, 100)
     tracker.acknowledge("event", 1, 2)

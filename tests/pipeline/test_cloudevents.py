@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import cloudevents
+from pipeline import bounds, cloudevents
 from pipeline.cloudevents import BATCH, LENIENT, STRICT, STRUCTURED, CloudEvent, HTTPMessage, NotACloudEvent, Rules
 from tests.support.malformed_requests import MALFORMED, MalformedRequest
 from tests.support.time_zone import far_from_greenwich
@@ -367,6 +367,25 @@ def test_strict_rules_report_every_problem(attributes: dict[str, Any], problems:
     assert sorted(raised.value.problems) == sorted(problems)
 
 
+@pytest.mark.parametrize("rules", [STRICT, LENIENT], ids=["strict", "lenient"])
+def test_attributes_up_to_the_bounds_are_accepted(rules: Rules) -> None:
+    many = {f"x{number}": "" for number in range(bounds.ATTRIBUTES - 4)}
+    longest = "x" * (bounds.ATTRIBUTE_BYTES - len("note"))
+
+    assert len(rules.check(REQUIRED | many)) == bounds.ATTRIBUTES
+    assert rules.check(REQUIRED | {"note": longest})["note"] == longest
+    with pytest.raises(NotACloudEvent) as raised:
+        rules.check(REQUIRED | many | {"note": longest + "x"})
+    assert raised.value.problems == ("more than 256 attributes", "attributes longer than 65536 bytes: note")
+
+
+def test_first_five_names_of_long_attributes_are_reported() -> None:
+    names = ["n" * 61, "b", "c", "d", "e", "f"]
+    with pytest.raises(NotACloudEvent) as raised:
+        LENIENT.check(REQUIRED | dict.fromkeys(names, "x" * bounds.ATTRIBUTE_BYTES))
+    assert raised.value.problems == (f"attributes longer than 65536 bytes: {'n' * 59}…, b, c, d, e",)
+
+
 def test_lenient_rules_name_the_versions_that_they_accept() -> None:
     with pytest.raises(NotACloudEvent) as raised:
         cloudevents.from_http(structured(specversion="2"), LENIENT)
@@ -482,6 +501,7 @@ NOT_JSON = {
     '{"a": 1]': "Expecting ',' delimiter: line 1 column 8 (char 7)",
     '{"a": 1} {': "Extra data: line 1 column 10 (char 9)",
     "{}x": "Extra data: line 1 column 3 (char 2)",
+    "[]x": "Extra data: line 1 column 3 (char 2)",
     "[{}": "Expecting ',' delimiter: line 1 column 4 (char 3)",
     "[{}}": "Expecting ',' delimiter: line 1 column 4 (char 3)",
     "[{} 1": "Expecting ',' delimiter: line 1 column 4 (char 3)",

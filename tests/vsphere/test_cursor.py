@@ -38,6 +38,7 @@ def keys(result: NewEvents) -> list[int]:
         pytest.param(events(10, 12), [11, 12], None, id="position included"),
         pytest.param(events(8, 12), [11, 12], None, id="older events included"),
         pytest.param(events(14, 15), [14, 15], Gap(11, 13), id="events missing"),
+        pytest.param(events(12, 13), [12, 13], Gap(11, 11), id="one event missing"),
         pytest.param(events(8, 10), [], None, id="only older events"),
         pytest.param([], [], None, id="empty"),
     ],
@@ -48,9 +49,10 @@ def test_first_page_is_read_after_the_position(page: list[VCenterEvent], new: li
     assert (keys(result), result.gap, result.restarted) == (new, gap, False)
 
 
-def test_position_at_the_end_of_a_page_rules_out_a_gap() -> None:
+@pytest.mark.parametrize("first", [9, 10])
+def test_position_at_the_end_of_a_page_rules_out_a_gap(first: int) -> None:
     cursor = Cursor(event(10, 600).position)
-    cursor.advance(events(9, 10))
+    cursor.advance(events(first, 10))
 
     # With a filter, keys are not contiguous: 11 and 12 were never selected.
     assert cursor.advance(events(13, 14)) == NewEvents(events(13, 14))
