@@ -11,7 +11,7 @@ STAMP := .venv/.installed
 LOCKED := requirements.txt requirements-dev.txt
 MUTATE := .cache/mutate/.installed
 
-.PHONY: help demo run test e2e simulate lint bench mutate reaction settings metrics lock clean
+.PHONY: help demo run test e2e faults simulate lint bench mutate reaction settings metrics lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,11 @@ e2e: $(STAMP) ## run the tests on a cluster with Knative: KUBECONFIG, IMAGE, VCS
 	done
 	@$(BIN)/python -m tests.e2e.programs || true
 	$(BIN)/python -m pytest -m cluster --timeout 900 --durations 0 --durations-min 1 $(ARGS)
+
+faults: $(STAMP) ## run the tests that inject faults for minutes, and 10,000 seeds of the simulation
+	@$(BIN)/python -m demo.vcsim
+	$(BIN)/python -m pytest -m faults -n 4 --durations 5 $(ARGS)
+	$(BIN)/python -m tests.simulation --seed 0 --runs 10000
 
 simulate: $(STAMP) ## run the poller between models, on a virtual clock: SEED=0 RUNS=10000, or one seed: SEED=7
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))

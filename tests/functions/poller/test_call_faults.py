@@ -30,6 +30,8 @@ from vsphere.event import VCenterEvent
 from vsphere.history import EventHistory, PageSize
 from vsphere.session import Session
 
+pytestmark = pytest.mark.faults
+
 OWNERS = [
     Session, EventHistory, Cursor, PageSize, VCenterEvent, Poll, PollStatus, FollowDeadline, Outage,
     CheckpointedSink, CheckpointWriter, FileStore, InFlight, AcknowledgementTracker, ResendTracker,

@@ -9,6 +9,8 @@ from demo.vcsim import VCSim
 from tests.support.faulty_poller import FaultyPoller
 from tests.support.faulty_proxy import GARBAGE, HALF_OPEN, LATENCY, PAGE, RESET, SLICES, Fault
 
+pytestmark = pytest.mark.faults
+
 QUICK = {"SINK_TIMEOUT": "1s", "SINK_BACKOFF_MAX": "200ms"}
 
 
