@@ -35,9 +35,9 @@ def source(**spec: Any) -> dict[str, Any]:
 def available(status: str, reason: str = "", message: str = "") -> dict[str, Any]:
     """Return the Deployment that the source asks for, with the condition Available."""
     entry = {"type": "Available", "status": status, "reason": reason, "message": message}
-    asked_for = sync().children[-1].object
-    metadata = {"generation": 2, "annotations": {DIGEST: digest(asked_for)}}
-    return {"metadata": metadata, "spec": asked_for["spec"], "status": {"conditions": [entry]}}
+    desired = sync().children[-1].object
+    metadata = {"generation": 2, "annotations": {DIGEST: digest(desired)}}
+    return {"metadata": metadata, "spec": desired["spec"], "status": {"conditions": [entry]}}
 
 
 def binding(status: str, reason: str = "", message: str = "") -> dict[str, Any]:
