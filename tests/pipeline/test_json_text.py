@@ -41,6 +41,15 @@ def test_values_are_counted_by_what_begins_or_separates_them(document: str, coun
             check_values(form, count - 1)
 
 
+def test_string_may_have_an_escaped_line_break() -> None:
+    for form in ('["\\\n,",1]', b'["\\\n,",1]'):
+        check_values(form, 2)
+
+
+def test_caller_may_choose_what_constants_are() -> None:
+    assert loads("[NaN, 1]", parse_constant=str) == ["NaN", 1]
+
+
 def test_caller_may_set_the_bound() -> None:
     assert loads("[1,2]", max_values=2) == [1, 2]
     with pytest.raises(ValueError, match="more than 1 values"):
