@@ -548,6 +548,12 @@ def test_half_a_surrogate_pair_in_written_data_is_replaced() -> None:
     assert cloudevents.from_json(WRITTEN % ', "data": ["\ud800"]', LENIENT).data == b'["?"]'
 
 
+def test_text_as_data_does_not_hide_a_problem() -> None:
+    with pytest.raises(NotACloudEvent) as raised:
+        cloudevents.from_http(structured(id="", data="text"), LENIENT)
+    assert raised.value.problems == ("missing attributes: id",)
+
+
 def test_data_that_are_not_base64_are_a_problem() -> None:
     with pytest.raises(NotACloudEvent) as raised:
         cloudevents.from_http(structured(data_base64="a%"), LENIENT)

@@ -42,8 +42,8 @@ def test_values_are_counted_by_what_begins_or_separates_them(document: str, coun
 
 
 def test_string_may_have_an_escaped_line_break() -> None:
-    for form in ('["\\\n,",1]', b'["\\\n,",1]'):
-        check_values(form, 2)
+    for form in ('["\\\n,,,"]', b'["\\\n,,,"]'):
+        check_values(form, 1)
 
 
 def test_caller_may_choose_what_constants_are() -> None:
