@@ -58,9 +58,13 @@ def client(name: str, tmp_path: Path) -> Iterator[FlaskClient]:
         **credentials,
         "FOLLOW_SECONDS": "0",
         "CHECKPOINT": f"file:{tmp_path / 'checkpoint.json'}",
+        "HORIZON_SECRET_PATH": str(tmp_path),
+        "K_SINK": "http://127.0.0.1:9/",
+        "KUBECONFIG": str(tmp_path / "kubeconfig"),
     }
-    (tmp_path / "kubeconfig").write_text(KUBECONFIG, encoding="utf-8")
-    function = open_function(name, environ | {"KUBECONFIG": str(tmp_path / "kubeconfig")})
+    for file, content in {"kubeconfig": KUBECONFIG, "domain": "d", "username": "u", "password": "p"}.items():
+        (tmp_path / file).write_text(content, encoding="utf-8")
+    function = open_function(name, environ)
     yield func.application(name, function).test_client()
     function.close()
 
