@@ -26,14 +26,13 @@ from tests.support.faults import CallFault, InjectedError, methods
 from tests.support.recorder import Recorder
 from tests.support.waiting import is_true_within, wait_until
 from vsphere.cursor import Cursor
-from vsphere.event import VCenterEvent
 from vsphere.history import EventHistory, PageSize
 from vsphere.session import Session
 
 pytestmark = pytest.mark.faults
 
 OWNERS = [
-    Session, EventHistory, Cursor, PageSize, VCenterEvent, Poll, PollStatus, FollowDeadline, Outage,
+    Session, EventHistory, Cursor, PageSize, Poll, PollStatus, FollowDeadline, Outage,
     CheckpointedSink, CheckpointWriter, FileStore, InFlight, AcknowledgementTracker, ResendTracker,
     Sink, KeyedWorkers, Dispatcher, RetryPolicy, DropLimit,
 ]  # fmt: skip
