@@ -1,4 +1,4 @@
-"""Certificates for servers of tests."""
+"""Certificates for servers on the loopback interface."""
 
 import datetime
 import ipaddress
@@ -12,13 +12,10 @@ from cryptography.x509.oid import NameOID
 DAY = datetime.timedelta(days=1)
 
 
-LOOPBACK = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-
-
-def self_signed(folder: Path, host: x509.GeneralName = LOOPBACK) -> tuple[Path, Path]:
-    """Write a certificate for *host* that signs itself, and its key, into *folder*. Return their paths."""
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """Write a certificate for 127.0.0.1 that signs itself, and its key, into *folder*. Return their paths."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, str(host.value))])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -28,7 +25,7 @@ def self_signed(folder: Path, host: x509.GeneralName = LOOPBACK) -> tuple[Path, 
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - DAY)
         .not_valid_after(now + DAY)
-        .add_extension(x509.SubjectAlternativeName([host]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
