@@ -10,7 +10,8 @@ and how its checkpoint is written.
 | `in_flight`, `acknowledgements` | which events are under way, and which position is safe to save |
 | `retry`, `resend` | the rules of retries, and of resending after an outage |
 | `checkpoint`, `stores`, `config_map`, `lease` | the checkpoint's format, its place, and the right to save it |
-| `progress`, `settings` | the state of a reader, and the settings of all of it |
+| `progress`, `reports` | the state of a reader, and its reports as status events |
+| `metrics`, `settings` | the metrics and settings of all of it |
 
 vSphere, Horizon and functions never belong here.
 """

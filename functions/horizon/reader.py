@@ -13,6 +13,7 @@ import structlog
 from delivery.checkpointed_sink import CheckpointedSink
 from delivery.dispatcher import Delivery
 from delivery.progress import Progress, now
+from delivery.reports import Reports
 from delivery.sink import Sink
 from functions.horizon.cursor import PAGE_SIZE, Cursor, Placed, Position
 from functions.horizon.errors import HorizonRejected, HorizonUnavailable
@@ -45,11 +46,11 @@ class Reader:
         progress: Progress[Position],
     ) -> None:
         """Start reading. *source* is that of the events."""
-        self._source = source
         self._session = session
         self._output = output
         self._progress = progress
-        self._reports = StatusEvents(source, "horizon")
+        self._status_events = StatusEvents(source, "horizon")
+        self._reports = Reports(self._status_events, output, progress)
         self._page_size = PAGE_SIZE
         self._wake = threading.Event()
         self._stopping = False
@@ -106,7 +107,7 @@ class Reader:
             if self.error:
                 log.info("Reading continues", read=self._progress.read)
                 self.error = None
-            self._report_recovered()
+            self._reports.recovered()
             self._send(sink, placed)
             if placed:
                 delays = _delays(IDLE_SECONDS)
@@ -133,7 +134,7 @@ class Reader:
             try:
                 events.append(from_item(item))
             except EventUnreadable as error:
-                self._report_unreadable(item, str(error))
+                self._reports.unreadable(_text(item), str(error))
         return events
 
     def _send(self, sink: Sink[Position], placed: Sequence[Placed]) -> None:
@@ -146,11 +147,11 @@ class Reader:
     def _encode(self, event: HorizonEvent) -> Any:
         """Return *event* as a CloudEvent, or a status event with its text if it cannot be one."""
         try:
-            return to_cloudevent(event, self._source)
+            return to_cloudevent(event, self._status_events.source)
         except Exception as error:
             log.exception("Event %d cannot be encoded, sending its text", event.id, id=str(event.id))
             reason = f"encode the event: {type(error).__name__}: {cut(str(error))}"
-            return self._reports.unreadable(event.id, _text(event.fields), reason, now())
+            return self._status_events.unreadable(event.id, _text(event.fields), reason, now())
 
     def _pause(self, seconds: float) -> None:
         self._wake.wait(seconds)
@@ -169,25 +170,8 @@ class Reader:
         elif str(error) != str(self.error):
             log.warning("Reading failed, retrying: %s", error)
         if isinstance(error, HorizonUnavailable | HorizonRejected | SettingsError):
-            self._report_unreachable(str(error))
+            self._reports.unreachable(str(error))
         self.error = error
-
-    def _report_unreadable(self, item: object, reason: str) -> None:
-        text = _text(item)
-        report = self._reports.unreadable(None, text, reason, now())
-        if self._progress.unreadable.add(report["id"]):
-            log.error("Event cannot be read: %s", reason, text=cut(text, bounds.LOG_FIELD_CHARACTERS))
-            self._output.send_status_event(report)
-
-    def _report_unreachable(self, reason: str) -> None:
-        outage = self._progress.outage
-        if outage.fail(now(), can_report=self._output.sink is not None) and outage.since is not None:
-            self._output.send_status_event(self._reports.unreachable(outage.since, reason))
-
-    def _report_recovered(self) -> None:
-        since = self._progress.outage.end()
-        if since is not None:
-            self._output.send_status_event(self._reports.recovered(since, now()))
 
 
 def _delays(seconds: Sequence[float]) -> Any:

@@ -5,13 +5,13 @@ import dataclasses
 import datetime
 import threading
 import time
-from collections.abc import Sequence
 
 import structlog
 
 from delivery.checkpointed_sink import CheckpointedSink
 from delivery.dispatcher import Delivery
 from delivery.progress import now
+from delivery.reports import Reports
 from delivery.sink import Sink
 from functions.poller.first_login import FirstLogin
 from functions.poller.progress import PollerProgress
@@ -21,7 +21,7 @@ from pipeline.status_events import StatusEvents
 from vsphere.cloudevent import subject, to_cloudevent
 from vsphere.errors import VCenterRejected, VCenterUnavailable
 from vsphere.event import Position, VCenterEvent
-from vsphere.history import EventHistory, UnreadableEvent, as_text
+from vsphere.history import EventHistory, as_text
 from vsphere.session import Session
 
 log = structlog.get_logger()
@@ -132,7 +132,7 @@ class Poll:
         self._session = session
         self._output = output
         self._progress = progress
-        self._reports = StatusEvents(settings.vcenter.sdk_url)
+        self._reports = Reports(StatusEvents(settings.vcenter.sdk_url), output, progress)
         self.deadline = FollowDeadline(settings.follow_seconds)
         self.status = PollStatus()
         self._first_login: FirstLogin | None = None
@@ -235,14 +235,15 @@ class Poll:
     def _follow(self, sink: Sink[Position]) -> None:
         """Read until the deadline has passed and everything is delivered. Raises whatever interrupts it."""
         with contextlib.closing(self._open_history()) as history:
-            self._report_recovered()
+            self._reports.recovered()
             while not self._stopping.is_set():
                 self._output.check()
                 page = history.read()
                 if page.gap:
                     log.error("Events are missing: vCenter no longer holds them", **dataclasses.asdict(page.gap))
-                    self._output.send_status_event(self._reports.gap(page.gap.first, page.gap.last, now()))
-                self._report_unreadable(page.unreadable)
+                    self._reports.gap(page.gap.first, page.gap.last)
+                for element in page.unreadable:
+                    self._reports.unreadable(element.text, element.reason)
                 self._send(sink, page.events)
                 if page:
                     continue
@@ -310,22 +311,5 @@ class Poll:
         elif str(error) != str(self.status.error):
             log.warning("Poll failed, retrying: %s", error)
         if isinstance(error, VCenterUnavailable | VCenterRejected):
-            self._report_unreachable(str(error))
+            self._reports.unreachable(str(error))
         self.status.set(error=error)
-
-    def _report_unreadable(self, elements: Sequence[UnreadableEvent]) -> None:
-        for element in elements:
-            report = self._reports.unreadable(None, element.text, element.reason, now())
-            if self._progress.unreadable.add(report["id"]):
-                log.error("Event cannot be read: %s", element.reason, text=element.text)
-                self._output.send_status_event(report)
-
-    def _report_unreachable(self, reason: str) -> None:
-        outage = self._progress.outage
-        if outage.fail(now(), can_report=self._output.sink is not None) and outage.since is not None:
-            self._output.send_status_event(self._reports.unreachable(outage.since, reason))
-
-    def _report_recovered(self) -> None:
-        since = self._progress.outage.end()
-        if since is not None:
-            self._output.send_status_event(self._reports.recovered(since, now()))

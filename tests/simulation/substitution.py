@@ -15,6 +15,7 @@ from delivery import (
     dispatcher,
     in_flight,
     progress,
+    reports,
     sink,
     stores,
 )
@@ -29,6 +30,7 @@ SUBSTITUTED: Mapping[ModuleType, tuple[str, ...]] = {
     checkpointed_sink: ("log",),
     in_flight: ("threading",),
     progress: ("datetime",),
+    reports: ("log",),
     sink: ("threading", "time", "uvloop", "log"),
     dispatcher: ("time", "random", "aiohttp", "log"),
     stores: ("datetime", "fcntl", "os"),
