@@ -127,11 +127,16 @@ class Administrator:
         )
         self.content.alarmManager.CreateAlarm(self.content.rootFolder, spec)
 
-    def end_other_sessions(self) -> None:
-        """End all sessions except this one."""
+    @property
+    def other_sessions(self) -> list[str]:
+        """The keys of all sessions except this one."""
         sessions = self.content.sessionManager
         own = sessions.currentSession.key
-        sessions.TerminateSession([session.key for session in sessions.sessionList if session.key != own])
+        return [session.key for session in sessions.sessionList if session.key != own]
+
+    def end_other_sessions(self) -> None:
+        """End all sessions except this one."""
+        self.content.sessionManager.TerminateSession(self.other_sessions)
 
     def power_off(self, vm: Any) -> None:
         """Power off a VM."""

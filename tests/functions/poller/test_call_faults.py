@@ -82,6 +82,7 @@ class Rig:
         """Have the sink fail, and the session end."""
         self.sink.statuses = [503, 503]
         self.deliver("disturbed")
+        wait_until(lambda: self.administrator.other_sessions, 20, "login")  # of a poller that was just replaced
         self.administrator.end_other_sessions()
 
     def restart(self) -> None:
