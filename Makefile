@@ -31,7 +31,7 @@ test: $(STAMP) ## run the tests that need no cluster (ARGS="-k checkpoint" selec
 
 e2e: $(STAMP) ## run the tests on a cluster with Knative: KUBECONFIG, IMAGE, VCSIM_IMAGE
 	@for name in KUBECONFIG IMAGE; do \
-	    [ -n "$${!name:-}" ] || { echo "make e2e needs $$name: see docs/testing.md" >&2; exit 2; }; \
+	    [ -n "$${!name:-}" ] || { echo "make e2e needs $$name: see docs/how-to/testing.md" >&2; exit 2; }; \
 	done
 	@$(BIN)/python -m tests.e2e.programs || true
 	$(BIN)/python -m pytest -m cluster --ignore tests/e2e -n $(WORKERS) --dist loadfile --timeout 300 $(ARGS)

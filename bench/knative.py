@@ -280,7 +280,7 @@ def knative() -> Iterator[Measurement]:
     """Measure each chain, twice, since the first run warms it up."""
     image = os.environ.get("IMAGE")
     if not image or not os.environ.get("KUBECONFIG"):
-        sys.exit("the measurement `knative` needs KUBECONFIG and IMAGE: see docs/testing.md")
+        sys.exit("the measurement `knative` needs KUBECONFIG and IMAGE: see docs/how-to/testing.md")
     yield from measure([("now", ROOT, image)], list(CHAINS), 2)
 
 

@@ -1,7 +1,8 @@
 """Status events: an adapter's reports about itself, as CloudEvents of its own types. Pure.
 
 A Trigger can select them like any other event. The source is that of the adapter's events, which distinguishes several
-adapters. The id follows from the occurrence, so that a repeated report is recognised. `docs/events.md` lists them.
+adapters. The id follows from the occurrence, so that a repeated report is recognised.
+`docs/reference/events.md` lists them.
 """
 
 import dataclasses

@@ -134,7 +134,9 @@ def _add_handover(routes: Blueprint, sink: DeadLetterSink) -> None:
 def _check_token(token: Secret | None) -> None:
     """Raise `Forbidden` unless the request has the *token*."""
     if token is None:
-        raise Forbidden("DEADLETTER_TOKEN is not set, so nobody may redrive, drop or hand over: docs/reactions.md")
+        raise Forbidden(
+            "DEADLETTER_TOKEN is not set, so nobody may redrive, drop or hand over: docs/reference/reactions.md"
+        )
     # The API server's proxy removes Authorization.
     sent = request.headers.get("X-Deadletter-Token", "")
     if not sent:

@@ -522,7 +522,7 @@ def test_kn_lists_the_sources(kinds: ApiServer, create: Any, listed: bool) -> No
 
 
 def test_commands_of_the_documentation_create_a_source(kinds: ApiServer) -> None:
-    page = (ROOT / "docs/sources.md").read_text()
+    page = (ROOT / "docs/how-to/sources.md").read_text()
     (block,) = (block for block in re.findall(r"(?:^ {4}.*\n)+", page, re.MULTILINE) if "create secret" in block)
 
     output = kinds.shell(re.sub("^ {4}", "", block, flags=re.MULTILINE))

@@ -15,7 +15,7 @@ from tests.support.manifests import ROOT, container, environment
 
 pytestmark = pytest.mark.cluster
 
-PAGE = (ROOT / "docs/sources.md").read_text()
+PAGE = (ROOT / "docs/how-to/sources.md").read_text()
 REJECTED_TODAY = {
     **vsphere_source(
         "rejected.today", address="https://user:pass@vcenter.example", ceOverrides={"extensions": {"Site-Name": "x"}}

@@ -40,7 +40,7 @@ def test_every_sample_is_labelled_and_explained(sample: str) -> None:
     text = (ROOT / "config/samples" / sample).read_text()
 
     assert text.startswith("# ")
-    assert f"`{sample}`" in (ROOT / "docs/wiring.md").read_text()
+    assert f"`{sample}`" in (ROOT / "docs/how-to/wiring.md").read_text()
     for content in yaml.safe_load_all(text):
         assert set(content["metadata"]["labels"]) >= LABELS
 

@@ -120,7 +120,7 @@ def test_every_trigger_has_a_subscriber_and_an_existing_type(trigger: Object) ->
 
 
 def test_page_lists_every_sample_once_and_existing_settings() -> None:
-    page = (ROOT / "docs" / "reactions.md").read_text()
+    page = (ROOT / "docs" / "reference" / "reactions.md").read_text()
     samples = re.findall(r"^\| (kn-\S+) \| .+ \| (.+) \|$", page, re.MULTILINE)
     known = {
         variable.name

@@ -1,4 +1,4 @@
-"""docs/deploy.md as its readers use it: its commands, pasted into a shell in a checkout."""
+"""docs/how-to/install.md as its readers use it: its commands, pasted into a shell in a checkout."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import yaml
 from tests.e2e.installation import ROOT, kustomize_image
 from tests.support.image import image_files
 
-PAGE = (ROOT / "docs/deploy.md").read_text()
+PAGE = (ROOT / "docs/how-to/install.md").read_text()
 NAMESPACE = "vcenter-events"
 IMAGE = "registry.example/team/vcenter-events:1.0"
 
@@ -25,7 +25,7 @@ COMMAND_SECONDS = 300
 def commands(heading: str) -> list[str]:
     """Return the blocks of commands below a heading. A blank line ends a block."""
     section = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
-    assert section, f"docs/deploy.md has no heading {heading}"
+    assert section, f"docs/how-to/install.md has no heading {heading}"
     blocks = re.findall(r"(?:^ {4}.*\n)+", section[1], re.MULTILINE)
     return [re.sub(r"^ {4}", "", block, flags=re.MULTILINE) for block in blocks]
 
@@ -72,7 +72,7 @@ class Shell:
     def move(self) -> None:
         """Move the manifests to the namespace, as the page says."""
         rule = re.search(r"sed -E '([^']+)'", PAGE)
-        assert rule, "docs/deploy.md says how to have another namespace"
+        assert rule, "docs/how-to/install.md says how to have another namespace"
         manifests = [file for folder in ("config", "triggers") for file in (self.checkout / folder).glob("*.yaml")]
         command = ["sed", "-i", "-E", rule[1].replace("mine", self.namespace), *manifests, self.checkout / "func.yaml"]
         subprocess.run(command, check=True)

@@ -1,4 +1,4 @@
-"""The kn commands of docs/deploy.md, each run as it stands there, make what config/ makes."""
+"""The kn commands of docs/how-to/install.md, each run as it stands there, make what config/ makes."""
 
 import json
 from collections.abc import Iterator
@@ -135,7 +135,7 @@ def test_services_are_those_of_config(installed_with_kn: Installation, name: str
     assert contained(live).get("envFrom") == contained(expected).get("envFrom")
     annotations = {**meant["metadata"]["annotations"]}
     if name == "vcenter-poller":
-        # func cannot set these. docs/deploy.md says what that means.
+        # func cannot set these. docs/how-to/install.md says what that means.
         del annotations["autoscaling.knative.dev/target-burst-capacity"]
         del annotations["serving.knative.dev/progress-deadline"]
     assert lacking(annotations, template["metadata"]["annotations"]) == []

@@ -1,5 +1,5 @@
-"""From VSphereSource to here by the commands of docs/deploy.md: its users' Triggers and functions do not notice. Nor do
-they when the Broker changes.
+"""From VSphereSource to here by the commands of docs/how-to/install.md: its users' Triggers and functions do not
+notice. Nor do they when the Broker changes.
 """
 
 import contextlib

@@ -1,1 +1,4 @@
-"""The files that `make reaction` writes, as a working reaction named `naming`. `docs/reactions.md` shows them."""
+"""The files that `make reaction` writes, as a working reaction named `naming`.
+
+`docs/reference/reactions.md` shows them.
+"""
