@@ -140,6 +140,11 @@ def target(event: CloudEvent) -> str:
     return about(event).name
 
 
+def is_target_type(managed_type: str) -> bool:
+    """Return whether *managed_type* (`VirtualMachine`) is a type of object that events are about."""
+    return managed_type in _TARGET_TYPES
+
+
 def _target_type(reference_: Any) -> str:
     """Return the word for the type in a reference `{"Type", "Value"}`. "" if the type is unknown."""
     type_ = reference_.get("Type") if isinstance(reference_, dict) else None

@@ -40,9 +40,16 @@ class Reading:
     @property
     def target_name(self) -> str:
         """The target's name. Of the subject `VirtualMachine/vm-12` only `vm-12`, because the type says the rest."""
-        if self.target.type and self.target.name == (self.event.get("subject") or ""):
-            return self.target.name.partition("/")[2][: bounds.SUMMARY_CHARACTERS]
+        managed_type, _, identity = self.target.name.partition("/")
+        if self.target.name == (self.event.get("subject") or "") and identity and payload.is_target_type(managed_type):
+            return identity[: bounds.SUMMARY_CHARACTERS]
         return self.target.name
+
+    def name_of(self, argument: str) -> str:
+        """Return the name in the payload's *argument* (`Host`, `ComputeResource`, `Datacenter`), shortened, or ""."""
+        named = self.properties.get(argument)
+        name = named.get("Name") if isinstance(named, dict) else None
+        return name[: bounds.SUMMARY_CHARACTERS] if isinstance(name, str) else ""
 
     @property
     def chain(self) -> str:
@@ -169,6 +176,24 @@ COLUMNS = (
         label="target type",
         related="events about objects of this type",
         format="targettype",
+    ),
+    Column(
+        "host",
+        lambda reading: reading.name_of("Host"),
+        Use.FILTER | Use.SEARCH | Use.CSV | Use.SHARED,
+        related="events on the same host",
+    ),
+    Column(
+        "cluster",
+        lambda reading: reading.name_of("ComputeResource"),
+        Use.FILTER | Use.SEARCH | Use.CSV | Use.SHARED,
+        related="events in the same cluster",
+    ),
+    Column(
+        "datacenter",
+        lambda reading: reading.name_of("Datacenter"),
+        Use.FILTER | Use.SEARCH | Use.CSV | Use.SHARED,
+        related="events in the same datacenter",
     ),
     Column(
         "user",

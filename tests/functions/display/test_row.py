@@ -2,11 +2,16 @@
 
 import json
 
+import pytest
+
 from functions.display import row
 from pipeline.cloudevents import CloudEvent
 
 POWERED_OFF = {
     "Vm": {"Name": "DC0_C0_RP0_VM0"},
+    "Host": {"Name": "DC0_C0_H0"},
+    "ComputeResource": {"Name": "DC0_C0"},
+    "Datacenter": {"Name": "DC0"},
     "UserName": "VSPHERE.LOCAL\\Administrator",
     "ChainId": 4711,
     "FullFormattedMessage": "DC0_C0_RP0_VM0 on DC0_C0_H0 in DC0 is powered off",
@@ -38,6 +43,9 @@ def test_summary_has_what_the_event_says() -> None:
             "type": "com.vmware.vsphere.VmPoweredOffEvent.v0",
             "target": "DC0_C0_RP0_VM0",
             "targettype": "vm",
+            "host": "DC0_C0_H0",
+            "cluster": "DC0_C0",
+            "datacenter": "DC0",
             "user": "VSPHERE.LOCAL\\Administrator",
             "source": "https://vcenter.example/sdk",
             "subject": "VirtualMachine/vm-66",
@@ -49,4 +57,19 @@ def test_summary_has_what_the_event_says() -> None:
 
 
 def test_row_is_small() -> None:
-    assert len(row.write(1, 0, 1_795_000_000_000, row.summary(EVENT))) < 320
+    assert len(row.write(1, 0, 1_795_000_000_000, row.summary(EVENT))) < 350
+
+
+@pytest.mark.parametrize(
+    ("subject", "payload", "target"),
+    [
+        ("VirtualMachine/vm-66", {}, "vm-66"),
+        ("web-01", {}, "web-01"),
+        ("web-01", {"Vm": {"Name": "web-01"}}, "web-01"),
+        ("a/b", {"Vm": {"Name": "a/b"}}, "a/b"),
+    ],
+)
+def test_only_a_managed_type_is_cut_off_a_subject(subject: str, payload: object, target: str) -> None:
+    event = CloudEvent(dict(EVENT.attributes) | {"subject": subject}, json.dumps(payload).encode())
+
+    assert row.by_name(row.summary(event))["target"] == target
