@@ -1,4 +1,4 @@
-"""`python -m tools.screenshots`: take the screenshots in docs/display/, of a real display in a real Chromium.
+"""`python -m tests.docs.screenshots`: take the screenshots in docs/display/, of a real display in a real Chromium.
 
 The events are invented. They resemble those of a small data centre on a bad afternoon.
 """
@@ -16,7 +16,7 @@ from playwright.sync_api import Page, ViewportSize, sync_playwright
 from tests.support.manifests import TOKEN
 from tests.support.serving import SENDING, Served
 
-FOLDER = Path(__file__).parent.parent / "docs" / "display"
+FOLDER = Path(__file__).parent.parent.parent / "docs" / "display"
 BATCH = {"content-type": "application/cloudevents-batch+json"}
 VMS = ["web-01", "web-02", "web-03", "db-01", "db-02", "cache-01", "build-07", "mail-01", "erp-prod", "erp-test"]
 HOSTS = ["esx-01.lab.example", "esx-02.lab.example", "esx-03.lab.example", "esx-04.lab.example"]
@@ -51,7 +51,7 @@ KINDS: list[tuple[int, str, str, str]] = [
 
 def events(number: int, minutes: float) -> Iterator[dict[str, Any]]:
     """Yield *number* events of the last *minutes*, oldest first. Only their times differ between runs."""
-    chosen = random.Random(12)  # noqa: S311 - pictures, not secrets
+    chosen = random.Random(12)
     now = datetime.now(UTC)
     times = sorted(chosen.random() ** 0.8 for _ in range(number))
     for index, share in enumerate(times):
