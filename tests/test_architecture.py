@@ -14,8 +14,26 @@ MAX_LONG_FUNCTIONS = 0.005
 MAX_CLAUSE_DOCSTRINGS = 0.02
 """The share of docstrings that may start with What, How, Whether or Who."""
 
-PRODUCT = ("runtime/", "functions/", "delivery/", "cluster/", "sources/", "pipeline/", "vsphere/", "local/", "demo/")
-ENTRY_POINTS = {"func.py", "launcher.py", "local/__main__.py", "local/engine.py", "demo/__main__.py"}
+PRODUCT = (
+    "runtime/",
+    "functions/",
+    "delivery/",
+    "cluster/",
+    "sources/",
+    "pipeline/",
+    "vsphere/",
+    "local/",
+    "demo/",
+    "plugin/",
+)
+ENTRY_POINTS = {
+    "plugin/kn_vsphere/program.py",
+    "func.py",
+    "launcher.py",
+    "local/__main__.py",
+    "local/engine.py",
+    "demo/__main__.py",
+}
 """The files with which a process starts. They hand the environment to `pipeline.settings`."""
 
 

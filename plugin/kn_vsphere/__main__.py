@@ -1,0 +1,5 @@
+"""`python -m kn_vsphere`."""
+
+from kn_vsphere import main
+
+main()
