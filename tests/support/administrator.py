@@ -146,6 +146,15 @@ class Administrator:
         """Power on a VM."""
         complete(vm.PowerOnVM_Task())
 
+    def create_vm(self, name: str) -> Any:
+        """Create a VM beside the first one, and return it."""
+        first = self.vms[0]
+        path = first.datastore[0].summary.name
+        spec = vim.vm.ConfigSpec(name=name, guestId="otherGuest", files=vim.vm.FileInfo(vmPathName=f"[{path}]"))
+        task = first.parent.CreateVM_Task(config=spec, pool=first.resourcePool)
+        complete(task)
+        return task.info.result
+
     @property
     def newest_key(self) -> int:
         """The key of vCenter's newest event."""

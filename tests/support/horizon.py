@@ -1,7 +1,8 @@
 """A Horizon server with login, refresh, logout and audit events, as far as an adapter can see.
 
-The file imports only the standard library, so that it also runs as it is in a pod: `python horizon.py PORT`. There it
-is controlled over HTTP: `POST /control/events` with a JSON list adds events, `GET /control` returns counts.
+The file imports only the standard library, so that it also runs as it is in a pod: `python horizon.py PORT`, or
+`python horizon.py PORT CERTIFICATE KEY` with two PEM files. There it is controlled over HTTP: `POST /control/events`
+with a JSON list adds events, `GET /control` returns counts.
 """
 
 import contextlib
@@ -239,6 +240,15 @@ def event(number: int, time_ms: int, type_: str = "VLSI_USERLOGGEDIN", **fields:
     }
 
 
+def _context(certificate_and_key: Sequence[str]) -> ssl.SSLContext | None:
+    """Return what TLS needs. None without files."""
+    if not certificate_and_key:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate_and_key)
+    return context
+
+
 if __name__ == "__main__":
-    with HorizonServer(int(sys.argv[1]), "0.0.0.0"):
+    with HorizonServer(int(sys.argv[1]), "0.0.0.0", _context(sys.argv[2:])):
         threading.Event().wait()
