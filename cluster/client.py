@@ -16,12 +16,16 @@ import urllib3
 from cluster.connection import Connection
 from cluster.errors import UNREACHABLE, ClusterError
 from cluster.resources import Object, Resource
+from pipeline import bounds
+from pipeline.body import read_body
 from pipeline.errors import cut
 
 CONNECT_SECONDS = 5.0
 """Maximum wait for a connection."""
 REQUEST_SECONDS = 10.0
 """Maximum wait for each part of a response. Admission webhooks of others may take 10 s."""
+BODY_SECONDS = 30.0
+"""Maximum time from the first part of a response's body to the last."""
 SILENCE_SECONDS = 70.0
 """Maximum silence of a watch. The API server sends a bookmark each minute, so a longer silence is a dead connection."""
 WATCH_SECONDS = 240
@@ -64,7 +68,10 @@ class Watch:
         self._closed = False
 
     def __iter__(self) -> Iterator[WatchEvent]:
-        """Yield changes until the API server ends the watch. Raises `ClusterError`, also for a silent connection."""
+        """Yield changes until the API server ends the watch.
+
+        Raises `ClusterError`, also for a silent connection and for a change of more than `bounds.API_OBJECT_BYTES`.
+        """
         rest = b""
         try:
             for part in self._response.stream(65536):
@@ -72,7 +79,9 @@ class Watch:
                 for line in lines:
                     if line:
                         yield _watch_event(line)
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                if len(rest) > bounds.API_OBJECT_BYTES:
+                    raise ValueError(f"a change has more than {bounds.API_OBJECT_BYTES} bytes")
+        except (urllib3.exceptions.HTTPError, OSError, ValueError, RecursionError) as error:
             if not self._closed:
                 raise _unreachable("watch", error) from error
         finally:
@@ -158,10 +167,9 @@ class ClusterClient:
         accept = f"{_METADATA.format(list='')},application/json" if metadata_only else "application/json"
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=self._silence_seconds)
         path = resource.path(namespace)
-        response = self._send("GET", path, query, None, {"Accept": accept}, timeout=timeout, preload_content=False)
+        response = self._send("GET", path, query, None, {"Accept": accept}, timeout)
         if response.status != 200:
-            with response:
-                raise _error(response.status, response.read())
+            raise _error(response.status, _body(response, f"watch {path}"))
         return Watch(response)
 
     def create(self, resource: Resource, obj: Object, *, dry_run: bool = False) -> Object:
@@ -253,12 +261,13 @@ class ClusterClient:
         headers: Mapping[str, str] | None = None,
     ) -> Object:
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=REQUEST_SECONDS)
-        response = self._send(method, path, query, body, headers, timeout=timeout)
+        response = self._send(method, path, query, body, headers, timeout)
+        content = _body(response, f"{method} {path}")
         if not 200 <= response.status < 300:
-            raise _error(response.status, response.data)
+            raise _error(response.status, content)
         try:
-            result = json.loads(response.data)
-        except ValueError as error:
+            result = json.loads(content)
+        except (ValueError, RecursionError) as error:
             raise _unreachable(f"{method} {path}", error) from error
         if not isinstance(result, dict):
             raise ClusterError(0, UNREACHABLE, f"{method} {path}: the response is not an object")
@@ -271,8 +280,9 @@ class ClusterClient:
         query: Mapping[str, str] | None,
         body: object,
         headers: Mapping[str, str] | None,
-        **options: Any,
+        timeout: urllib3.Timeout,
     ) -> urllib3.BaseHTTPResponse:
+        """Return the response, whose body is yet to be read. Raises `ClusterError`."""
         sent = {"Accept": "application/json", "User-Agent": "vcenter-events"}
         data = None
         if body is not None:
@@ -285,7 +295,7 @@ class ClusterClient:
         self.requests += 1
         try:
             response: urllib3.BaseHTTPResponse = self._pool.request(
-                method, url, body=data, headers=sent, redirect=False, **options
+                method, url, body=data, headers=sent, redirect=False, timeout=timeout, preload_content=False
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise _unreachable(f"{method} {path}", error) from error
@@ -294,6 +304,16 @@ class ClusterClient:
 
 def _query(**parameters: object) -> dict[str, str]:
     return {name: str(value) for name, value in parameters.items() if value}
+
+
+def _body(response: urllib3.BaseHTTPResponse, request: str) -> bytes:
+    """Return the body of *response*, whose connection is used again. Raises `ClusterError`."""
+    try:
+        return read_body(response, bounds.API_RESPONSE_BYTES, BODY_SECONDS)
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise _unreachable(request, error) from error
+    finally:
+        response.close()
 
 
 def _typed(resource: Resource, obj: Object) -> Object:

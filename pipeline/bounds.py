@@ -60,6 +60,12 @@ HORIZON_TOKEN_CHARACTERS = 16 * KIB
 CONFIG_MAP_BYTES = 1 * MIB
 """A response with a ConfigMap. Kubernetes stores no larger one, and the poller's has about 1 KB."""
 
+API_OBJECT_BYTES = 8 * MIB
+"""A change that a watch reports. The API server's own limit for an object is 3 MB."""
+
+API_RESPONSE_BYTES = 32 * MIB
+"""Any other response of the API server: a page of 500 objects, of which one has about 10 kB."""
+
 ERROR_RESPONSE_BYTES = 1 * KIB
 """The part of an error's body that is read, as Knative does for `knativeerrordata`. Messages quote less of it."""
 

@@ -9,7 +9,10 @@ from cluster.client import APPLY_PATCH, JSON_PATCH, ClusterClient
 from cluster.connection import Connection, TokenFile, connect
 from cluster.errors import ClusterError
 from cluster.resources import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, Object
+from pipeline import bounds
 from tests.support.api_server import ApiServer
+from tests.support.drip import drip
+from tests.support.hostile_server import HostileServer, response
 
 pytestmark = pytest.mark.cluster
 
@@ -66,6 +69,51 @@ def test_server_without_a_response_is_unreachable() -> None:
         client.get(NAMESPACES, "", "default")
 
     assert (unreachable.value.status, unreachable.value.reason) == (0, "Unreachable")
+
+
+BEGUN = response(b"x", status=b"200 OK").replace(b"Content-Length: 1", b"Content-Length: 999999999")[:-1]
+"""A response that is announced as larger than any, without its body."""
+ENDLESS = [BEGUN, *[b" " * bounds.MIB] * (bounds.API_RESPONSE_BYTES // bounds.MIB + 1)]
+NESTED = [response(b'{"a":' * 100_000)]
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"), [(ENDLESS, "more than 33554432 bytes"), (NESTED, "recursion")], ids=["endless", "nested"]
+)
+def test_unreadable_response_is_unreachable(parts: list[bytes], reason: str) -> None:
+    with (
+        HostileServer(lambda _head, _body: parts) as server,
+        ClusterClient(Connection(server.url)) as client,
+        pytest.raises(ClusterError, match=reason) as unreadable,
+    ):
+        client.list(NAMESPACES)
+
+    assert unreadable.value.reason == "Unreachable"
+
+
+def test_response_that_comes_too_slowly_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_client, "BODY_SECONDS", 0.2)
+    with drip(BEGUN, 0.05) as url, ClusterClient(Connection(url.removesuffix("/hook"))) as client:
+        with pytest.raises(ClusterError, match="is not complete within"):
+            client.list(NAMESPACES)
+
+
+def test_change_without_end_ends_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "API_OBJECT_BYTES", 100_000)
+    parts = [BEGUN, *[b"x" * 50_000] * 3]
+    with HostileServer(lambda _head, _body: parts) as server, ClusterClient(Connection(server.url)) as client:
+        with pytest.raises(ClusterError, match="a change has more than 100000 bytes"):
+            list(client.watch(NAMESPACES, "1"))
+
+
+def test_connection_is_used_again() -> None:
+    found, absent = response(b'{"metadata": {}}'), response(b"{}", status=b"404 Not Found")
+    with HostileServer(lambda head, _body: [absent if b"absent" in head else found]) as server:
+        with ClusterClient(Connection(server.url)) as client:
+            for name in ("a", "absent", "b"):
+                client.find(NAMESPACES, "", name)
+
+    assert server.connection_count == 1
 
 
 def test_other_authority_is_not_trusted(api_server: ApiServer) -> None:

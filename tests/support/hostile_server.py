@@ -21,6 +21,7 @@ class HostileServer:
     def __init__(self, respond: Respond) -> None:
         self.respond = respond
         """Tests may replace it at any time."""
+        self.connection_count = 0
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listening.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -37,6 +38,7 @@ class HostileServer:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listening.accept()
+                self.connection_count += 1
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
