@@ -93,25 +93,33 @@ def test_unreadable_response_is_unreachable(parts: list[bytes], reason: str) -> 
 
 def test_response_that_comes_too_slowly_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_client, "BODY_SECONDS", 0.2)
-    with drip(BEGUN, 0.05) as url, ClusterClient(Connection(url.removesuffix("/hook"))) as client:
-        with pytest.raises(ClusterError, match="is not complete within"):
-            client.list(NAMESPACES)
+    with (
+        drip(BEGUN, 0.05) as url,
+        ClusterClient(Connection(url.removesuffix("/hook"))) as client,
+        pytest.raises(ClusterError, match="is not complete within"),
+    ):
+        client.list(NAMESPACES)
 
 
 def test_change_without_end_ends_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "API_OBJECT_BYTES", 100_000)
     parts = [BEGUN, *[b"x" * 50_000] * 3]
-    with HostileServer(lambda _head, _body: parts) as server, ClusterClient(Connection(server.url)) as client:
-        with pytest.raises(ClusterError, match="a change has more than 100000 bytes"):
-            list(client.watch(NAMESPACES, "1"))
+    with (
+        HostileServer(lambda _head, _body: parts) as server,
+        ClusterClient(Connection(server.url)) as client,
+        pytest.raises(ClusterError, match="a change has more than 100000 bytes"),
+    ):
+        list(client.watch(NAMESPACES, "1"))
 
 
 def test_connection_is_used_again() -> None:
     found, absent = response(b'{"metadata": {}}'), response(b"{}", status=b"404 Not Found")
-    with HostileServer(lambda head, _body: [absent if b"absent" in head else found]) as server:
-        with ClusterClient(Connection(server.url)) as client:
-            for name in ("a", "absent", "b"):
-                client.find(NAMESPACES, "", name)
+    with (
+        HostileServer(lambda head, _body: [absent if b"absent" in head else found]) as server,
+        ClusterClient(Connection(server.url)) as client,
+    ):
+        for name in ("a", "absent", "b"):
+            client.find(NAMESPACES, "", name)
 
     assert server.connection_count == 1
 

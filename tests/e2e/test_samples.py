@@ -8,9 +8,8 @@ import contextlib
 import datetime
 import json
 import re
-import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +18,7 @@ from cryptography import x509
 from pyVmomi import vim
 
 from pipeline.settings import read
-from tests.e2e.cluster import BROKER, DEPLOYMENT, SERVICE, TRIGGER, Cluster, Object
+from tests.e2e.cluster import BROKER, DEPLOYMENT, SERVICE, TRIGGER, Cluster, Object, unready
 from tests.e2e.installation import server_objects
 from tests.e2e.names import resolved
 from tests.e2e.sources import (
@@ -38,6 +37,7 @@ from tests.support.bindings import JOB, is_bound
 from tests.support.certificates import self_signed
 from tests.support.corpus import MANIFESTS, placed
 from tests.support.recorder import Request, from_json
+from tests.support.waiting import NotInTime
 from vsphere.settings import VCenterSettings
 from vsphere.tagging import NoSuchTag, Tagging
 
@@ -105,6 +105,24 @@ tagging.attach(sys.argv[1], "shrug", Reference("Folder", "group-d1", ""))
 """
 """Does what the sample's govc does, which also creates the category and the tag."""
 THEN_BE_READY = "import time\nopen('/tmp/logged-in', 'w').close()\ntime.sleep(600)\n"
+ENDS = ("Complete", "Failed")
+
+
+class BoundJob(NamedTuple):
+    """A Job that a binding by label selects."""
+
+    sample: str
+    """The name of the binding."""
+    name: str
+    script: str
+
+
+JOBS = (
+    BoundJob("README binding by label", "vsphere-script", DUMP_EVENTS),
+    BoundJob("sample govc and powercli", "vsphere-script", DUMP_EVENTS),
+    BoundJob("kn vsphere binding create", "vsphere-job", CREATE_TAG),
+    BoundJob("sample govc and powercli", "vsphere-job", CREATE_TAG),
+)
 THEN_SERVE = "from http.server import SimpleHTTPRequestHandler, test\ntest(SimpleHTTPRequestHandler, port=8080)\n"
 
 
@@ -125,7 +143,7 @@ class Samples:
     # ── servers ──
 
     def start_servers(self, folder: Path) -> None:
-        """Run a simulated vCenter, a Horizon server and a recorder, and wait until they are ready."""
+        """Run a simulated vCenter, which is ready then, a Horizon server and a recorder."""
         cluster, namespace = self.cluster, self.namespace
         for name in (namespace, self.place("sample horizon")):
             cluster.create_namespace(name)
@@ -136,8 +154,6 @@ class Samples:
         ports = [{"port": 443, "targetPort": "sdk"}]
         spec = {"selector": service["spec"]["selector"], "ports": ports, "externalIPs": ["192.168.220.128"]}
         cluster.apply(_object(KUBERNETES_SERVICE, "vcsim-of-direktiv", namespace, spec=spec))
-        for name in ("recorder", "horizon"):
-            cluster.wait_ready(DEPLOYMENT, name, namespace)
 
     def _horizon_objects(self, folder: Path) -> list[Object]:
         """Return a Horizon server with a certificate, and the ConfigMap in which its source finds it."""
@@ -259,13 +275,48 @@ class Samples:
         bindings = [content for content in contents if content["kind"] == VSPHERE_BINDING[1]]
         sources = [content for content in contents if content not in bindings]
         self.cluster.apply(*(self._secret(name) for name in MANIFESTS), *self.referents(), *bindings)
-        starting = [*self.programs(), *sources]
-        for first in range(0, len(starting), START_COUNT):
-            group = starting[first : first + START_COUNT]
-            self.cluster.apply(*group)
-            for content in group:
-                name, namespace = content["metadata"]["name"], content["metadata"]["namespace"]
-                self.cluster.wait_ready((content["apiVersion"], content["kind"]), name, namespace)
+        for job in JOBS:  # a binding is ready without a Job, and binds the Jobs that come
+            self.wait_ready(job.sample)
+        for name in ("recorder", "horizon"):
+            self.cluster.wait_ready(DEPLOYMENT, name, self.namespace)
+        self._start([*self.programs(), *sources, *(self._job(job) for job in JOBS)])
+
+    def _start(self, contents: Sequence[Object]) -> None:
+        """Apply *contents*, and wait until they are ready, `START_COUNT` at a time."""
+        remaining, starting = list(contents), list[Object]()
+
+        def is_started() -> bool:
+            starting[:] = [content for content in starting if not self._is_ready(content)]
+            while remaining and len(starting) < START_COUNT:
+                starting.append(remaining.pop(0))
+                self.cluster.apply(starting[-1])
+            return not starting
+
+        try:
+            self.cluster.until(is_started, "everything ready", 240)
+        except NotInTime as error:
+            names = [f"{content['kind']} {content['metadata']['name']}" for content in starting]
+            raise NotInTime(f"{', '.join(names)} not ready, {len(remaining)} not applied yet") from error
+
+    def _is_ready(self, content: Object) -> bool:
+        """Return whether an object is ready. A Job is when it has ended."""
+        kind, metadata = (content["apiVersion"], content["kind"]), content["metadata"]
+        live = self.cluster.get(kind, metadata["name"], metadata["namespace"])
+        if live is None:
+            return False
+        return bool(ended(live)) if kind == JOB else unready(live) == ""
+
+    def _job(self, job: BoundJob) -> Object:
+        """Return a Job that the binding of its sample selects."""
+        script = ["python", "-c", job.script, self.category(job.sample)]
+        container = {"name": "main", "image": self.image, "command": script}
+        spec = {"backoffLimit": 0, "template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}
+        labels = MANIFESTS[job.sample]["spec"]["subject"]["selector"]["matchLabels"]
+        return _object(JOB, job.name, self.place(job.sample), labels, spec=spec)
+
+    def category(self, sample: str) -> str:
+        """Return the category of tags that a Job of *sample* creates."""
+        return f"testing {sample}"
 
     def namespaces(self) -> set[str]:
         """Return the namespaces of the manifests."""
@@ -369,11 +420,11 @@ def samples(
     cluster: Cluster, namespace: str, image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Samples]:
     """config/sources, and all manifests side by side."""
-    install(cluster, image, tmp_path_factory.mktemp("sources"))
     created = Samples(cluster, f"{namespace}-s", image)
     with contextlib.ExitStack() as stack:
         stack.callback(created.remove)
         created.start_servers(tmp_path_factory.mktemp("servers"))
+        install(cluster, image, tmp_path_factory.mktemp("sources"))
         stack.enter_context(resolved(cluster, created.addresses()))
         created.apply()
         yield created
@@ -405,47 +456,35 @@ def tagged(port: int, category: str, tag: str) -> set[tuple[str, str]]:
 # ── bindings ──
 
 
-def run_job(samples: Samples, sample: str, name: str, *script: str) -> None:
-    """Run *script* with its arguments in a Job that the binding of *sample* selects, and wait until it succeeds."""
-    cluster, namespace, spec = samples.cluster, samples.place(sample), MANIFESTS[sample]["spec"]
-    container = {"name": "main", "image": samples.image, "command": ["python", "-c", *script]}
-    job = {"backoffLimit": 0, "template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}
-    labels = spec["subject"]["selector"]["matchLabels"]
-
-    def is_complete() -> bool:
-        status = (cluster.get(JOB, name, namespace) or {}).get("status") or {}
-        ended = [entry["type"] for entry in status.get("conditions") or () if entry["status"] == "True"]
-        logs = [cluster.log(namespace, pod.metadata.name) for pod in cluster.pods(namespace, f"job-name={name}")]
-        assert "Failed" not in ended, logs
-        return "Complete" in ended
-
-    cluster.create(_object(JOB, name, namespace, labels, spec=job))
-    try:
-        assert is_bound(cluster.get(JOB, name, namespace), spec["address"])
-        cluster.until(is_complete, f"the Job {name} is complete", 90)
-    finally:  # a second run of the test creates it again
-        cluster.delete(JOB, name, namespace)
-        cluster.wait_gone(JOB, name, namespace)
+def ended(live: Object) -> list[str]:
+    """Return `["Complete"]` or `["Failed"]`, once a Job has ended."""
+    conditions = (live.get("status") or {}).get("conditions") or ()
+    return [entry["type"] for entry in conditions if entry["status"] == "True" and entry["type"] in ENDS]
 
 
-@pytest.mark.parametrize("sample", ["README binding by label", "sample govc and powercli"])
-def test_bound_job_logs_in(samples: Samples, sample: str) -> None:
+def assert_succeeded(samples: Samples, job: BoundJob) -> None:
+    """Check that *job* has succeeded, with the login of its binding."""
+    cluster, namespace = samples.cluster, samples.place(job.sample)
+
+    live = cluster.get(JOB, job.name, namespace) or {}
+
+    logs = [cluster.log(namespace, pod.metadata.name) for pod in cluster.pods(namespace, f"job-name={job.name}")]
+    assert "Complete" in ended(live), logs
+    assert is_bound(live, MANIFESTS[job.sample]["spec"]["address"])
+
+
+@pytest.mark.parametrize("job", [job for job in JOBS if job.script == DUMP_EVENTS], ids=lambda job: job.sample)
+def test_bound_job_logs_in(samples: Samples, job: BoundJob) -> None:
     """Case E2: as the sample's PowerCLI."""
-    samples.wait_ready(sample)
-
-    run_job(samples, sample, "vsphere-script", DUMP_EVENTS)
+    assert_succeeded(samples, job)
 
 
-@pytest.mark.parametrize("sample", ["kn vsphere binding create", "sample govc and powercli"])
-def test_bound_job_creates_a_tag(samples: Samples, forwarded: int, sample: str) -> None:
+@pytest.mark.parametrize("job", [job for job in JOBS if job.script == CREATE_TAG], ids=lambda job: job.sample)
+def test_bound_job_creates_a_tag(samples: Samples, forwarded: int, job: BoundJob) -> None:
     """Case E1, as the sample's govc: the binding is ready without a Job. The Job that comes then uses the login."""
-    samples.wait_ready(sample)
-    category = f"testing {sample} {secrets.token_hex(2)}"  # a second run of the test creates another
-    assert samples.cluster.every(JOB, samples.place(sample)) == []
+    assert_succeeded(samples, job)
 
-    run_job(samples, sample, "vsphere-job", CREATE_TAG, category)
-
-    assert tagged(forwarded, category, "shrug") == {("Folder", "group-d1")}
+    assert tagged(forwarded, samples.category(job.sample), "shrug") == {("Folder", "group-d1")}
 
 
 def test_bound_deployment_of_the_readme_logs_in(samples: Samples) -> None:
@@ -482,27 +521,31 @@ def test_new_vm_is_tagged(samples: Samples, someone: Administrator, forwarded: i
     cluster.until(lambda: ("VirtualMachine", vm._moId) in tagged(forwarded, "lifecycle", "new"), "the tag", 60)
     address = MANIFESTS["sample tag-new-vms binding"]["spec"]["address"]
     assert is_bound(cluster.get(SERVICE, "tag-new-vms", namespace), address)
-    samples.delete("sample tag-new-vms source")
+
+
+@pytest.fixture(scope="module")
+def powered_off(samples: Samples, someone: Administrator) -> str:
+    """The key of an event that comes when every source is ready."""
+    for name in ARRIVALS:
+        samples.wait_ready(name)
+    return power_cycle(someone)
 
 
 @pytest.mark.parametrize("name", ARRIVALS)
 def test_source_sends_events(
-    samples: Samples, someone: Administrator, name: str, report_figure: Callable[[str], None]
+    samples: Samples, powered_off: str, name: str, report_figure: Callable[[str], None]
 ) -> None:
     arrival = ARRIVALS[name]
-    samples.wait_ready(name)
     report_figure(f"{name}: ready after {samples.ready_seconds(name):.0f} s, with {START_COUNT - 1} others")
-    key = power_cycle(someone)
 
     def is_it(request: Request) -> bool:
         is_there = f"{request.headers['host']}{request.path}".endswith(arrival.end)
-        return is_there and request.id == key and request.headers["content-type"] == arrival.content_type
+        return is_there and request.id == powered_off and request.headers["content-type"] == arrival.content_type
 
     event = samples.wait_received(name, is_it)
 
     assert event.headers["ce-type"] == POWERED_OFF
     assert event.headers["ce-source"] == f"{MANIFESTS[name]['spec']['address']}/sdk"
-    samples.delete(name)
 
 
 def power_cycle(person: Administrator) -> str:
