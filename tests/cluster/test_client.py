@@ -113,9 +113,9 @@ def test_change_without_end_ends_the_watch(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_connection_is_used_again() -> None:
-    found, absent = response(b'{"metadata": {}}'), response(b"{}", status=b"404 Not Found")
+    present, absent = response(b'{"metadata": {}}'), response(b"{}", status=b"404 Not Found")
     with (
-        HostileServer(lambda head, _body: [absent if b"absent" in head else found]) as server,
+        HostileServer(lambda head, _body: [absent if b"absent" in head else present]) as server,
         ClusterClient(Connection(server.url)) as client,
     ):
         for name in ("a", "absent", "b"):
