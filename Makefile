@@ -44,12 +44,13 @@ faults: $(STAMP) ## run the tests that inject faults for minutes (not in .ci/run
 simulate: $(STAMP) ## run the poller between models, on a virtual clock: SEED=0 RUNS=10000, or one seed: SEED=7
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
-lint: $(STAMP) ## check format, types, imports and words
+lint: $(STAMP) ## check format, types, imports, words and workflows
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tools.javascript
 	$(BIN)/python -m tools.words
+	$(BIN)/python -m tools.workflows
 
 bench: $(STAMP) ## measure, compare with baselines, write bench/results.md (NAMES="trickle backlog" selects some)
 	@$(BIN)/python -m bench $(NAMES)
