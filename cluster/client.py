@@ -104,6 +104,8 @@ class ClusterClient:
         self._authorization = connection.authorization
         self._silence_seconds = silence_seconds
         tls: dict[str, Any] = {"ssl_context": connection.ssl_context()} if connection.url.startswith("https:") else {}
+        if connection.server_name:
+            tls["server_hostname"] = connection.server_name
         self._pool = urllib3.PoolManager(num_pools=1, maxsize=CONNECTIONS, retries=False, **tls)
         self.requests = 0
         """Requests sent so far, approximately when there are several threads."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cluster.client import ClusterClient
-from cluster.connection import connect
+from cluster.connect import connect
 from cluster.errors import ClusterError
 from cluster.lease import LeaderElection
 from cluster.resources import CONFIG_MAPS, Key, Object

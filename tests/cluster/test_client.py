@@ -6,7 +6,8 @@ import pytest
 
 from cluster import client as cluster_client
 from cluster.client import APPLY_PATCH, JSON_PATCH, ClusterClient
-from cluster.connection import Connection, TokenFile, connect
+from cluster.connect import connect
+from cluster.connection import Connection, TokenFile
 from cluster.errors import ClusterError
 from cluster.resources import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, Object
 from pipeline import bounds
