@@ -10,10 +10,9 @@ from functions.controller.surroundings import Surroundings
 from sources import conditions, names
 from sources.conditions import TRUE, UNKNOWN, Condition
 
-MISSING_SECONDS = 5.0
-"""The time after which a source looks again for a ServiceAccount, whose changes it may not watch."""
-NO_SINK_SECONDS = 15.0
-"""The same for a sink, which is watched. Its kind may be installed, or a right be granted."""
+MISSING_SECONDS = 15.0
+"""The time after which a source looks again for its ServiceAccount or its sink. They are watched, but a kind of sinks
+may be installed, or a right be granted."""
 SHORT_LOOK_SECONDS = 3.0
 LONG_LOOK_SECONDS = 30.0
 """The times after which it looks again at the pods of an adapter that is not available."""

@@ -99,8 +99,9 @@ class Applier:
             current = self._client.find(*_key(resource, parent))
 
     def _keep_children(self, resource: Resource, parent: Object, outcome: Outcome, failures: list[Failure]) -> None:
+        looks = outcome.look_again_seconds is not None  # an adapter that does not work may lack a child
         for child in outcome.children:
-            self._attempt(child, functools.partial(self._keep, resource, parent, child), failures)
+            self._attempt(child, functools.partial(self._keep, resource, parent, child, looks=looks), failures)
             if failures:
                 return
 
@@ -111,12 +112,13 @@ class Applier:
             if not (isinstance(step, SubjectPatch) and step.may_fail and error.status in (403, 404)):
                 failures.append(Failure(step, error))
 
-    def _keep(self, resource: Resource, parent: Object, child: Child) -> None:
+    def _keep(self, resource: Resource, parent: Object, child: Child, *, looks: bool) -> None:
+        """Have *child* as it should be. *looks* also at one that was so a short time ago, if it is not watched."""
         uid = parent["metadata"]["uid"]
         place = (child.resource, parent["metadata"]["namespace"], child.object["metadata"]["name"])
         if self._watches.follows(child.resource):
             current = self._watches.get(*place)
-        elif self.kept.is_known(uid, child):
+        elif self.kept.is_known(uid, child) and not looks:
             return
         else:
             current = self._client.find(*place)

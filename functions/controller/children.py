@@ -28,8 +28,10 @@ def service_account(parent: Object, labels: dict[str, str]) -> Child:
     return Child(SERVICE_ACCOUNTS, {"metadata": {"name": name, "labels": labels}}, Policy.CREATE)
 
 
-def rights(parent: Object) -> tuple[Child, Child]:
+def rights(parent: Object, labels: dict[str, str]) -> tuple[Child, Child]:
     """Return the Role on the checkpoint's ConfigMap, and what gives it to the adapter's ServiceAccount.
+
+    They have *labels*, by which they are watched.
 
     The predecessor's RoleBinding has another role, which cannot be changed: it is deleted and created.
     """
@@ -40,14 +42,14 @@ def rights(parent: Object) -> tuple[Child, Child]:
         "resourceNames": [names.config_map_name(name)],
         "verbs": ["get", "update", "patch"],
     }
-    role = {"metadata": {"name": names.role_name(name)}, "rules": [rule]}
+    role = {"metadata": {"name": names.role_name(name), "labels": labels}, "rules": [rule]}
     account = {
         "kind": "ServiceAccount",
         "name": names.service_account_name(parent["spec"]),
         "namespace": parent["metadata"]["namespace"],
     }
     binding = {
-        "metadata": {"name": names.role_binding_name(name)},
+        "metadata": {"name": names.role_binding_name(name), "labels": labels},
         "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": names.role_name(name)},
         "subjects": [account],
     }

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from cluster.resources import DEPLOYMENTS, Object
+from cluster.resources import DEPLOYMENTS, ROLE_BINDINGS, ROLES, Object
 from functions.controller import adapters, children, surroundings
 from functions.controller.kinds import HORIZON_SOURCES
 from functions.controller.reconciler import Children, Failure, Observer, Outcome, Report
@@ -14,13 +14,15 @@ from sources.sink import SinkUnresolved
 
 SINK, DEPLOYED = "SinkProvided", "Deployed"
 
+_SELECTOR = "knative-eventing-source=horizon-source-controller"
+
 
 class HorizonSourceReconciler:
     """The reconciler of HorizonSources."""
 
     resource = HORIZON_SOURCES
     condition_set = ConditionSet((SINK, DEPLOYED))
-    children = (Children(DEPLOYMENTS, "knative-eventing-source=horizon-source-controller"),)
+    children = tuple(Children(resource, _SELECTOR) for resource in (DEPLOYMENTS, ROLES, ROLE_BINDINGS))
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -35,14 +37,14 @@ class HorizonSourceReconciler:
         if isinstance(observed.sink, SinkUnresolved):
             missing = _no_sink(observed.sink)
             outcome = Outcome({SINK: missing, DEPLOYED: deployed}, {"sinkUri": None})
-            return adapters.blocked(outcome, missing, adapters.NO_SINK_SECONDS)
+            return adapters.blocked(outcome, missing, adapters.MISSING_SECONDS)
         labels, kept, reports = horizonsource.labels(parent), [children.config_map(parent)], []
         if not observed.has_service_account:
             account = children.service_account(parent, labels)
             kept.append(account)
             name = f"{parent['metadata']['namespace']}/{account.object['metadata']['name']}"
             reports.append(Report("ServiceAccountCreated", f'created service account: "{name}"', "Normal"))
-        kept.extend(children.rights(parent))
+        kept.extend(children.rights(parent, labels))
         image = self._cluster.adapter_image
         template = horizonsource.pod_template(parent, observed.sink, image, observed.log_level)
         deployment = children.deployment(parent, labels, template)

@@ -106,10 +106,6 @@ class Observation:
             self._responses.put(key, obj)
         return obj
 
-    def get_unwatched(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        """Return an object, or None."""
-        return self._client.find(resource, namespace, name)
-
     def select(self, resource: Resource, namespace: str, label_selector: str = "") -> list[Object]:
         """Return the selected objects of *namespace*. Another pass follows a change in the collection."""
         self._watch(Interest(resource, namespace))

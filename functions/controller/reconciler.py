@@ -98,9 +98,6 @@ class Observer(Protocol):
         An object is fetched only if it changed since the last time.
         """
 
-    def get_unwatched(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        """Return an object, or None. Its changes are not noticed. Needs the right to get it alone."""
-
     def select(self, resource: Resource, namespace: str, label_selector: str = "") -> list[Object]:
         """Return the objects of *namespace* that *label_selector* (`a=b,c in (d)`) selects. Their changes are noticed.
 

@@ -53,7 +53,7 @@ def observe(parent: Object, observer: Observer, cluster: Cluster) -> Surrounding
     unavailable_seconds = _unavailable_seconds(deployment, cluster.now())
     return Surroundings(
         sink=_sink(parent, observer, cluster.domain),
-        has_service_account=observer.get_unwatched(SERVICE_ACCOUNTS, namespace, account) is not None,
+        has_service_account=observer.get(SERVICE_ACCOUNTS, namespace, account) is not None,
         deployment=deployment,
         trouble=_trouble(deployment, observer, cluster) if deployment and unavailable_seconds else None,
         unavailable_seconds=unavailable_seconds,

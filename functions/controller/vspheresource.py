@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cluster.resources import DEPLOYMENTS, Object
+from cluster.resources import DEPLOYMENTS, ROLE_BINDINGS, ROLES, Object
 from functions.controller import adapters, children, surroundings
 from functions.controller.kinds import VSPHERE_BINDINGS, VSPHERE_SOURCES
 from functions.controller.reconciler import Child, Children, Failure, Observer, Outcome
@@ -30,7 +30,10 @@ class VSphereSourceReconciler:
 
     resource = VSPHERE_SOURCES
     condition_set = ConditionSet((AUTH, ADAPTER))
-    children = (Children(DEPLOYMENTS, names.SOURCE_LABEL), Children(VSPHERE_BINDINGS))
+    children = (
+        *(Children(resource, names.SOURCE_LABEL) for resource in (DEPLOYMENTS, ROLES, ROLE_BINDINGS)),
+        Children(VSPHERE_BINDINGS),
+    )
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -50,11 +53,11 @@ class VSphereSourceReconciler:
             missing = adapters.missing_service_account(parent)
             outcome = Outcome({**verdict, ADAPTER: missing}, children=kept)
             return adapters.blocked(outcome, missing, adapters.MISSING_SECONDS)
-        kept.extend(children.rights(parent))
+        kept.extend(children.rights(parent, vspheresource.labels(parent)))
         if isinstance(around.sink, SinkUnresolved):
             missing = conditions.false(around.sink.reason, str(around.sink))
             outcome = Outcome({**verdict, ADAPTER: missing}, children=kept)
-            return adapters.blocked(outcome, missing, adapters.NO_SINK_SECONDS)
+            return adapters.blocked(outcome, missing, adapters.MISSING_SECONDS)
         deployment = self._deployment(parent, around.sink, around.log_level)
         kept.append(deployment)
         verdict[ADAPTER] = adapters.of_current(verdict[ADAPTER], around, deployment)

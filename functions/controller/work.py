@@ -122,6 +122,8 @@ class Work:
         if resource in self._reconcilers and _matters(before, after):
             self.queue.add(key)
         if (owner := controller_of(obj)) and (parents := self._resource_of(owner)):
+            if after is None:
+                self.passes.applier.kept.forget(owner["uid"])
             self.queue.add(Key(parents, key.namespace, owner["name"]))
         if after is None or not self.passes.responses.has(key, after["metadata"]["resourceVersion"]):
             for parent in self.passes.interests.parents_of(resource, before, after):

@@ -111,9 +111,9 @@ def can(server: ApiServer, user: str, verb: str, what: str, namespace: str = "")
         ("update", "vspheresources.sources.tanzu.vmware.com/finalizers", "team"),
         ("get list watch create update patch delete", "deployments.apps", "team"),
         ("get create update patch", "configmaps", "team"),
-        ("get create update delete", "roles.rbac.authorization.k8s.io", "team"),
-        ("get create update delete", "rolebindings.rbac.authorization.k8s.io", "team"),
-        ("get create", "serviceaccounts", "team"),
+        ("get list watch create update delete", "roles.rbac.authorization.k8s.io", "team"),
+        ("get list watch create update delete", "rolebindings.rbac.authorization.k8s.io", "team"),
+        ("get list watch create", "serviceaccounts", "team"),
         ("list", "pods", "team"),
         ("list create patch", "events", "team"),
         ("get list watch patch", "namespaces", ""),
@@ -189,7 +189,7 @@ def adapter(cluster: ApiServer) -> tuple[str, str]:
     cluster.create(account, namespace)
     parent = cluster.create(vsphere_source("mine", serviceAccountName="reader"), namespace)
     token = cluster.service_account_token(OWN, "vsphere-controller")
-    for child in children.rights(parent):
+    for child in children.rights(parent, {}):
         content = {"apiVersion": child.resource.api_version, "kind": child.resource.kind, **child.object}
         path = child.resource.path(namespace)
         status, result = cluster.respond("POST", path, content, token=token)

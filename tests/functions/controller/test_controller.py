@@ -1,5 +1,6 @@
 """Tests of the controller against a real API server: what it creates, corrects, reports and adopts."""
 
+import functools
 import time
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.cluster
 
 SOURCE = "VSphereSource"
+RBAC = "rbac.authorization.k8s.io/v1"
 CHECKPOINT = (
     '{"vCenter":"vcenter.example","lastEventKey":17,"lastEventType":"VmPoweredOnEvent",'
     '"lastEventKeyTimestamp":"2026-01-01T00:00:00Z","createdTimestamp":"2026-01-01T00:00:00Z"}'
@@ -199,7 +201,7 @@ def test_missing_service_account_is_named_and_heals(kinds: ApiServer, namespace:
 
         create_service_account(kinds, namespace, "late")
 
-        wait_deployment(kinds, "foo-adapter", namespace)
+        wait_deployment(kinds, "foo-adapter", namespace, seconds=3)
         wait_condition(kinds, SOURCE, "foo", namespace, "AdapterReady", "Unknown")
 
 
@@ -268,6 +270,55 @@ def test_horizon_source_gets_a_service_account(kinds: ApiServer, namespace: str)
         assert failed.message == "The Deployment 'foo-adapter' is unavailable."
         set_available(kinds, "foo-adapter", namespace, "True")
         wait_condition(kinds, "HorizonSource", "foo", namespace, "Ready", "True")
+
+
+def test_deleted_child_comes_back(kinds: ApiServer, namespace: str) -> None:
+    children = [
+        (RBAC, "Role", "foo-checkpoint"),
+        (RBAC, "RoleBinding", "foo-rolebinding"),
+        (RBAC, "Role", "bar-checkpoint"),
+        ("v1", "ServiceAccount", "made"),
+        (API_VERSION, "VSphereBinding", "foo-vspherebinding"),
+        ("apps/v1", "Deployment", "foo-adapter"),
+    ]
+    with running_controller(kinds, namespace) as work:
+        kinds.create(predecessor.vsphere_source("foo"), namespace)
+        kinds.create(predecessor.horizon_source("bar", serviceAccountName="made"), namespace)
+        for name in ("foo", "bar"):
+            wait_deployment(kinds, f"{name}-adapter", namespace)
+        wait_until(lambda: not len(work.queue))
+        for child in children:
+            kinds.delete(*child, namespace)
+
+        for child in children:
+            wait_until(functools.partial(kinds.get, *child, namespace), 3, f"{child[2]} is back")
+
+
+def test_changed_rights_are_corrected(kinds: ApiServer, namespace: str) -> None:
+    role = (RBAC, "Role", "foo-checkpoint", namespace)
+    with running_controller(kinds, namespace):
+        kinds.create(predecessor.vsphere_source("foo"), namespace)
+        wait_deployment(kinds, "foo-adapter", namespace)
+        rules = (kinds.get(*role) or {})["rules"]
+
+        kinds.patch(*role, {"rules": []})
+
+        wait_until(lambda: (kinds.get(*role) or {})["rules"] == rules, 3)
+
+
+def test_deleted_checkpoint_comes_back_for_an_adapter_without(kinds: ApiServer, namespace: str) -> None:
+    config_map = ("v1", "ConfigMap", "foo-configmap", namespace)
+    with running_controller(kinds, namespace) as work:
+        kinds.create(predecessor.vsphere_source("foo"), namespace)
+        wait_deployment(kinds, "foo-adapter", namespace)
+        set_available(kinds, "foo-adapter", namespace, "True")
+        wait_condition(kinds, SOURCE, "foo", namespace, "AdapterReady", "True")
+        wait_until(lambda: not len(work.queue))
+        kinds.delete(*config_map)
+
+        set_available(kinds, "foo-adapter", namespace, "False", "MinimumReplicasUnavailable")
+
+        wait_until(lambda: kinds.get(*config_map), 3, "the ConfigMap is back")
 
 
 def test_log_level_of_the_predecessor_is_followed(kinds: ApiServer, namespace: str) -> None:

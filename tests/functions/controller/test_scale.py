@@ -23,7 +23,7 @@ pytestmark = pytest.mark.cluster
 
 SOURCES = 200
 MAX_MEGABYTES = 90
-MAX_REQUESTS = 20
+MAX_REQUESTS = 15
 """Requests for each source, from its creation until nothing is left to do."""
 REST_SECONDS = 10.0
 
