@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pipeline import bounds, payload, severity
+from pipeline import bounds, payload
 from pipeline.cloudevents import CloudEvent
+from vsphere import severity
 
 Value = str | int
 

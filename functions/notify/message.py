@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.notify.settings import DEFAULT_BODY, DEFAULT_TITLE, Settings
-from pipeline import bounds, payload, severity
+from pipeline import bounds, payload
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import cut
 from pipeline.template import Template
+from vsphere import severity
 
 RANKS = {severity.INFO: 0, severity.WARNING: 1, severity.ERROR: 2, "none": 3}
 """Severities in ascending order. `none` as a minimum excludes everything."""

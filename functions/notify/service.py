@@ -4,8 +4,8 @@ import apprise
 import structlog
 
 from functions.notify.message import Message
-from pipeline import severity
 from pipeline.settings import Secret
+from vsphere import severity
 
 NOTIFY_TYPES = {
     severity.INFO: apprise.NotifyType.INFO,

@@ -6,7 +6,7 @@
 from flask import Blueprint
 
 from functions.display.app_state import AppState
-from functions.display.routes import about, access, dead_letters, events, page, rejected, send
+from functions.display.routes import about, access, catalog, dead_letters, events, page, rejected, send
 
 
 def blueprint(state: AppState) -> Blueprint:
@@ -18,5 +18,6 @@ def blueprint(state: AppState) -> Blueprint:
     rejected.add(routes, state)
     send.add(routes, state)
     dead_letters.add(routes, state)
+    catalog.add(routes)
     about.add(routes, state)
     return routes

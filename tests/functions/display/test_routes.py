@@ -41,6 +41,17 @@ def test_every_response_has_a_strict_policy_and_no_cors(path: str, client: Flask
     assert "Access-Control-Allow-Origin" not in response.headers
 
 
+def test_catalog_explains_a_type(client: FlaskClient) -> None:
+    entry = client.get("/api/catalog?type=com.vmware.vsphere.VmPoweredOffEvent.v0").get_json()
+    assert (entry["type"], entry["category"], entry["title"]) == ("VmPoweredOffEvent", "info", "VM powered off")
+    assert entry["causes"][0]["remedies"][0].startswith("Nothing if it was intended")
+
+
+@pytest.mark.parametrize(("query", "status"), [("", 400), ("?type=", 400), ("?type=dev.example.order.v0", 404)])
+def test_catalog_has_no_explanation_of_another_type(query: str, status: int, client: FlaskClient) -> None:
+    assert client.get(f"/api/catalog{query}").status_code == status
+
+
 # ── requests that change something ──
 
 CHANGING = {

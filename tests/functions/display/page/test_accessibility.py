@@ -27,7 +27,7 @@ def findings(page: Page, *rules: str) -> list[str]:
 
 
 def fill(served: Served) -> None:
-    kinds = ["VmPoweredOffEvent", "HostConnectionLostEvent", "VmRemovedEvent", "esx.problem.vmfs.heartbeat.timedout"]
+    kinds = ["VmPoweredOffEvent", "HostConnectionLostEvent", "VmRenamedEvent", "esx.problem.example.timedout"]
     for number in range(60):
         served.post(
             {

@@ -31,7 +31,7 @@ def five(served: Served) -> None:
     post(served, "one", ago=700)
     post(served, "two", "HostConnectionLostEvent", vm="", user="", ago=400)
     post(served, "three", "VmPoweredOnEvent", vm="vm-b", ago=3)
-    post(served, "four", "VmRemovedEvent", vm="vm-b", user="bert", ago=2)
+    post(served, "four", "VmRenamedEvent", vm="vm-b", user="bert", ago=2)
     post(served, "five", vm="vm-c", user="bert", ago=1)
 
 
@@ -106,7 +106,7 @@ def test_types_are_counted_chosen_and_excluded(page: Page) -> None:
     expect(page.locator("#type-list li").first).to_contain_text("2VmPoweredOffEvent")
     page.locator("#type-list li").first.locator("text=not").click()
     shows(page, "four", "three", "two")
-    page.locator("#type-list .plain", has_text="VmRemovedEvent").click()
+    page.locator("#type-list .plain", has_text="VmRenamedEvent").click()
     shows(page, "four")
     page.locator("#type-list .plain", has_text="HostConnectionLostEvent").click()
     shows(page, "four", "two")  # one or the other
@@ -117,7 +117,7 @@ def test_counts_of_types_show_the_effect_of_choosing_them(page: Page) -> None:
     page.locator("#rows .user .value", has_text="bert").first.click()
     expect(page.locator("#types-button")).to_have_text("Types 2")
     page.click("#types-button")
-    expect(page.locator("#type-list li")).to_have_text(["1VmPoweredOffEventnot", "1VmRemovedEventnot"])
+    expect(page.locator("#type-list li")).to_have_text(["1VmPoweredOffEventnot", "1VmRenamedEventnot"])
     page.locator("#type-list .plain").first.click(modifiers=["Shift"])
     shows(page, "four")
     expect(page.locator("#type-list .plain").first).to_have_attribute("aria-pressed", "false")
