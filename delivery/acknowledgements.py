@@ -36,6 +36,11 @@ class AcknowledgementTracker(Generic[P]):
         self._entries.append((position, False))
         return self._first_number + len(self._entries) - 1
 
+    def is_open(self, number: int) -> bool:
+        """Return True if the entry with the sequence number *number* is not acknowledged."""
+        index = number - self._first_number
+        return index >= 0 and not self._entries[index][1]
+
     def acknowledge(self, number: int) -> bool:
         """Acknowledge the entry with the sequence number *number* and return True if entries were completed by it.
 

@@ -89,8 +89,8 @@ class CheckpointWriter(Generic[P]):
                 report = self._destination.status_events.undeliverable(
                     count, rejection.id, rejection.type, rejection.reason, now()
                 )
-                if send_status_event(self._sink, report):
-                    self._progress.undeliverable.confirm(count, moment)
+                for number in send_status_event(self._sink, report):
+                    self._progress.undeliverable.confirm(count, moment, number)
 
     def close(self) -> None:
         """Save for the last time and release the lease."""
@@ -163,10 +163,12 @@ def load_checkpoint(store: Store, format_: CheckpointFormat[P]) -> Checkpoint[P]
     return checkpoint
 
 
-def send_status_event(sink: Sink[P], event: CloudEvent) -> bool:
-    """Send an event of the adapter's own. It does not move the position. Returns False if the sink is closed."""
+def send_status_event(sink: Sink[P], event: CloudEvent) -> list[int]:
+    """Send an event of the adapter's own, which does not move the position.
+
+    Returns its sequence number, or nothing if the sink is closed.
+    """
     try:
-        sink.send([Delivery(event, event["type"], None)])
+        return sink.send([Delivery(event, event["type"], None)])
     except SinkClosed:
-        return False
-    return True
+        return []

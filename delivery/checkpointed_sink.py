@@ -81,6 +81,8 @@ class CheckpointedSink(Generic[P]):
         if writer is not None:
             writer.close()
             self._writer = None
+        if sink is not None:
+            self._progress.undeliverable.retract(sink.in_flight.is_open)
 
     def check(self) -> None:
         """Raise the reason why the sink must be opened again, if there is one: `LeaseHeld` or `SinkClosed`."""

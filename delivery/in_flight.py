@@ -72,6 +72,11 @@ class InFlight(Generic[P]):
             if self._tracker.acknowledge(number):
                 self._changed.notify_all()
 
+    def is_open(self, number: int) -> bool:
+        """Return True if the event with the sequence number *number* is not complete."""
+        with self._changed:
+            return self._tracker.is_open(number)
+
     def wait_idle(self, seconds: float) -> bool:
         """Wait at most *seconds* until nothing is in flight and return True if so."""
         with self._changed:

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from delivery.dispatcher import Counts
@@ -70,6 +71,8 @@ class UndeliverableReport:
         self._counts = counts
         self._reported = counts.rejected
         self._reported_at: float | None = None
+        self._sent: list[tuple[int, int]] = []
+        """Sequence number in the open sink and number of events of each report sent."""
 
     def due(self, moment: float) -> int:
         """Return the number of events to report at *moment* (monotonic).
@@ -80,9 +83,17 @@ class UndeliverableReport:
             return 0
         return self._counts.rejected - self._reported
 
-    def confirm(self, count: int, moment: float) -> None:
-        """Count *count* events as reported at *moment*."""
+    def confirm(self, count: int, moment: float, number: int) -> None:
+        """Count *count* events as reported at *moment* by the event with the sequence number *number* in the sink."""
         self._reported, self._reported_at = self._reported + count, moment
+        self._sent.append((number, count))
+
+    def retract(self, is_open: Callable[[int], bool]) -> None:
+        """Report events again whose report *is_open*, by its sequence number in the sink, which is closed now."""
+        lost = sum(count for number, count in self._sent if is_open(number))
+        self._sent.clear()
+        if lost:
+            self._reported, self._reported_at = self._reported - lost, None
 
 
 @dataclasses.dataclass

@@ -101,7 +101,8 @@ class Sink(Generic[P]):
         """Add to *counts* if given. With *at_most_once* an event is attempted once, whatever the outcome."""
         self.counts = counts or Counts()
         self.in_flight = InFlight[P](settings.max_in_flight)
-        self._chunk = max(1, min(MAX_CHUNK, settings.max_in_flight // 4))
+        self.max_chunk = max(1, min(MAX_CHUNK, settings.max_in_flight // 4))
+        """Maximum number of events that `send` queues at once: all of them or, if the sink is closed, none."""
         self._dispatcher = Dispatcher(settings, at_most_once, self.counts, self._record_failure)
         self._workers = KeyedWorkers[tuple[int, Delivery[P]]](settings.concurrency, self._deliver, self._record_error)
         resend_seconds = 0.0 if at_most_once else settings.resend_seconds
@@ -123,15 +124,20 @@ class Sink(Generic[P]):
         """False once the sink is closed, or has ended unexpectedly."""
         return not self.in_flight.is_closed
 
-    def send(self, deliveries: Sequence[Delivery[P]]) -> None:
+    def send(self, deliveries: Sequence[Delivery[P]]) -> list[int]:
         """Queue *deliveries*, in the history's order, and wait while too many are in flight.
+
+        Returns their sequence numbers in `in_flight`.
 
         Raises `SinkClosed` if the sink is closed meanwhile. Events not queued by then are never acknowledged.
         """
-        for start in range(0, len(deliveries), self._chunk):
-            chunk = deliveries[start : start + self._chunk]
+        sent: list[int] = []
+        for start in range(0, len(deliveries), self.max_chunk):
+            chunk = deliveries[start : start + self.max_chunk]
             numbers = self.in_flight.add([delivery.position for delivery in chunk])
             self._loop.call_soon_threadsafe(self._enqueue, numbers, chunk)
+            sent += numbers
+        return sent
 
     def acknowledge(self, position: P) -> None:
         """Make *position* safe to save once all before it is acknowledged, without an event.

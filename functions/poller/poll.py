@@ -270,11 +270,13 @@ class Poll:
 
     def _send(self, sink: Sink[Position], events: list[VCenterEvent]) -> None:
         source, version, encoding = self._settings.vcenter.sdk_url, self._session.api_version, self._settings.encoding
-        # In chunks, so that the first events are sent while the next ones are encoded.
-        for start in range(0, len(events), ENCODE_EVENTS):
+        # In chunks, so that the first events are sent while the next ones are encoded. A chunk is queued whole or not
+        # at all, so that the position is that of the last event queued.
+        size = min(ENCODE_EVENTS, sink.max_chunk)
+        for start in range(0, len(events), size):
             if self._stopping.is_set():  # the rest is read again at the next start
                 return
-            chunk = events[start : start + ENCODE_EVENTS]
+            chunk = events[start : start + size]
             sink.send([encode(event, source, version, encoding) for event in chunk])
             self._progress.read += len(chunk)
             self._progress.position, self._progress.known_at = chunk[-1].position, now()

@@ -25,12 +25,26 @@ def test_undeliverable_events_are_reported_at_once_then_rarely() -> None:
     counts.dead_lettered += 1
     assert report.due(1) == 1
     assert report.due(2) == 1
-    report.confirm(1, 2)
+    report.confirm(1, 2, 0)
     counts.dropped += 3
     assert report.due(3) == 0
     assert report.due(2 + REPORT_SECONDS) == 3
-    report.confirm(3, 2 + REPORT_SECONDS)
+    report.confirm(3, 2 + REPORT_SECONDS, 1)
     assert report.due(3 + 2 * REPORT_SECONDS) == 0
+
+
+def test_report_lost_with_its_sink_is_due_again() -> None:
+    counts = Counts()
+    report = UndeliverableReport(counts)
+    for number, count in ((4, 1), (9, 2)):
+        counts.dropped += count
+        report.confirm(report.due(number * REPORT_SECONDS), number * REPORT_SECONDS, number)
+    report.retract(lambda number: number == 9)
+    assert report.due(9 * REPORT_SECONDS) == 2
+    report.confirm(2, 9 * REPORT_SECONDS, 0)
+    report.retract(lambda number: number != 0)
+    counts.dropped += 1
+    assert report.due(9 * REPORT_SECONDS) == 0
 
 
 @pytest.mark.parametrize("vcenter", ["vcenter.example", ""])

@@ -17,6 +17,7 @@ import datetime
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from delivery.checkpoint import CheckpointUnreadable
@@ -51,6 +52,8 @@ class Record:
     """The opening that must resend it, because the sink forgot it."""
     is_resent: bool = False
     """True if it was to be resent. That is done once."""
+    is_unordered: bool = False
+    """True if it may arrive after later events of its entity. See `Audit.taken`."""
 
     @property
     def is_complete(self) -> bool:
@@ -67,6 +70,8 @@ class Opening:
     """The ordinal of the last event that need not be sent in it."""
     is_fresh: bool
     """True if there was no position to begin after."""
+    first: int
+    """The number of events in the history when the process opened its first output."""
     is_restored: bool = False
     """True if vCenter was restored meanwhile, so that every event is new."""
     unacknowledged: set[str] = dataclasses.field(default_factory=set)
@@ -124,10 +129,15 @@ class Audit:
         for event in events:
             self.records[event.number].excuse = reason
 
-    def restored(self) -> None:
-        """Record that the history is another one now: every event may come again."""
+    def restored(self, removed: Sequence[ModelEvent]) -> None:
+        """Record that the history is another one now, without *removed*: every event may come again.
+
+        A checkpoint of an event in flight may still be one of the old history, whose key another event has by now.
+        """
+        self.excused(removed, "gone with a restore")
         for opening in self.openings.values():
-            opening.baseline, opening.is_fresh, opening.is_restored, opening.sent = -1, True, True, 0
+            opening.baseline, opening.is_fresh, opening.is_restored = -1, True, True
+            opening.sent = opening.first = 0
         for record in self.records.values():
             record.acknowledged.clear()
             record.attempts = 0
@@ -174,7 +184,7 @@ class Audit:
     def _at(self, key: int, created: datetime.datetime) -> ModelEvent | None:
         place = key - self._vcenter.first_key
         timeline = self._vcenter.timeline
-        if not 0 <= place < len(timeline):
+        if not 0 <= place < len(timeline) or (key, created) in self._vcenter.removed:
             return None
         event = timeline[place]
         return event if event.created == created or event.oddity else None
@@ -188,9 +198,9 @@ class Audit:
         baseline = self.store.saved if self.promise.keeps_position or before else -1
         if before and (self.store.by in (None, process)):
             baseline = max(baseline, self._known_prefix(*before[-1]))
-        self.openings[loop] = Opening(
-            process, baseline, is_fresh=baseline < 0 and not any(opening.sent for _, opening in before)
-        )
+        is_fresh = baseline < 0 and not any(opening.sent for _, opening in before)
+        first = before[0][1].first if before else len(self._vcenter.timeline)
+        self.openings[loop] = Opening(process, baseline, is_fresh, first)
         for record in self.records.values():
             if record.owed_to is not None and record.owed_to is not loop:
                 record.excuse, record.owed_to = "forgotten by the sink, and the poller restarted", None
@@ -235,7 +245,13 @@ class Audit:
             self.violate(f"event {request.id} (#{request.number}) is attempted twice, at most once is promised")
 
     def taken(self, request: Request) -> None:
-        """Record that the sink, or the dead-letter sink, took an event."""
+        """Record that the sink, or the dead-letter sink, took an event.
+
+        With at-most-once delivery, nobody retries an event, so the network decides when the sink takes one whose
+        request timed out or whose sender has ended. Also, a poller that starts has no position. It sends an event that
+        is older than itself only if vCenter's clock was set back, and then later events have already arrived. Both
+        cases are without an order.
+        """
         if request.number is None:
             self._note(request)
             return
@@ -243,6 +259,9 @@ class Audit:
         if request.url == DEAD_LETTERS:
             record.is_dead, record.owed_to = True, None
             return
+        is_old = record.event.ordinal < self.openings[request.loop].first
+        if self.promise.at_most_once and not record.arrivals:
+            record.is_unordered = request.is_abandoned or is_old
         record.arrivals += 1
         record.owed_to = None
         self.arrived.append(request.number)
@@ -268,7 +287,8 @@ class Audit:
         opening.failures.append(request)
         earliest = opening.failures[0].started - period + 0.1
         for record in self.records.values():
-            if record.acknowledged.get(request.loop, -1.0) >= earliest and not record.is_resent:
+            acknowledged = record.acknowledged.get(request.loop)
+            if acknowledged is not None and acknowledged >= earliest and not record.is_resent:
                 record.arrivals, record.owed_to, record.is_resent = 0, request.loop, True
 
     def _note(self, request: Request) -> None:
@@ -276,14 +296,17 @@ class Audit:
         data = json.loads(request.body)
         self.met(f"status event {request.type.split('.')[-2]}")
         if request.type == status_events.GAP:
-            for record in self.records.values():
-                record.reported |= data["first"] <= record.event.key <= data["last"]
+            self._note_gap(data)
         elif request.type == status_events.UNREADABLE:
             for number in _NUMBER.findall(data["text"]):
                 self.records[int(number)].reported = True
         elif request.type == status_events.UNDELIVERABLE and request.id not in self.drops.reports:
             self.drops.reports.add(request.id)
             self.drops.reported[request.process] += data["count"]
+
+    def _note_gap(self, data: Any) -> None:
+        for record in self.records.values():
+            record.reported |= data["first"] <= record.event.key <= data["last"]
 
     # ── the process ──
 
@@ -293,11 +316,16 @@ class Audit:
             self.drops.statuses[request.number] = status
 
     def dropped(self, event_type: str, data: str) -> None:
-        """Check a log line that has an event in full."""
+        """Check a log line that has an event in full.
+
+        A report that the sink rejects is in the log in full, like any other event. So it names its events there.
+        """
         process = self._scheduler.current.process
         self.drops.count[process] += 1
         if event_type == status_events.UNDELIVERABLE:  # the next report names it
             self.drops.reported[process] += json.loads(data)["count"]
+        elif event_type == status_events.GAP:
+            self._note_gap(json.loads(data))
         named = _NUMBER.search(data)
         if named is None:
             return

@@ -123,8 +123,7 @@ def _pruned(world: Any, chance: random.Random) -> None:
 
 def _restored(world: Any, chance: random.Random) -> Callable[[], Any]:
     removed = world.vcenter.restore(chance.choice((1, 3, 10, 10_000)))
-    world.audit.excused(removed, "gone with a restore")
-    world.audit.restored()
+    world.audit.restored(removed)
     world.audit.met("vcenter is restored from a backup")
     return _network("unreachable").begin(world, random.Random(0)) or (lambda: None)
 

@@ -22,10 +22,13 @@ from delivery.config_map import ConfigMapClient, ConfigMapConflict, ConfigMapUna
 from delivery.dispatcher import Dispatcher
 from delivery.in_flight import InFlight
 from delivery.lease import Lease, LeaseObserver
+from delivery.progress import UndeliverableReport
 from delivery.resend import ResendTracker
 from delivery.retry import Action, DropLimit, Failure
-from delivery.sink import KeyedWorkers
+from delivery.sink import KeyedWorkers, Sink
 from delivery.stores import FileStore
+from functions.poller import poll
+from functions.poller.poll import Poll
 from pipeline.errors import VCenterEventsError
 from tests.simulation.plan import draw
 from tests.simulation.world import World
@@ -171,6 +174,13 @@ def _close_and_forget(self: CheckpointedSink[Any], seconds: float) -> None:
 _REAL_CLOSE = CheckpointedSink.close
 
 
+def _send_whole_chunks(self: Poll, sink: Sink[Position], events: list[VCenterEvent]) -> None:
+    source, version, encoding = self._settings.vcenter.sdk_url, self._session.api_version, self._settings.encoding
+    sink.send([poll.encode(event, source, version, encoding) for event in events])
+    if events:
+        self._progress.position, self._progress.known_at = events[-1].position, progress.now()
+
+
 def _is_confirmed(self: CheckpointedSink[Any], position: Any) -> bool:
     return bool(position == self._progress.saved)
 
@@ -209,6 +219,8 @@ PLANTED: Mapping[str, tuple[Change, ...]] = {
     "idle checkpoint writer spins": ((InFlight, "wait_beyond", _wait_beyond_by_identity),),
     "second lost lease has everything sent again": ((CheckpointedSink, "close", _close_and_forget),),
     "save whose answer is lost has events sent again": ((CheckpointedSink, "_is_own", _is_confirmed),),
+    "a report is lost with the sink that it waits in": ((UndeliverableReport, "retract", lambda self, is_open: None),),
+    "a page that is sent in part is sent again": ((Poll, "_send", _send_whole_chunks),),
     "at most once with two pollers": ((CheckpointedSink, "_resume_at_most_once", lambda self, checkpoint: None),),
 }
 """Fault → the changes that bring it back. Those without a commit were found by this simulation."""

@@ -38,6 +38,11 @@ class Request:
     started: float
     reply: "asyncio.Future[Reply | Exception]"
 
+    @property
+    def is_abandoned(self) -> bool:
+        """True if nobody waits for the reply any more."""
+        return self.reply.done() or not self.process.is_alive or self.loop.is_closed()
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reply:

@@ -22,6 +22,8 @@ SEEDS = {
     "idle checkpoint writer spins": 237,
     "second lost lease has everything sent again": 388,
     "save whose answer is lost has events sent again": 150,
+    "a report is lost with the sink that it waits in": 9737,
+    "a page that is sent in part is sent again": 3231,
     "at most once with two pollers": 486,
 }
 """Fault → the first seed that finds it."""

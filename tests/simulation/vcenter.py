@@ -125,7 +125,8 @@ class VCenter:
         self.first_key = first_key
         self.sessions: list[ServerSession] = []
         self.waiting: list[Task] = []
-        self._last_time = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+        self.removed: set[tuple[int, datetime.datetime]] = set()
+        """Keys and times of the events that are gone with a restore."""
 
     def now(self) -> datetime.datetime:
         """Return its clock, UTC."""
@@ -155,6 +156,7 @@ class VCenter:
         removed = self.timeline[max(0, len(self.timeline) - count) :]
         del self.timeline[len(self.timeline) - len(removed) :]
         self.held = [event for event in self.held if event.ordinal < len(self.timeline)]
+        self.removed.update((event.key, event.created) for event in removed)
         self.end_sessions()
         return removed
 

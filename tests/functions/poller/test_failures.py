@@ -330,6 +330,26 @@ def test_at_most_once_starts_now_and_never_repeats(
     assert sum(b"tried once" in request.body for request in sink.requests) == 1
 
 
+def test_at_most_once_repeats_nothing_after_a_lost_lease(
+    environ: dict[str, str], sink: Recorder, administrator: Administrator
+) -> None:
+    """The sink is closed while part of a page is queued: reading continues after the last event queued."""
+    answers = threading.Semaphore(0)
+    more = {"CHECKPOINT_MAX_AGE": "0", "FOLLOW_SECONDS": "always", "SINK_MAX_IN_FLIGHT": "4", "SINK_CONCURRENCY": "1"}
+    with contextlib.closing(create({**environ, **more})) as poller:
+        poll, _ = poller.begin()
+        poll.wait_drained(10)
+        sink.respond = lambda request: OK if answers.acquire(timeout=10) else Response(503)
+        post(administrator, 15)  # the reader waits with the fifth, and reads the others at once
+        answers.release(5)
+        wait_until(lambda: len(from_vcenter(sink.accepted)) == 5 and poller._output.pending == 4)
+        poller._output.open().close(0)
+        answers.release(100)
+        wait_until(lambda: b"event 14" in b"".join(request.body for request in sink.requests))
+    attempted = [request.id for request in from_vcenter(sink.requests)]
+    assert len(attempted) == len(set(attempted))
+
+
 def test_selected_types_and_entities_only(
     environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
