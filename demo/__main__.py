@@ -7,6 +7,7 @@ The vCenter is a simulated one with some activity, or with `--vcenter` the one o
 import argparse
 import contextlib
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -16,11 +17,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
 import yaml
 
+from demo.data_center import DataCenter
 from demo.life import Life
 from demo.receiver import Receiver
 from demo.vcsim import VCSim, is_responding
@@ -34,10 +37,17 @@ ROOT = Path(__file__).resolve().parent.parent
 NAMESPACE = "vcenter-events"
 
 REACTIONS = [
-    *(ROOT / "config" / "reactions" / name for name in ("300-vcenter.yaml", "310-tag.yaml", "320-attribute.yaml")),
-    *(ROOT / "triggers" / "reactions" / name for name in ("tag.yaml", "attribute.yaml")),
+    *(
+        ROOT / "config" / "reactions" / name
+        for name in ("300-vcenter.yaml", "310-tag.yaml", "320-attribute.yaml", "340-failover.yaml", "370-webhook.yaml")
+    ),
+    *(ROOT / "triggers" / "reactions" / name for name in ("failover.yaml", "webhook.yaml")),
+    ROOT / "demo" / "triggers.yaml",
 ]
 """The reactions to the simulated vCenter. They change a vCenter, so a real one does not get them here."""
+
+READER = "VSPHERE.LOCAL\\events-reader"
+"""The account of the poller and of the reactions at the simulated vCenter."""
 
 DEFAULT_PORT = 8080
 REDRAW_SECONDS = 1.0
@@ -82,9 +92,11 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
             if options.vcenter:
                 run(running, read(VCenter, environ), port)
             else:
-                vcsim = running.enter_context(VCSim())
-                vcenter = VCenter(vcsim.url, vcsim.username, Secret(vcsim.password), insecure=True)
-                run(running, vcenter, port, Life(vcsim))
+                vcsim = running.enter_context(VCSim(empty=True))
+                center = running.enter_context(DataCenter(vcsim))
+                center.build()
+                vcenter = VCenter(vcsim.url, READER, Secret(vcsim.password), insecure=True)
+                run(running, vcenter, port, Life(center))
     except _Ended:
         print("\nStopped.")
     except VCenterEventsError as error:
@@ -114,7 +126,10 @@ def run(running: contextlib.ExitStack, vcenter: VCenter, port: int, life: Life |
     logs.configure(stream=running.enter_context((state / "demo.log").open("w")))
     receiver = running.enter_context(Receiver())
     overrides = state / "overrides.yaml"
-    write_overrides(overrides, vcenter, receiver.url)
+    write_overrides(overrides, vcenter, receiver.notify_url)
+    if life:
+        with overrides.open("a", encoding="utf-8") as file:
+            file.write(f"---\n{yaml.safe_dump_all(story_objects(receiver, datetime.now(UTC)))}")
 
     print("Starting the Broker and the functions …", flush=True)
     paths = [ROOT / "config", ROOT / "triggers", *(REACTIONS if life else []), overrides]
@@ -154,6 +169,15 @@ def write_overrides(path: Path, vcenter: VCenter, notify_url: str) -> None:
     ]
     path.touch(mode=0o600)
     path.write_text(yaml.safe_dump_all(objects), encoding="utf-8")
+
+
+def story_objects(receiver: Receiver, start: datetime) -> list[dict[str, object]]:
+    """Return what the story needs: the webhook's receiver, and a checkpoint, so that the page begins at *start*."""
+    checkpoint = {"vCenter": "127.0.0.1", "lastEventKey": 0, "lastEventKeyTimestamp": start.isoformat()}
+    return [
+        {**_head("Secret", "webhook"), "stringData": {"WEBHOOK_URL": receiver.inventory_url}},
+        {**_head("ConfigMap", "vcenter-poller-configmap"), "data": {"checkpoint": json.dumps(checkpoint)}},
+    ]
 
 
 def _head(kind: str, name: str) -> dict[str, object]:

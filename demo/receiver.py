@@ -1,4 +1,8 @@
-"""A receiver of notifications in place of Slack, ntfy and others. It counts them and keeps the last title."""
+"""Receivers of the demo: of notifications, in place of Slack, ntfy and others, and of the webhook.
+
+It counts the notifications and keeps the last title. The webhook's receiver is an inventory of the company's own, which
+does not let go of a VM that is in use: an event that cannot be delivered becomes a dead letter.
+"""
 
 import json
 import threading
@@ -6,9 +10,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
+from demo.data_center import HOSTS
+
+INVENTORY_PATH = "/inventory"
+IN_USE = frozenset(name for names in HOSTS.values() for name in names)
+"""The VMs that the inventory knows to be in use."""
+
 
 class Receiver:
-    """Listens on a free loopback port for notifications of apprise to a `json://` address. A context manager."""
+    """Listens on a free loopback port for notifications of apprise to a `json://` address, and for events of deleted
+    VMs. A context manager."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -20,12 +31,20 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 try:
-                    receiver._count(str(json.loads(body)["title"]))
+                    document = json.loads(body)
+                    if self.path == INVENTORY_PATH:
+                        self._respond(*receiver._checked_out(str(document["data"]["Vm"]["Name"])))
+                    else:
+                        receiver._count(str(document["title"]))
+                        self._respond(204)
                 except (ValueError, KeyError, TypeError):
-                    self.send_error(400, "not a notification of apprise")
-                    return
-                self.send_response(204)
+                    self._respond(400, "neither a notification of apprise nor an event about a VM")
+
+            def _respond(self, status: int, words: str = "") -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(words.encode())))
                 self.end_headers()
+                self.wfile.write(words.encode())
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
                 """Log nothing: the status line shows the count."""
@@ -34,9 +53,21 @@ class Receiver:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="receiver", daemon=True)
 
     @property
-    def url(self) -> str:
-        """Its address, for `NOTIFY_URLS`."""
+    def notify_url(self) -> str:
+        """The address of notifications, for `NOTIFY_URLS`."""
         return f"json://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def inventory_url(self) -> str:
+        """The address of the inventory, for `WEBHOOK_URL`."""
+        return f"http://127.0.0.1:{self._server.server_port}{INVENTORY_PATH}"
+
+    @staticmethod
+    def _checked_out(vm: str) -> tuple[int, str]:
+        """Return status and words of the response to the deletion of *vm*."""
+        if vm in IN_USE:
+            return 409, f"{vm} is in use by a service of the company: its owner must release it first"
+        return 204, ""
 
     def _count(self, title: str) -> None:
         with self._lock:

@@ -41,14 +41,19 @@ class VCSim:
         self,
         *,
         vms: int = 4,
+        empty: bool = False,
         username: str = "user",
         password: str = "pass",  # noqa: S107 - a simulator's
         program: Path | None = None,
     ) -> None:
-        """Simulate a vCenter with that many *vms* in each pool. *program* replaces the executable of vcsim."""
+        """Simulate a vCenter with that many *vms* in each pool. *program* replaces the executable of vcsim.
+
+        If it is *empty*, it has no data center, and every user may log in, with any password.
+        """
         self.username = username
         self.password = password
         self._vms = vms
+        self._empty = empty
         self._program = program
         self._process: subprocess.Popen[str] | None = None
         self._port = 0
@@ -80,11 +85,11 @@ class VCSim:
         if self._process:
             raise RuntimeError(f"vcsim already runs, as process {self.pid}")
         deadline = time.monotonic() + timeout_seconds
+        login = ("-username", self.username, "-password", self.password)
         command = [
             str(self._program or build()),
             *("-l", f"127.0.0.1:{self._port}"),
-            *("-username", self.username, "-password", self.password),
-            *("-vm", str(self._vms)),
+            *(("-dc", "0") if self._empty else (*login, "-vm", str(self._vms))),
             "-stdinexit",
         ]
         with tempfile.TemporaryFile("w+") as errors:  # a file, because a pipe would need a reader

@@ -5,6 +5,7 @@ The reply's id is derived from the event's id, so that the replies to an event t
 
 from typing import Any
 
+from pipeline import payload
 from pipeline.cloudevents import CloudEvent, create
 
 TYPE_PREFIX = "dev.vcenter-events."
@@ -13,8 +14,9 @@ TYPE_PREFIX = "dev.vcenter-events."
 def reply(event: CloudEvent, name: str, message: str, severity: str, **facts: Any) -> CloudEvent:
     """Return a reply to *event* of the type `dev.vcenter-events.NAME.v0` (*name* is `capacity.red`).
 
-    It has the source, subject and time of *event*. Its data are *message* and *severity* (`info`, `warning` or
-    `error`), which notify uses, and *facts*.
+    It has the source, subject and time of *event*, and its id as `causationid` (the CloudEvents extension Correlation).
+    Its data are *message* and *severity* (`info`, `warning` or `error`), which notify uses, the objects that *event*
+    names, the reaction as `UserName`, and *facts*.
     """
     attributes = {
         "type": f"{TYPE_PREFIX}{name}.v0",
@@ -23,6 +25,10 @@ def reply(event: CloudEvent, name: str, message: str, severity: str, **facts: An
         "time": event.get("time") or "",
         "subject": event.get("subject") or "",
         "datacontenttype": "application/json",
+        "causationid": event["id"],
     }
-    data = {"message": message, "severity": severity, **facts}
+    properties = payload.fields(event)
+    objects = {name: properties[name] for name, _ in payload.OBJECTS.values() if isinstance(properties.get(name), dict)}
+    user = f"reaction {name.partition('.')[0]}"
+    data = {"message": message, "severity": severity, "UserName": user, **objects, **facts}
     return create({name: value for name, value in attributes.items() if value}, data)

@@ -52,6 +52,17 @@ def test_reply_of_the_reaction_is_returned_and_logged(capsys: pytest.CaptureFixt
     assert "reaction replied" in capsys.readouterr().out
 
 
+def test_reply_names_its_cause_its_objects_and_its_reaction() -> None:
+    vm = {"Name": "web-01", "Vm": {"Type": "VirtualMachine", "Value": "vm-12"}}
+
+    replied = reply(event("7", Vm=vm, Host=None, UserName="anna"), "tag.attached", "Tag attached", "info", tag="new")
+
+    assert replied["causationid"] == "7"
+    assert replied.payload == {
+        "message": "Tag attached", "severity": "info", "UserName": "reaction tag", "Vm": vm, "tag": "new",
+    }  # fmt: skip
+
+
 def test_duplicate_gets_the_same_reply_and_is_not_handled_again() -> None:
     reaction = Recorder(raising())
     function = ReactionFunction(reaction)
