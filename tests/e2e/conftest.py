@@ -1,6 +1,7 @@
 """Fixtures of the tests on a cluster: one installation of overlays/demo in a namespace, with a recorder."""
 
 import contextlib
+import functools
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -22,14 +23,31 @@ _in_use: list[tuple[Cluster, str]] = []
 """The cluster of the run, and how the names of its namespaces begin: for the report of a failure."""
 
 
-_figures: list[str] = []
+FIGURE = "figure"
+"""The property of a test's report that holds a measured figure, since a report also comes from another process."""
+GROUPS = dict.fromkeys(("test_bindings", "test_horizon", "test_samples", "test_sources", "test_upgrade"), "sources")
+"""Module → the group that runs in one process, one test after the other. The group of the others uses one installation
+of overlays/demo. This one has the controller of the sources, and namespaces of its own."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests share a process, where several run."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.path.stem, "installation")))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what was measured."""
-    if _figures:
+    figures = [
+        figure
+        for report in terminalreporter.stats.get("passed", [])
+        for name, figure in report.user_properties
+        if report.when == "call" and name == FIGURE
+    ]
+    if figures:
         terminalreporter.section("measured")
-        for figure in _figures:
+        for figure in figures:
             terminalreporter.write_line(figure)
 
 
@@ -126,7 +144,7 @@ def administrator(cluster: Cluster, installed: str) -> Iterator[Administrator]:
         yield someone
 
 
-@pytest.fixture(scope="session")
-def report_figure() -> Callable[[str], None]:
+@pytest.fixture
+def report_figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Return a function that takes a measured figure, which is printed after the tests."""
-    return _figures.append
+    return functools.partial(record_property, FIGURE)

@@ -248,33 +248,29 @@ ENDS = {
 """By the side that ends streams: DISPLAY_STREAM, the seconds from one to the next, and the states of the connection."""
 
 
-@pytest.mark.parametrize("who", ENDS)
-def test_page_outlives_its_streams(
-    display: Callable[..., str],
-    administrator: Administrator,
-    visit: Visit,
-    report_figure: Callable[[str], None],
-    who: str,
+def test_pages_outlive_their_streams(
+    display: Callable[..., str], administrator: Administrator, visit: Visit, report_figure: Callable[[str], None]
 ) -> None:
-    stream, (shortest, longest), connections = ENDS[who]
-    address = display(f"display-{stream}", DISPLAY_STREAM=stream)
-    page = watching(visit, address)
+    addresses = {who: display(f"display-{stream}", DISPLAY_STREAM=stream) for who, (stream, *_) in ENDS.items()}
+    pages = {who: watching(visit, address) for who, address in addresses.items()}
 
     ends = time.monotonic() + (TIMEOUTS + 0.7) * TIMEOUT_SECONDS
-    names = posted(administrator, page, f"ended by {who}", lambda count: time.monotonic() < ends)
-    shown(page, names[-1])
+    names = posted(administrator, pages["display"], "ended", lambda count: time.monotonic() < ends)
 
-    seen, _ = messages(page)
-    saw = watched(page)
-    assert sorted(seen) == sorted(names)
-    assert seen == kept(page, address)
-    assert len(saw.opened) >= TIMEOUTS
-    assert [length for length in saw.lengths if not shortest < length < longest] == []
-    assert set(saw.connections) <= connections
-    report_figure(
-        f"streams ended by {who} every {min(saw.lengths):.1f} to {max(saw.lengths):.1f} s, {len(saw.opened)} times "
-        f"while {len(names)} events came: each on the page, once and in order"
-    )
+    for who, (_, (shortest, longest), connections) in ENDS.items():
+        page = pages[who]
+        shown(page, names[-1])
+        seen, _ = messages(page)
+        saw = watched(page)
+        assert sorted(seen) == sorted(names)
+        assert seen == kept(page, addresses[who])
+        assert len(saw.opened) >= TIMEOUTS
+        assert [length for length in saw.lengths if not shortest < length < longest] == []
+        assert set(saw.connections) <= connections
+        report_figure(
+            f"streams ended by {who} every {min(saw.lengths):.1f} to {max(saw.lengths):.1f} s, {len(saw.opened)} times "
+            f"while {len(names)} events came: each on the page, once and in order"
+        )
 
 
 def killed(cluster: Cluster, namespace: str, name: str) -> None:

@@ -16,6 +16,7 @@ import pytest
 from tests.e2e.cluster import BROKER, SERVICE, SUBSCRIPTION, TRIGGER, Cluster, Object
 from tests.e2e.installation import RESTRICTED
 from tests.e2e.shell import Shell, commands
+from tests.e2e.sources import install_vcsim
 from tests.support import recorder as recorder_module
 from tests.support.administrator import Administrator
 from tests.support.delivery_check import check_delivery
@@ -194,16 +195,25 @@ class Upgraded(NamedTuple):
 
 
 @pytest.fixture(scope="module")
+def someone(cluster: Cluster, namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Administrator]:
+    """Somebody at a simulated vCenter."""
+    install_vcsim(cluster, namespace, tmp_path_factory.mktemp("vcsim"))
+    with cluster.forwarded(namespace, "vcsim", 443) as port, Administrator(port) as someone:
+        yield someone
+
+
+@pytest.fixture(scope="module")
 def upgraded(
     cluster: Cluster,
-    installed: str,
+    namespace: str,
+    someone: Administrator,
     image: str,
     vspheresources: None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Upgraded]:
     """By the commands of the page."""
-    namespace = f"{installed}-upgrade"
-    vcenter = f"vcsim.{installed}.svc"
+    vcenter = f"vcsim.{namespace}.svc"
+    namespace = f"{namespace}-upgrade"
     values = {
         "old=my-namespace source=my-source": f"old={namespace} source={SOURCE}",
         "VC_URL=https://vcenter.example/sdk": f"VC_URL=https://{vcenter}/sdk --from-literal VC_INSECURE=true",
@@ -213,15 +223,14 @@ def upgraded(
     shell = Shell(tmp_path_factory.mktemp("upgrade"), namespace, image, values)
     predecessor = Predecessor(cluster, namespace, image)
     try:
-        with cluster.forwarded(installed, "vcsim", 443) as port, Administrator(port) as someone:
-            for number in range(20):
-                someone.post(f"before {number}")
-            predecessor.make(vcenter, someone.events()[-1])
-            before = predecessor.specs()
-            with posted_meanwhile(someone) as expected:
-                shell.paste("".join(commands("Upgrade from VSphereSource")))
-                cluster.wait_ready(SERVICE, "vcenter-poller", namespace)
-                cluster.until(predecessor.received, "events at the function", SECONDS)
+        for number in range(20):
+            someone.post(f"before {number}")
+        predecessor.make(vcenter, someone.events()[-1])
+        before = predecessor.specs()
+        with posted_meanwhile(someone) as expected:
+            shell.paste("".join(commands("Upgrade from VSphereSource")))
+            cluster.wait_ready(SERVICE, "vcenter-poller", namespace)
+            cluster.until(predecessor.received, "events at the function", SECONDS)
         yield Upgraded(predecessor, shell, before, expected)
     finally:
         cluster.delete_namespace(namespace)
@@ -258,7 +267,7 @@ def test_users_of_vspheresource_lose_nothing_and_change_nothing(
 
 
 def test_broker_is_changed_without_loss(
-    cluster: Cluster, upgraded: Upgraded, administrator: Administrator, report_figure: Callable[[str], None]
+    cluster: Cluster, upgraded: Upgraded, someone: Administrator, report_figure: Callable[[str], None]
 ) -> None:
     predecessor, shell, *_ = upgraded
     shell.move()
@@ -266,7 +275,7 @@ def test_broker_is_changed_without_loss(
     broker.write_text(broker.read_text().replace("retry: 10", "retry: 9"))
     cluster.delete(TRIGGER, "notify", predecessor.namespace)  # never ready, since nobody is to be notified here
 
-    with posted_meanwhile(administrator) as expected:
+    with posted_meanwhile(someone) as expected:
         shell.paste("".join(commands("Change the Broker")))
         cluster.wait_ready(SERVICE, "vcenter-poller", predecessor.namespace)
 
