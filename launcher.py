@@ -3,7 +3,6 @@
 The Procfile's `web:` line and app.sh start this file. It needs neither parliament nor Flask: `runtime` serves HTTP.
 """
 
-import argparse
 import contextlib
 import os
 import queue
@@ -119,6 +118,20 @@ def main(arguments: list[str], environ: Environ) -> int:
 
     2 stands for invalid settings.
     """
+    if arguments:
+        _read(arguments)
+    try:
+        return run(environ)
+    except SettingsError as error:
+        return _fail(str(error), 2)
+    except VCenterEventsError as error:
+        return _fail(str(error), 1)
+
+
+def _read(arguments: list[str]) -> None:
+    """Answer `--help` and `--version`, and reject everything else. Raises `SystemExit`."""
+    import argparse  # noqa: PLC0415 - a function that starts from zero has no arguments
+
     parser = argparse.ArgumentParser(
         prog="launcher.py",
         description="Serves one function over HTTP until SIGTERM. Environment variables configure it.",
@@ -126,12 +139,6 @@ def main(arguments: list[str], environ: Environ) -> int:
     )
     parser.add_argument("--version", action="version", version=VERSION)
     parser.parse_args(arguments)
-    try:
-        return run(environ)
-    except SettingsError as error:
-        return _fail(str(error), 2)
-    except VCenterEventsError as error:
-        return _fail(str(error), 1)
 
 
 def _fail(message: str, code: int) -> int:

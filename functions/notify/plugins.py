@@ -27,13 +27,24 @@ def load(urls: Sequence[str]) -> None:
 
 
 def modules_of(schemes: Iterable[str], plugins: Path) -> Iterator[str]:
-    """Return the names of the modules in the folder *plugins* whose source names one of *schemes* as its protocol."""
-    quoted = [f'"{scheme}"'.encode() for scheme in schemes]
-    protocol = re.compile(rb"""protocol = \(?[^)=]*(?:%b)""" % b"|".join(map(re.escape, quoted)))
-    for entry in plugins.iterdir():
+    """Return the names of the modules in the folder *plugins* whose source names one of *schemes* as its protocol.
+
+    No two modules have the same. Those that are called like a scheme are read first, and nothing after the last scheme.
+    """
+    missing = set(schemes)
+    for entry in sorted(plugins.iterdir(), key=lambda entry: not any(scheme in entry.name for scheme in missing)):
+        if not missing:
+            return
         for source in entry.glob("*.py") if entry.is_dir() else [entry]:
             text = source.read_bytes()
             # Most sources have none of the names, and this is faster than the expression.
-            if any(name in text for name in quoted) and protocol.search(text):
+            named = {scheme for scheme in missing if b'"%b"' % scheme.encode() in text and _is_protocol(scheme, text)}
+            if named:
+                missing -= named
                 yield entry.stem
                 break
+
+
+def _is_protocol(scheme: str, source: bytes) -> bool:
+    quoted = re.escape(f'"{scheme}"'.encode())
+    return re.search(rb"""protocol = \(?[^)=]*%b""" % quoted, source) is not None
