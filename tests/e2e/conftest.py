@@ -30,6 +30,7 @@ GROUPS = dict.fromkeys(("test_bindings", "test_horizon", "test_samples", "test_s
 of overlays/demo. This one has the controller of the sources, and namespaces of its own."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests share a process, where several run."""
     for item in items:

@@ -154,10 +154,10 @@ def test_killed_poller_loses_nothing_and_repeats_little(
     environ: dict[str, str], sink: Recorder, administrator: Administrator
 ) -> None:
     chance = random.Random(11)
-    posting = threading.Thread(target=post, args=(administrator, 400, 0.01))
+    posting = threading.Thread(target=post, args=(administrator, 200, 0.01))
     posting.start()
     kills = 0
-    while posting.is_alive() or kills < 6:
+    while posting.is_alive() or kills < 4:
         with polling(environ) as served:
             count = len(sink.requests)
             is_true_within(5, lambda: len(sink.requests) > count)  # noqa: B023 - called at once
@@ -239,7 +239,7 @@ def test_gap_after_a_burst_is_reported_with_its_exact_range(
     sink.respond = lambda request: OK if gate.is_set() else Response(503)
     with polling(environ, SINK_MAX_IN_FLIGHT="20"):
         wait_until(lambda: len(sink.requests) > 3)
-        post(administrator, 5000)
+        post(administrator, 2500)
         held = administrator.event_keys()
         gate.set()
         wait_until(lambda: set(held) <= set(arrived(sink)), 30)
