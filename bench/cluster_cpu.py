@@ -19,6 +19,9 @@ KNATIVE = {
 }
 """Start of the name of a pod of Knative → name of the component."""
 
+NAMES = ("serving.knative.dev/service", "app.kubernetes.io/component", "app.kubernetes.io/name")
+"""The labels of a pod that name its component, the best first."""
+
 
 def component(pod: Any, container: str, namespace: str) -> str:
     """Return the component of a container, "other" if no event of *namespace* passes it."""
@@ -27,7 +30,8 @@ def component(pod: Any, container: str, namespace: str) -> str:
     if container == "queue-proxy":
         return "queue-proxy"
     labels = pod.metadata.labels
-    return str(labels.get("serving.knative.dev/service") or labels.get("app.kubernetes.io/name") or "other")
+    known = (labels.get(name) for name in NAMES if labels.get(name))
+    return str(next(known, "other"))
 
 
 def containers(pods: list[Any], namespace: str) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Through Knative: events a second and CPU per event of each component, on the cluster that KUBECONFIG names.
 
-It installs overlays/demo with IMAGE in a namespace of its own, beside a poster and a receiver (`bench.pod`). CPU is
-measured where the cluster's node is this machine. `python -m bench.knative --before CHECKOUT IMAGE` measures another
-checkout's manifests and image in the same run.
+It installs overlays/demo with IMAGE in a namespace of its own, beside a poster and a receiver (`bench.pod`), and again
+with the display as a Deployment (overlays/display-deployment). CPU is measured where the node is this machine.
+`python -m bench.knative --before CHECKOUT IMAGE` measures another checkout's manifests and image in the same run.
 """
 
 import argparse
@@ -35,6 +35,7 @@ CONNECTIONS = 16
 VCENTER_CONNECTIONS = 8
 SETTLED_SECONDS = 1.0
 IDLE_SHARE = 0.03
+DISPLAY_DEPLOYMENT = "overlays/display-deployment/component"
 LEFT_OUT = ("machine", "other", "poster")
 
 CHAINS = {
@@ -44,6 +45,10 @@ CHAINS = {
     "powered-off": ("vcsim → poller → Broker → Triggers → display and notify", "≥ 500 events/s"),
 }
 """Chain → its parts, and the rate to reach."""
+
+
+Variant = tuple[str, Path, str, str]
+"""A label, a checkout, its image, and a component of kustomize's in it, or ""."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,8 +83,12 @@ class Figures:
 class Bench:
     """An installation with a poster and a receiver beside it."""
 
-    def __init__(self, cluster: Cluster, checkout: Path, image: str, severity: str = "error") -> None:
-        """*severity* is the least one that notify sends: "" sends all."""
+    def __init__(
+        self, cluster: Cluster, checkout: Path, image: str, component: str = "", severity: str = "error"
+    ) -> None:
+        """*component* is a folder of kustomize's that changes the installation. notify sends from *severity* on, or all
+        for ""."""
+        self._component = component
         self._severity = severity
         self._cluster = cluster
         self._checkout = checkout
@@ -101,7 +110,8 @@ class Bench:
         installed = moved(self._manifests(), self.namespace)
         self._cluster.apply(*installed)
         for kind, name in CORE:
-            self._cluster.wait_ready(kind, name, self.namespace, 300)
+            if any((manifest["apiVersion"], *identity(manifest)) == (*kind, name) for manifest in installed):
+                self._cluster.wait_ready(kind, name, self.namespace, 300)
         [broker] = [manifest for manifest in installed if manifest["kind"] == "Broker"]
         [display] = [manifest for manifest in installed if identity(manifest) == ("Trigger", "display")]
         receiver = {"uri": f"http://receiver.{self.namespace}.svc.cluster.local/"}
@@ -129,6 +139,10 @@ class Bench:
                 "apiVersion": "kustomize.config.k8s.io/v1beta1",
                 "kind": "Kustomization",
                 "resources": [os.path.relpath(self._checkout / "overlays/demo", Path(folder).resolve())],
+                "components": [
+                    os.path.relpath(self._checkout / self._component, Path(folder).resolve())
+                    for _ in range(bool(self._component))
+                ],
                 "patches": [{"patch": yaml.safe_dump({**notify, "stringData": settings})}],
                 "images": [
                     kustomize_image("dev.local/vcenter-events", self._image),
@@ -170,6 +184,11 @@ class Bench:
         }
 
     # ── measure ──
+
+    @property
+    def _display(self) -> str:
+        """The selector of the display's pod, which has the label of Serving only where Serving runs it."""
+        return "app.kubernetes.io/component=display" if self._component else "serving.knative.dev/service=display"
 
     def measure(self, chain: str, events: int = EVENTS) -> Figures:
         """Send *events* along the *chain*, and measure until the last one has arrived. Fails if one has not."""
@@ -234,7 +253,7 @@ class Bench:
             return counted["first"], counted["last"], counted["count"]
         received = [
             int(row["received"]) / 1000
-            for row in rows(self._cluster, self.namespace)
+            for row in rows(self._cluster, self.namespace, pod_selector=self._display)
             if run in row["message"] or run in row["target"]
         ]
         return min(received, default=0), max(received, default=1), len(received)
@@ -257,14 +276,14 @@ def renamed(manifest: Object, name: str) -> Object:
     return copied
 
 
-def measure(checkouts: Sequence[tuple[str, Path, str]], chains: Sequence[str], runs: int) -> Iterator[Measurement]:
-    """Measure the *chains* in each of the *checkouts* (label, folder, image), in turn, *runs* times."""
+def measure(variants: Sequence[Variant], chains: Sequence[str], runs: int) -> Iterator[Measurement]:
+    """Measure the *chains* in each of the *variants*, in turn, *runs* times."""
     cluster = Cluster()
     with contextlib.ExitStack() as stack:
         stack.callback(cluster.close)
         benches = []
-        for label, folder, image in checkouts:
-            bench = Bench(cluster, folder, image)
+        for label, *variant in variants:
+            bench = Bench(cluster, *variant)
             if not os.environ.get("E2E_KEEP"):
                 stack.callback(bench.remove)
             bench.install()
@@ -276,12 +295,17 @@ def measure(checkouts: Sequence[tuple[str, Path, str]], chains: Sequence[str], r
                     yield Measurement(f"{what}, {label}", str(bench.measure(chain)), goal=goal)
 
 
+def present(image: str) -> list[Variant]:
+    """Return this checkout as it is, and with the display as a Deployment."""
+    return [("now", ROOT, image, ""), ("display as a Deployment", ROOT, image, DISPLAY_DEPLOYMENT)]
+
+
 def knative() -> Iterator[Measurement]:
     """Measure each chain, twice, since the first run warms it up."""
     image = os.environ.get("IMAGE")
     if not image or not os.environ.get("KUBECONFIG"):
         sys.exit("the measurement `knative` needs KUBECONFIG and IMAGE: see docs/how-to/testing.md")
-    yield from measure([("now", ROOT, image)], list(CHAINS), 2)
+    yield from measure(present(image), list(CHAINS), 2)
 
 
 def main() -> int:
@@ -291,10 +315,10 @@ def main() -> int:
     parser.add_argument("--before", nargs=2, metavar=("CHECKOUT", "IMAGE"), help="to measure in the same run")
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
-    checkouts = [("now", ROOT, os.environ["IMAGE"])]
+    variants = present(os.environ["IMAGE"])
     if arguments.before:
-        checkouts.insert(0, ("before", Path(arguments.before[0]), arguments.before[1]))
-    for row in measure(checkouts, arguments.chains or list(CHAINS), arguments.runs):
+        variants.insert(0, ("before", Path(arguments.before[0]), arguments.before[1], ""))
+    for row in measure(variants, arguments.chains or list(CHAINS), arguments.runs):
         print(f"{row.what}: {row.value}", flush=True)
     return 0
 

@@ -189,3 +189,15 @@ def test_poller_as_a_deployment_is_reached_by_prometheus_only() -> None:
     assert not allowed("overlays/deployment", STRANGER, deployment, 8080)
     assert allowed("overlays/deployment", deployment, EVENTING, 8080)
     assert allowed("overlays/deployment", deployment, OUTSIDE, 443)
+
+
+def test_display_as_a_deployment_is_reached_by_the_broker_only() -> None:
+    overlay = "overlays/display-deployment"
+    display = Pod(OWN, {**PART, "app.kubernetes.io/component": "display"}, {"kubernetes.io/metadata.name": OWN})
+
+    assert allowed(overlay, EVENTING, display, 8080)
+    assert allowed(overlay, MONITORING, display, 8080)
+    assert not allowed(overlay, STRANGER, display, 8080)
+    assert not allowed(overlay, pod("kourier-system"), display, 8080)
+    assert allowed(overlay, display, pod("kourier-system"), 8080)
+    assert not allowed(overlay, display, OUTSIDE, 443)

@@ -87,6 +87,23 @@ def test_the_deployment_is_the_poller_that_always_follows() -> None:
     assert ("PingSource", "vcenter-poller") not in objects
 
 
+def test_the_display_as_a_deployment_is_the_usual_one() -> None:
+    service = objects_of("config")["Service", "display"]["spec"]["template"]["spec"]
+    objects = objects_of("overlays/display-deployment")
+    deployment = objects["Deployment", "display"]["spec"]["template"]["spec"]
+
+    [expected], [container] = service.pop("containers"), deployment.pop("containers")
+    for probe in ("readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"].pop("port") == "http"
+    assert (container.pop("name"), container.pop("ports")) == ("display", [{"containerPort": 8080, "name": "http"}])
+    assert service.pop("timeoutSeconds")
+    assert deployment.pop("enableServiceLinks") is False
+    assert (container, deployment) == (expected, service)
+    assert objects["Service", "display"]["apiVersion"] == "v1"
+    reference = {"apiVersion": "v1", "kind": "Service", "name": "display", "namespace": "vcenter-events"}
+    assert objects["Trigger", "display"]["spec"]["subscriber"]["ref"] == reference
+
+
 def test_kafka_changes_the_broker_and_disables_resending() -> None:
     base, kafka = objects_of("config"), objects_of("overlays/kafka")
 

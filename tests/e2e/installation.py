@@ -92,10 +92,13 @@ class ClusterRecorder:
 
 
 def rows(
-    cluster: Cluster, namespace: str, until: Callable[[list[dict[str, str]]], bool] = lambda shown: False
+    cluster: Cluster,
+    namespace: str,
+    until: Callable[[list[dict[str, str]]], bool] = lambda shown: False,
+    pod_selector: str = "serving.knative.dev/service=display",
 ) -> list[dict[str, str]]:
     """Return the display's rows, read from its stream until *until* is true of them or the stream has nothing new."""
-    [pod] = cluster.ready_pods(namespace, "serving.knative.dev/service=display")
+    [pod] = cluster.ready_pods(namespace, pod_selector)
     columns: list[str] = []
     shown: list[dict[str, str]] = []
     for line in cluster.lines(f"{namespace}/pods/{pod}:8080", "/api/events"):
