@@ -119,7 +119,7 @@ def main(arguments: list[str], environ: Environ) -> int:
     2 stands for invalid settings.
     """
     if arguments:
-        _answer(arguments)
+        _parse(arguments)
     try:
         return run(environ)
     except SettingsError as error:
@@ -128,8 +128,8 @@ def main(arguments: list[str], environ: Environ) -> int:
         return _fail(str(error), 1)
 
 
-def _answer(arguments: list[str]) -> None:
-    """Answer `--help` and `--version`, and reject everything else. Raises `SystemExit`."""
+def _parse(arguments: list[str]) -> None:
+    """Handle `--help` and `--version`, and reject everything else. Raises `SystemExit`."""
     import argparse  # noqa: PLC0415 - a function that starts from zero has no arguments
 
     parser = argparse.ArgumentParser(
