@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 # Most tests wait for other processes more than they compute.
-WORKERS := $(shell echo $$(( $$(nproc) * 3 / 2 )))
+WORKERS := $(shell echo $$(( $$(nproc) * 2 )))
 LOCKED := requirements.txt requirements-dev.txt
 MUTATE := .cache/mutate/.installed
 

@@ -19,8 +19,8 @@ pytest_plugins = ["tests.support.flaky"]
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Half of the tests' time is spent waiting, for processes and for the page: three for every two cores."""
-    return max(1, (os.cpu_count() or 1) * 3 // 2)
+    """Half of the tests' time is spent waiting, for processes and for the page: two for every core."""
+    return (os.cpu_count() or 1) * 2
 
 
 @pytest.fixture(scope="session")
