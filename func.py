@@ -101,7 +101,8 @@ def main(context: Context) -> Response:
             ends = UnexpectedEnds()
             ends.watch_threads()
             ends.subscribe(lambda _: os._exit(1))  # parliament's server ignores SIGTERM
-            server_settings = settings.read(settings.ServerSettings, os.environ)
-            function = open_function(server_settings.function, os.environ)
+            environ = settings.complete(os.environ)
+            server_settings = settings.read(settings.ServerSettings, environ)
+            function = open_function(server_settings.function, environ)
             _function = ParliamentFunction(FunctionAdapter(server_settings.function, function))
     return _function.main(context)

@@ -29,12 +29,13 @@ class MiddlewareFunction:
 
     def start(self, cfg: Mapping[str, str]) -> None:
         """Open the function with the settings in *cfg*. Raises `SettingsError` with every error."""
-        server = settings.read(settings.ServerSettings, cfg)
+        environ = settings.complete(cfg)
+        server = settings.read(settings.ServerSettings, environ)
         logs.configure(server.log_level)
         ends = UnexpectedEnds()
         ends.watch_threads()
         ends.subscribe(lambda _: os.kill(os.getpid(), signal.SIGTERM))
-        self._function = open_function(server.function, cfg)
+        self._function = open_function(server.function, environ)
         self._application = build(server.function, self._function, server.threads)
         ends.subscribe(self._application.fail)
 

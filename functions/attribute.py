@@ -44,7 +44,8 @@ def attribute_values(value: str) -> Mapping[str, Mapping[str, str]]:
 _WHEN_CREATED = {"owner": "{{ user }}", "created": "{{ time }}"}
 _DEFAULT_VALUES = {
     **dict.fromkeys(("VmCreatedEvent", "VmClonedEvent", "VmDeployedEvent", "VmRegisteredEvent"), _WHEN_CREATED),
-    "VmPoweredOnEvent": {"last powered on": "{{ time }}"},
+    # In a cluster with DRS, vCenter posts the second one in place of the first.
+    **dict.fromkeys(("VmPoweredOnEvent", "DrsVmPoweredOnEvent"), {"last powered on": "{{ time }}"}),
 }
 
 

@@ -134,6 +134,12 @@ def _inherited(environ: Mapping[str, str], folders: Mapping[str, str]) -> dict[s
     return {**inherited, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
+def listed_paths(value: str) -> list[str]:
+    """Return the absolute paths that *value* lists, separated by colons, or *value* alone."""
+    paths = value.split(":")
+    return paths if all(path.startswith("/") for path in paths) else [value]
+
+
 def is_within(path: str, folder: str) -> bool:
     """Return whether *path* is *folder* or below it."""
     return path == folder or path.startswith(folder + "/")
@@ -157,7 +163,13 @@ def _text(value: bytes) -> str:
 
 
 def _moved(value: str, moves: Mapping[str, str]) -> str:
-    """Return *value* with the mount or address at its start, the longest that matches, replaced by the local one."""
+    """Return *value* with the mount or address at its start, the longest that matches, replaced by the local one.
+
+    If it is a list of paths, separated by colons, each of them is replaced.
+    """
+    paths = listed_paths(value)
+    if len(paths) > 1:
+        return ":".join(_moved(path, moves) for path in paths)
     before = max((prefix for prefix in moves if is_within(value, prefix)), key=len, default="")
     return f"{moves[before]}{value[len(before) :]}" if before else value
 

@@ -3,11 +3,13 @@
 import socket
 import threading
 import time
+from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 
 import pytest
 
 import launcher
+from local.services import free_port
 from runtime import VERSION
 from tests.support.headers import headers
 from tests.support.recorder import Recorder
@@ -152,3 +154,43 @@ def read_until(connection: socket.socket, end: bytes) -> bytes:
     while end not in read and (more := connection.recv(65536)):
         read += more
     return read
+
+
+# ── mounted settings ──
+
+
+def test_function_without_settings_answers_until_they_come(tmp_path: Path) -> None:
+    with Recorder() as receiver, Served("notify", SETTINGS_PATH=str(tmp_path), PORT=str(free_port())) as served:
+        assert served.request("GET", "/health/readiness")[0] == 200
+        status, reason = served.post({})
+        assert (status, "NOTIFY_URLS is not set" in reason) == (503, True)
+
+        (tmp_path / "NOTIFY_URLS").write_text(receiver.json_url)
+
+        wait_until(lambda: responds(served, 202))
+        assert len(receiver.requests) == 1
+
+
+def test_changed_setting_takes_effect_after_a_drain(tmp_path: Path) -> None:
+    (tmp_path / "DISPLAY_TOKEN").write_text("before")
+    with Served("display", SETTINGS_PATH=str(tmp_path), PORT=str(free_port())) as served:
+        (tmp_path / "DISPLAY_TOKEN.tmp").write_text("after")
+        (tmp_path / "DISPLAY_TOKEN.tmp").rename(tmp_path / "DISPLAY_TOKEN")
+        wait_until(lambda: len([line for line in served.lines if line["message"] == "serving"]) == 2)
+        [stopped] = [line for line in served.lines if line["message"] == "stopped"]
+        assert (stopped["reason"], stopped["drained"]) == ("the settings changed", True)
+
+
+def test_invalid_setting_of_the_process_is_not_waited_for(tmp_path: Path) -> None:
+    process = launch("notify", SETTINGS_PATH=str(tmp_path), THREADS="0")
+    _, output = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert "- THREADS " in output
+
+
+def responds(served: Served, status: int) -> bool:
+    """Return True if an event gets *status*. A process that starts again refuses connections."""
+    try:
+        return served.post({})[0] == status
+    except OSError:
+        return False

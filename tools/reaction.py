@@ -31,7 +31,7 @@ def create(root: Path, name: str) -> list[Path]:
         root / "functions" / f"{name}.py": _renamed("naming.py", name),
         root / "tests" / "functions" / f"test_{name}.py": _renamed("test_naming.py", name),
         folder / f"{name}.yaml": _renamed("naming.yaml", name),
-        folder / "kustomization.yaml": _with_image(_renamed("kustomization.yaml", name), root),
+        folder / "kustomization.yaml": _renamed("kustomization.yaml", name),
     }
     existing = [str(path.relative_to(root)) for path in (*files, root / "functions" / name) if path.exists()]
     if existing:
@@ -46,12 +46,6 @@ def _renamed(template: str, name: str) -> str:
     """Return the text of *template* for the reaction *name*."""
     text = (TEMPLATES / template).read_text(encoding="utf-8").replace("tools.templates", "functions")
     return text.replace(TEMPLATE_NAME.capitalize(), name.capitalize()).replace(TEMPLATE_NAME, name)
-
-
-def _with_image(kustomization: str, root: Path) -> str:
-    """Return *kustomization* with the image that config/kustomization.yaml sets."""
-    base = (root / "config" / "kustomization.yaml").read_text(encoding="utf-8")
-    return "images:".join([kustomization.partition("images:")[0], base.partition("images:")[2]])
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from local.config import data_of
-from local.environment import TEMPORARY, Import, KeyRef, Mount, Service, is_within, variables
+from local.environment import TEMPORARY, Import, KeyRef, Mount, Service, is_within, listed_paths, variables
 from local.fields import TOP, Field
 from local.objects import Name, Objects
 from local.pods import read_pod
@@ -26,7 +26,7 @@ def _missing(service: Service, objects: Objects) -> Iterator[str]:
     for source in sources:
         if source.name and not source.optional and data_of(objects, source.kind, source.name) is None:
             yield f"{source.path}: there is no {source.kind} {source.name}"
-    values = variables(service, objects).values()
+    values = [path for value in variables(service, objects).values() for path in listed_paths(value)]
     for mount in service.mounts:
         if mount.folder != TEMPORARY and not any(is_within(value, mount.folder) for value in values):
             yield (

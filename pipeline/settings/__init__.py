@@ -8,6 +8,7 @@ beside its code, in `functions/NAME.py` or `functions/NAME/settings.py`. `make s
 What never belongs here: the settings of one function, or a parser that only one of them uses.
 """
 
+from pipeline.settings.folders import complete
 from pipeline.settings.parsers import duration, existing_file, flag, http_url, one_of, text, whole_number
 from pipeline.settings.server import ServerSettings
 from pipeline.settings.variable import Environ, Secret, Variable, read, setting, variables
@@ -17,6 +18,7 @@ __all__ = [
     "Secret",
     "ServerSettings",
     "Variable",
+    "complete",
     "duration",
     "existing_file",
     "flag",

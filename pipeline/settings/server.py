@@ -1,7 +1,9 @@
 """The settings of the process that serves a function."""
 
 import dataclasses
+from pathlib import Path
 
+from pipeline.settings.folders import folders
 from pipeline.settings.parsers import one_of, text, whole_number
 from pipeline.settings.variable import setting
 
@@ -40,4 +42,14 @@ class ServerSettings:
         "Minimum level of log records: `DEBUG`, `INFO`, `WARNING` or `ERROR`.",
         example="DEBUG",
         default="INFO",
+    )
+    settings_path: tuple[Path, ...] = setting(
+        "SETTINGS_PATH",
+        folders,
+        "Folders of mounted ConfigMaps and Secrets, separated by colons. A file that is named like a setting has its "
+        "value, unless the environment has one. While a setting of the function is missing, events are answered 503. "
+        "When settings change, the process drains and starts again with them.",
+        example="/etc/vcenter",
+        default="",
+        unset="none",
     )

@@ -62,7 +62,7 @@ def test_every_container_is_restricted_probed_and_limited(overlay: str) -> None:
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_image_is_set_in_one_place(overlay: str) -> None:
-    [base] = yaml.safe_load((ROOT / "config/kustomization.yaml").read_text())["images"]
+    [base] = yaml.safe_load((ROOT / "config/image/kustomization.yaml").read_text())["images"]
 
     images = {container["image"] for container in containers(objects_of(f"overlays/{overlay}"))}
 

@@ -50,8 +50,7 @@ def _is_text(name: str, entry: object) -> bool:
 
 
 def test_kustomize_sets_the_image_of_controller_and_adapters() -> None:
-    kustomization = yaml.safe_load((ROOT / "config/sources/kustomization.yaml").read_text())
-    (image,) = kustomization["images"]
+    (image,) = yaml.safe_load((ROOT / "config/image/kustomization.yaml").read_text())["images"]
 
     objects = {identity(content): content for content in rendered(ROOT / "config/sources")}
     its = container(objects["Deployment vsphere-source-webhook"])

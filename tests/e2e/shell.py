@@ -78,7 +78,7 @@ class Shell:
         subprocess.run(command, check=True)
 
     def _set_image(self, image: str) -> None:
-        """As `kustomize edit set image` does."""
-        file = self.checkout / "config/kustomization.yaml"
+        """As the command in the file does."""
+        file = self.checkout / "config/image/kustomization.yaml"
         kustomization = yaml.safe_load(file.read_text())
         file.write_text(yaml.safe_dump({**kustomization, "images": [kustomize_image("vcenter-events", image)]}))

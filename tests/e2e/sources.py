@@ -27,13 +27,14 @@ CREDENTIALS = "vsphere-credentials"
 
 
 def install(cluster: Cluster, image: str, folder: Path) -> None:
-    """Apply config/sources with *image*, as `kustomize edit set image` sets it in a copy in *folder*, and wait."""
-    copy = folder / "sources"
-    shutil.copytree(ROOT / "config/sources", copy)
-    kustomization = yaml.safe_load((copy / "kustomization.yaml").read_text())
-    kustomization["images"] = [kustomize_image("vcenter-events", image)]
-    (copy / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-    objects = rendered(copy)
+    """Apply config/sources with *image*, which is set in a copy in *folder*, and wait."""
+    for name in ("sources", "image"):
+        shutil.copytree(ROOT / "config" / name, folder / name)
+    file = folder / "image/kustomization.yaml"
+    component = yaml.safe_load(file.read_text())
+    component["images"] = [kustomize_image("vcenter-events", image)]
+    file.write_text(yaml.safe_dump(component))
+    objects = rendered(folder / "sources")
     order = {"Namespace": 0, "CustomResourceDefinition": 1}
     cluster.apply(*sorted(objects, key=lambda manifest: order.get(manifest["kind"], 2)))
     cluster.wait_ready(DEPLOYMENT, CONTROLLER, SYSTEM, 180)

@@ -81,7 +81,7 @@ def test_new_reaction_passes_tests_and_linters(project: Path) -> None:
 
 
 def test_folder_of_a_new_reaction_installs_the_same_image(project: Path) -> None:
-    kustomization = project / "config" / "kustomization.yaml"
+    kustomization = project / "config/image/kustomization.yaml"
     kustomization.write_text(kustomization.read_text().replace("dev.local/", "registry.example/team/"))
     create(project, "greet")
 
