@@ -41,11 +41,12 @@ def attribute_values(value: str) -> Mapping[str, Mapping[str, str]]:
     return MappingProxyType(parsed)
 
 
+_WHEN_POWERED_ON = {"last powered on": "{{ time }}"}
 _WHEN_CREATED = {"owner": "{{ user }}", "created": "{{ time }}"}
 _DEFAULT_VALUES = {
     **dict.fromkeys(("VmCreatedEvent", "VmClonedEvent", "VmDeployedEvent", "VmRegisteredEvent"), _WHEN_CREATED),
     # In a cluster with DRS, vCenter posts the second one in place of the first.
-    **dict.fromkeys(("VmPoweredOnEvent", "DrsVmPoweredOnEvent"), {"last powered on": "{{ time }}"}),
+    **dict.fromkeys(("VmPoweredOnEvent", "DrsVmPoweredOnEvent"), _WHEN_POWERED_ON),
 }
 
 
