@@ -17,6 +17,9 @@ def local_name(tag: str) -> str:
 
 def child(element: Element, name: str) -> Element | None:
     """Return the first child called *name*, if there is one."""
+    named = element.find(NAMESPACED + name)
+    if named is not None:
+        return named
     for candidate in element:
         if local_name(candidate.tag) == name:
             return candidate

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import functools
 from typing import Any
 from xml.etree import ElementTree
 
@@ -11,7 +12,7 @@ from pyVmomi import VmomiSupport, vim, vmodl
 from pipeline import bounds
 from pipeline.errors import SettingsError, cut
 from vsphere.cursor import DISORDER, MAX_STEP_BACK, Cursor, Gap, begin_after
-from vsphere.element import NAMESPACE
+from vsphere.element import NAMESPACE, child_text
 from vsphere.errors import VCenterUnavailable, translate_errors
 from vsphere.event import Position, VCenterEvent, from_element, read_key
 from vsphere.schema import is_entity, is_event
@@ -140,9 +141,8 @@ class EventHistory:
 
     def wait(self, seconds: int) -> bool:
         """Wait for a new event for at most *seconds* and return whether there is one."""
-        options = vmodl.query.PropertyCollector.WaitOptions(maxWaitSeconds=seconds)
-        response = self._call(self._session.waiter, "WaitForUpdatesEx", self._version, options)
-        update = response.find(f".//{_NS}returnval")
+        response = self._call(self._session.waiter, "WaitForUpdatesEx", self._version, _wait_options(seconds))
+        update = _first_result(response)
         if update is None:
             # vcsim never reports to a watch again after a wait that ran out. A new watch begins with the newest event,
             # which also shows whether the reading collector is stuck.
@@ -151,7 +151,7 @@ class EventHistory:
             self._check_clock()
             return False
         self._version = update.findtext(f"{_NS}version", self._version)
-        texts = [(element.text or "").strip() for element in update.iterfind(f".//{_NS}Event/{_NS}key")]
+        texts = [child_text(event, "key") for event in update.iter(f"{_NS}Event")]
         keys = [key for key in map(read_key, texts) if key is not None]
         if keys:
             self._watch_key(max(keys))
@@ -199,10 +199,10 @@ class EventHistory:
             return False
         collector = self._create_collector(1, _since(position.created_time - DISORDER))
         try:
-            oldest = self._call(collector, "ReadNextEvents", 1).find(f".//{_NS}returnval/{_NS}key")
+            oldest = _first_result(self._call(collector, "ReadNextEvents", 1))
         finally:
             self._session.destroy(collector.DestroyCollector)
-        key = read_key((oldest.text or "").strip()) if oldest is not None else None
+        key = read_key(child_text(oldest, "key")) if oldest is not None else None
         return key is not None and key <= position.key
 
     def _fetch_page(self) -> tuple[list[VCenterEvent], list[UnreadableEvent]]:
@@ -234,7 +234,7 @@ class EventHistory:
                 log.warning("Reading smaller pages: %s", error, events=self._page_size.value)
                 self._recreate_reader()  # the server's position is past the page
             else:
-                self._page_size.grow(at_end=response.find(f".//{_NS}returnval") is None)
+                self._page_size.grow(at_end=_first_result(response) is None)
                 return response
 
     def _recreate_reader(self) -> None:
@@ -294,6 +294,15 @@ class EventHistory:
 def _since(begin: datetime.datetime) -> Any:
     """Return a filter of all events created at *begin* or later."""
     return vim.event.EventFilterSpec(time=vim.event.EventFilterSpec.ByTime(beginTime=begin))
+
+
+def _first_result(response: ElementTree.Element) -> ElementTree.Element | None:
+    return next(response.iter(f"{_NS}returnval"), None)
+
+
+@functools.lru_cache(16)
+def _wait_options(seconds: int) -> Any:
+    return vmodl.query.PropertyCollector.WaitOptions(maxWaitSeconds=seconds)
 
 
 def as_text(element: ElementTree.Element) -> str:

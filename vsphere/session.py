@@ -7,6 +7,7 @@ already past the batch. `vsphere.event` reads what these calls return.
 
 import contextlib
 import datetime
+import functools
 import hashlib
 import http.client
 import re
@@ -25,6 +26,7 @@ from pyVmomi import SoapAdapter, SoapStubAdapter, VmomiSupport, vim
 from pipeline import bounds
 from pipeline.errors import ObjectNotFound, cut
 from pipeline.payload import is_reference
+from vsphere.element import child
 from vsphere.errors import VCenterRejected, VCenterUnavailable, translate_errors
 from vsphere.settings import VCenterSettings
 
@@ -179,7 +181,8 @@ class Session:
         if response.status != 200:
             raise http.client.HTTPException(f"{response.status} {response.reason}")
         element = _parse(body)
-        if element.find(f"{_SOAP_BODY}/{{*}}{info.wsdlName}Response") is None:
+        envelope = element.find(_SOAP_BODY)
+        if envelope is None or child(envelope, f"{info.wsdlName}Response") is None:
             raise http.client.HTTPException(f"the response is not one to {info.wsdlName}: {cut(element.tag, 100)}")
         return element
 
@@ -300,6 +303,7 @@ def _service(stub: Any) -> Any:
     return vim.ServiceInstance("ServiceInstance", stub)
 
 
+@functools.lru_cache(8)
 def _newest_common(api_version: str) -> str:
     """pyVmomi's name of the newest API version that both it and a server of *api_version* (`8.0.3.0`) know."""
     server = _numbers(api_version)

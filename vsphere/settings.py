@@ -1,6 +1,7 @@
 """The settings of a vCenter: its address, the login, and the events to read."""
 
 import dataclasses
+import functools
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -72,7 +73,7 @@ class VCenterSettings:
         unset="all",
     )
 
-    @property
+    @functools.cached_property
     def sdk_url(self) -> str:
         """The SDK's address, `https://host[:port]/sdk`, which is every event's `source`."""
         parts = urlsplit(self.url)

@@ -5,12 +5,42 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any
 
 from greenlet import GreenletExit
 
 from tests.simulation.scheduler import Scheduler, Task
+
+
+class Handle:
+    """A callback, as `asyncio.Handle`, which costs more."""
+
+    __slots__ = ("_args", "_callback", "_context", "_loop", "is_cancelled")
+
+    def __init__(
+        self, loop: "VirtualLoop", callback: Callable[..., Any], args: tuple[Any, ...], context: Context
+    ) -> None:
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._context = context
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        """Never call it."""
+        self.is_cancelled = True
+
+    def run(self) -> None:
+        """Call it, unless it is cancelled."""
+        if self.is_cancelled:
+            return
+        try:
+            self._context.run(self._callback, *self._args)
+        except Exception as error:  # noqa: BLE001 - as asyncio does
+            self._loop.call_exception_handler(
+                {"message": f"Exception in callback {self._callback}", "exception": error, "handle": self}
+            )
 
 
 class VirtualLoop(asyncio.AbstractEventLoop):
@@ -19,8 +49,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._host = scheduler.current.process.host
-        self._ready: deque[asyncio.Handle] = deque()
-        self._scheduled: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._context = copy_context()
+        self._ready: deque[Handle] = deque()
+        self._scheduled: list[tuple[float, int, Handle]] = []
         self._numbers = itertools.count()
         self._task: Task | None = None
         self._is_waiting = False
@@ -39,14 +70,14 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def create_task(self, coro: Any, **options: Any) -> "asyncio.Task[Any]":
         return asyncio.Task(coro, loop=self, **options)
 
-    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
-        handle = asyncio.Handle(callback, args, self, context)
+    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Handle:  # type: ignore[override]
+        handle = Handle(self, callback, args, context or self._context)
         self._ready.append(handle)
         return handle
 
     def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> asyncio.Handle:
+    ) -> Handle:
         if self._is_closed:
             raise RuntimeError("Event loop is closed")
         handle = self.call_soon(callback, *args, context=context)
@@ -56,13 +87,13 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
+    ) -> Handle:
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
+    ) -> Handle:
+        handle = Handle(self, callback, args, context or self._context)
         heapq.heappush(self._scheduled, (when, next(self._numbers), handle))
         return handle
 
@@ -101,13 +132,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         if self._on_error is not None and not self._scheduler.is_closing:
             self._on_error(self, context)
 
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """Keep it: it does nothing when its time comes."""
-
     def _run_once(self) -> None:
         scheduled = self._scheduled
         if not self._ready:
-            while scheduled and scheduled[0][2].cancelled():
+            while scheduled and scheduled[0][2].is_cancelled:
                 heapq.heappop(scheduled)
             self._is_waiting = True
             self._scheduler.park(scheduled[0][0] - self.time() if scheduled else None)
@@ -119,6 +147,4 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def _run_ready(self) -> None:
         for _ in range(len(self._ready)):
-            handle = self._ready.popleft()
-            if not handle.cancelled():
-                handle._run()
+            self._ready.popleft().run()

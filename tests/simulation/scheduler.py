@@ -76,7 +76,8 @@ class Scheduler:
         self.on_death: Callable[[Task, Exception], None] = _raise
         """Called with a task that ends by an error, and the error."""
         self._ready: list[Task] = []
-        self._timers: list[tuple[float, int, Callable[..., Any], tuple[Any, ...]]] = []
+        self._timers: list[tuple[float, int, Any, Any]] = []
+        """Time, number, and either a function with its arguments, or a task with the turn that ends then."""
         self._tasks: list[Task] = []
         self._hub = greenlet.getcurrent()
         self.is_closing = False
@@ -113,7 +114,8 @@ class Scheduler:
         task.was_woken = False
         task.turn += 1
         if seconds is not None:
-            self.call_later(max(0.0, seconds), self._time_out, task, task.turn)
+            when = self.now + seconds if seconds > 0.0 else self.now
+            heapq.heappush(self._timers, (when, next(_numbers), task, task.turn))
         self._hub.switch()
         return task.was_woken
 
@@ -169,7 +171,11 @@ class Scheduler:
                 return
             when, _, callback, args = heapq.heappop(timers)
             turns, self.now = turns if when == self.now else 0, when
-            callback(*args)
+            if callback.__class__ is not Task:
+                callback(*args)
+            elif callback.waits and callback.turn == args:  # its time ran out
+                callback.waits = False
+                ready.append(callback)
 
     def close(self) -> None:
         """End every task. None of them waits or has an effect any more."""
@@ -181,11 +187,6 @@ class Scheduler:
                 task.greenlet.throw(greenlet.GreenletExit)
         asyncio._set_running_loop(None)
         self._timers.clear()
-
-    def _time_out(self, task: Task, turn: int) -> None:
-        if task.waits and task.turn == turn:
-            task.waits = False
-            self._ready.append(task)
 
 
 class BusyLoopError(Exception):

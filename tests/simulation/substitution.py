@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import datetime
+import functools
 import random
 from collections.abc import Iterator, Mapping
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from xml.etree import ElementTree
 
 import functions.poller
 from delivery import (
@@ -37,7 +39,7 @@ SUBSTITUTED: Mapping[ModuleType, tuple[str, ...]] = {
     body: ("time",),
     first_login: ("threading", "log"),
     history: ("log",),
-    session: ("datetime", "time", "log"),
+    session: ("datetime", "time", "ElementTree", "log"),
 }
 """Module → the names in it that are virtual during a run."""
 
@@ -63,6 +65,17 @@ def datetime_of(time: Any) -> SimpleNamespace:
         timedelta=datetime.timedelta,
         UTC=datetime.UTC,
     )
+
+
+def elements_of() -> SimpleNamespace:
+    """Return an `ElementTree` that parses a response without results once, since nobody changes what it returns."""
+    parse_once = functools.cache(ElementTree.fromstring)
+
+    def parse(text: bytes | str) -> ElementTree.Element:
+        is_common = isinstance(text, bytes) and b"<returnval" not in text
+        return parse_once(text) if is_common else ElementTree.fromstring(text)
+
+    return SimpleNamespace(fromstring=parse, ParseError=ElementTree.ParseError)
 
 
 def random_of(generator: random.Random) -> SimpleNamespace:

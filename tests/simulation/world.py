@@ -22,13 +22,14 @@ from tests.simulation.scheduler import BusyLoopError, Host, Process, Scheduler
 from tests.simulation.sink import ModelSink, aiohttp_of
 from tests.simulation.soap import ModelSession, SoapServer
 from tests.simulation.store import NAME, ApiServer, Disk, ModelPath
-from tests.simulation.substitution import datetime_of, random_of, substituted
+from tests.simulation.substitution import datetime_of, elements_of, random_of, substituted
 from tests.simulation.threads import threading_of, time_of
 from tests.simulation.vcenter import VCenter
 
 TICK = CloudEvent({"id": "tick", "type": "dev.knative.sources.ping", "source": "/simulation"})
 PROBE_LOOKS = 20
 """While delivery is not complete after the last fault, an event comes after this many seconds."""
+ELEMENTS = elements_of()
 GRACE_SECONDS = 10.0
 """The time that a process has to end after SIGTERM."""
 
@@ -156,7 +157,9 @@ class World:
         """Create an event at vCenter."""
         event = self.vcenter.post(self.count + 1, entity, oddity)
         self.audit.posted(event)
-        self.trace(f"vCenter: event {event.key} #{event.number} {entity} {oddity} created {event.created:%H:%M:%S.%f}")
+        if self.lines is not None:
+            created = f"{event.created:%H:%M:%S.%f}"
+            self.trace(f"vCenter: event {event.key} #{event.number} {entity} {oddity} created {created}")
 
     def open_store(self, pod: Pod) -> Store:
         """Return the store for a new process of *pod*."""
@@ -197,6 +200,7 @@ class World:
             "datetime": datetime_of(time),
             "random": random_of(scheduler.random),
             "aiohttp": aiohttp_of(self.sink),
+            "ElementTree": ELEMENTS,
             "uvloop": SimpleNamespace(new_event_loop=self._new_event_loop),
             "log": Log(self),
         }
@@ -291,7 +295,7 @@ class Log:
             self._world.audit.dropped(fields["type"], fields["data"])
 
 
-@functools.lru_cache(1024)
+@functools.cache
 def settings_of(environ: tuple[tuple[str, str], ...]) -> PollerSettings:
     """Return the settings in *environ*."""
     return read(PollerSettings, dict(environ))
