@@ -8,18 +8,18 @@ reads it.
 This module imports no pyVmomi, so a reaction and the page can use it.
 """
 
-import dataclasses
 import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from vsphere.element import child_text, local_name
 
 FILE = Path(__file__).with_name("catalog.json")
+"""Where `tools.catalog` writes it."""
 CATEGORIES = ("error", "warning", "info", "user")
 """vCenter's categories. `user` is a message that a person entered."""
 
@@ -28,16 +28,14 @@ _TYPED_BY_ID = ("EventEx", "ExtendedEvent")
 """The classes whose entries in vCenter's catalogue have the type id before a "|" in `fullFormat`."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """A cause of an event, and its remedies."""
 
     description: str
     remedies: tuple[str, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class EventType:
+class EventType(NamedTuple):
     """One entry of a catalogue."""
 
     name: str
@@ -103,8 +101,10 @@ class Catalog:
 
 @functools.cache
 def built_in() -> Catalog:
-    """Return the built-in catalogue."""
-    return Catalog(json.loads(FILE.read_bytes())["types"])
+    """Return the built-in catalogue. Raises FileNotFoundError if the installation lacks it."""
+    import pkgutil  # noqa: PLC0415 - for its first use only. It reads from a zipapp, too.
+
+    return Catalog(json.loads(pkgutil.get_data(__package__, FILE.name) or b"")["types"])
 
 
 def type_name(event_type: str) -> str:

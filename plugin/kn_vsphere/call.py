@@ -15,6 +15,7 @@ class Call:
         invocation: Invocation,
         environ: Mapping[str, str],
         streams: tuple[TextIO, TextIO, TextIO],
+        owns_process: bool = False,
     ) -> None:
         self.root = root
         """All commands."""
@@ -22,6 +23,8 @@ class Call:
         """The values of the flags, and the arguments."""
         self.environ = environ
         self.stdin, self.out, self.err = streams
+        self.owns_process = owns_process
+        """False in tests, which run commands in a process that is not theirs to configure."""
 
     def print(self, text: str = "") -> None:
         """Print a line of the result."""

@@ -7,6 +7,7 @@ module in `tree/` imports nothing but `grammar` and `tree.common`.
 """
 
 from kn_vsphere.grammar import Command
+from kn_vsphere.tree import events
 from kn_vsphere.tree.common import CLUSTER, VERBOSE
 
 VERSION = Command("version", "Prints the plugin version", run="version:show")
@@ -17,5 +18,5 @@ ROOT = Command(
     "Knative plugin to create Knative compatible Event Sources for VMware vSphere events,\n"
     "and Bindings to access the vSphere API",
     persistent=(*CLUSTER, VERBOSE),
-    commands=(VERSION, HELP),
+    commands=(events.GROUP, VERSION, HELP),
 )
