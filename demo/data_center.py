@@ -22,6 +22,8 @@ FAILURES = (vmodl.MethodFault, OSError, http.client.HTTPException)
 ANNA, BEN, CLARA = "LAB\\anna.keller", "LAB\\ben.schulz", "LAB\\clara.weiss"
 BACKUP, TERRAFORM, VCENTER = "LAB\\svc-backup", "LAB\\svc-terraform", "VSPHERE.LOCAL\\vpxd-extension"
 
+ROOT = "root"
+
 DATACENTER, CLUSTER = "Berlin", "Production"
 DATASTORES = ("ssd-01", "ssd-02")
 HOSTS = {
@@ -52,6 +54,8 @@ class DataCenter:
         content = self.content(VCENTER)
         if content.rootFolder.childEntity:
             return
+        for person in (ANNA, CLARA, BACKUP, TERRAFORM, ROOT):
+            self.content(person)
         datacenter = content.rootFolder.CreateDatacenter(DATACENTER)
         cluster = datacenter.hostFolder.CreateClusterEx(CLUSTER, vim.cluster.ConfigSpecEx())
         hosts = [self._add_host(cluster, name) for name in HOSTS]
@@ -117,8 +121,8 @@ class DataCenter:
         vcsim writes the message of most classes. `fullFormattedMessage` is the message of the others.
         """
         event = event_class(key=0, chainId=0, createdTime=datetime.now(UTC), userName=person)
-        event.datacenter = vim.event.DatacenterEventArgument(name=DATACENTER, datacenter=self.datacenter)
-        event.computeResource = vim.event.ComputeResourceEventArgument(name=CLUSTER, computeResource=self._cluster)
+        if not isinstance(event, vim.event.SessionEvent):
+            self._locate(event)
         vm = arguments.get("vm")
         if vm is not None and "host" not in arguments:
             arguments["host"] = vm.runtime.host
@@ -127,6 +131,10 @@ class DataCenter:
         if isinstance(event, vim.event.VmEvent):
             event.template = False
         self.content(person).eventManager.PostEvent(event)
+
+    def _locate(self, event: Any) -> None:
+        event.datacenter = vim.event.DatacenterEventArgument(name=DATACENTER, datacenter=self.datacenter)
+        event.computeResource = vim.event.ComputeResourceEventArgument(name=CLUSTER, computeResource=self._cluster)
 
     def report(self, type_id: str, message: str, severity: str = "info", **arguments: Any) -> None:
         """Post an `EventEx` of the type *type_id*, as vSphere HA and ESXi report."""

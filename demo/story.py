@@ -18,6 +18,7 @@ from demo.data_center import (
     CLUSTER,
     DATACENTER,
     HOSTS,
+    ROOT,
     TERRAFORM,
     VCENTER,
     DataCenter,
@@ -80,11 +81,10 @@ class Story:
         yield 1.5
         center.post(
             vim.event.BadUsernameSessionEvent,
-            "root",
+            ROOT,
             ipAddress="10.20.4.17",
             fullFormattedMessage="Cannot login root@10.20.4.17",
         )
-        center.log_out("root")
         yield 1.5
 
     def _failed_migration(self, name: str) -> Scene:

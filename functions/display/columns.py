@@ -148,6 +148,7 @@ COLUMNS = (
         Use.FILTER,
         related="events of the same operation",
     ),
+    Column("cause", lambda reading: reading.attribute("causationid")),
     Column(
         "type",
         lambda reading: reading.attribute("type"),

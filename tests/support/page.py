@@ -9,7 +9,7 @@ def powered_off(name: str = "DC0_H0_VM0", **changed: Any) -> dict[str, Any]:
     """Return the payload of an event about the VM *name*."""
     return {
         "Key": 4711,
-        "ChainId": 4700,
+        "ChainId": 0,
         "UserName": "VSPHERE.LOCAL\\Administrator",
         "Vm": {"Name": name, "Vm": {"Type": "VirtualMachine", "Value": "vm-60"}},
         "FullFormattedMessage": f"{name} on DC0_H0 in DC0 is powered off",

@@ -11,6 +11,7 @@ from functions.display.app_state import AppState
 from functions.display.rejected import body_document
 from functions.display.ring import StoredEvent
 from functions.display.routes.responses import json_document, text
+from pipeline import bounds, payload
 from pipeline.errors import PermanentError
 
 _FORMATS: dict[str, tuple[str, Callable[[Iterable[StoredEvent]], Iterable[bytes]]]] = {
@@ -63,6 +64,7 @@ def _document(stored: StoredEvent) -> dict[str, object]:
         "repeats": stored.repeats,
         "attributes": json.loads(stored.attributes),
         "headers": json.loads(stored.headers),
+        "message": payload.message(stored.event, bounds.MESSAGE_CHARACTERS),
         "size": len(stored.data),
         **body_document(stored.data),
     }

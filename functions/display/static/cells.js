@@ -2,6 +2,7 @@
 
 import { make } from "./dom.js";
 import { bytes, dateAndTime, duration, severityInWords, shortType, SIGNS, timeOrDate } from "./format.js";
+import { foldedInWords } from "./operations.js";
 import { glyph, targetInWords, targetTypeInWords } from "./target-types.js";
 
 /**
@@ -40,8 +41,7 @@ const CELL_FORMATS = {
   },
   message: {
     text: textOf,
-    before: (row) =>
-      row.repeats ? make("span", { class: "times", title: arrivals(row) }, `×${row.repeats + 1}`) : null,
+    before: chips,
   },
   type: { text: (row) => shortType(row.type), hover: textOf },
   target: { text: textOf, hover: targetInWords, before: targetSign },
@@ -92,6 +92,19 @@ function targetSign(row) {
   const sign = glyph(row.targettype);
   if (sign) sign.dataset.field = "targettype";
   return sign;
+}
+
+/**
+ * How often the event arrived, and what is folded into its row.
+ * @param {Row} row
+ */
+function chips(row) {
+  const chips = make("span", {});
+  if (row.repeats) chips.append(make("span", { class: "times", title: arrivals(row) }, `×${row.repeats + 1}`));
+  if (row.cause) chips.append(make("span", { class: "faint", title: `reaction to the event ${row.cause}` }, "↳ "));
+  const folded = foldedInWords(row);
+  if (folded) chips.append(make("span", { class: "folded", title: "open the event to see them" }, folded));
+  return chips;
 }
 
 /** @param {Row} row */

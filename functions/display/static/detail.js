@@ -3,16 +3,19 @@
 import { valueInWords } from "./cells.js";
 import { RELATED } from "./columns.js";
 import { $, api, button, make, messageOf, pairs } from "./dom.js";
-import { bytes, dateAndTime, duration, severityInWords, shortType, SIGNS } from "./format.js";
+import { bytes, counted, dateAndTime, duration, severityInWords, SIGNS, typeInWords } from "./format.js";
+import { stepsOf } from "./operations.js";
 import { showPayload } from "./payload.js";
 import { glyph } from "./target-types.js";
 import { copying, curl, showTrigger, structured } from "./trigger.js";
 
+const MAX_STEPS = 100;
 const TABS = ["summary", "payload", "headers", "trigger"];
 
 /**
  * @typedef {object} DetailListeners
  * @property {(name: string, value: string, exclude: boolean) => void} filter called when a value is clicked
+ * @property {(row: Row) => void} open called when another event of the operation is chosen
  * @property {Listener} close called when the event was closed
  */
 
@@ -62,7 +65,8 @@ export class Detail {
    */
   open(row, utc) {
     Object.assign(this, { row, utc, whole: null });
-    $("detail-title").textContent = shortType(row.type);
+    $("detail-title").textContent = typeInWords(row.type);
+    $("detail-title").title = row.type;
     $("detail-sign").textContent = SIGNS[row.severity];
     $("detail-sign").className = `sign ${row.severity}`;
     $("detail-sign").title = severityInWords(row);
@@ -98,9 +102,45 @@ export class Detail {
       ["Received", `${dateAndTime(row.received, this.utc)}${lag(row)}`],
     ];
     if (row.repeats) lines.push(["Arrived", `${row.repeats + 1} times`]);
-    const related = RELATED.filter(({ name }) => row[name]).map((column) => this.related(column, row));
+    const hasChain = stepsOf(row).some((other) => other !== row && other.chain === row.chain);
+    const offered = RELATED.filter(({ name }) => row[name] && (name !== "chain" || hasChain));
+    const related = offered.map((column) => this.related(column, row));
     $("facts").replaceChildren(...pairs(lines), ...related);
     $("attributes").replaceChildren();
+    this.showOperation(row);
+  }
+
+  /**
+   * Show the timeline of the operation of *row*.
+   * @param {Row} row
+   */
+  showOperation(row) {
+    const steps = stepsOf(row);
+    $("operation").hidden = !steps.length;
+    if (!steps.length) return;
+    const [first, last] = [steps[0], steps[steps.length - 1]];
+    const users = [...new Set(steps.filter((step) => !step.cause && step.user).map((step) => step.user))];
+    const took = last.at > first.at ? ` in ${duration(last.at - first.at)}` : "";
+    $("operation-title").textContent =
+      `${counted(steps.length, "event")} of this operation${took}${users.length ? `, by ${users.join(", ")}` : ""}`;
+    $("operation-steps").replaceChildren(...steps.slice(0, MAX_STEPS).map((step) => this.step(step, first, row)));
+  }
+
+  /**
+   * @param {Row} step
+   * @param {Row} first
+   * @param {Row} current
+   */
+  step(step, first, current) {
+    const after = make("span", { class: "faint figures" }, `+${duration(Math.max(0, step.at - first.at))}`);
+    const sign = make("span", { class: `sign ${step.severity}`, ariaHidden: "true" }, SIGNS[step.severity]);
+    const words = step.storm && step.type === first.type ? step.target || step.message : typeInWords(step.type);
+    const open = button(`${step.cause ? "↳ " : ""}${words}`, () => this.on.open(step), {
+      class: "plain",
+      title: step.message,
+    });
+    if (step === current) open.setAttribute("aria-current", "true");
+    return make("li", {}, after, sign, open);
   }
 
   /**
@@ -130,6 +170,7 @@ export class Detail {
   /** @param {WholeEvent} whole */
   fill(whole) {
     this.whole = whole;
+    if (whole.message) $("detail-message").textContent = whole.message;
     $("attributes").replaceChildren(...pairs([...Object.entries(whole.attributes), ["payload", bytes(whole.size)]]));
     showPayload($("panel-payload"), whole);
     const headers = Object.entries(whole.headers);

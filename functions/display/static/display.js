@@ -6,6 +6,7 @@ import { $, absolute, api, button, make, messageOf, soon } from "./dom.js";
 import { Find } from "./find.js";
 import { counted, dateAndTime, number, timeOfDay } from "./format.js";
 import { listen } from "./keys.js";
+import { foldedInto, Operations } from "./operations.js";
 import { Query } from "./query.js";
 import { Rejected } from "./rejected.js";
 import { Rows } from "./rows.js";
@@ -19,6 +20,7 @@ const MAX_DIVIDERS = 20;
 
 const body = document.body;
 const rows = new Rows();
+const operations = new Operations();
 const query = new Query();
 /** The tests of the query. */
 let tests = query.tests();
@@ -101,6 +103,7 @@ const table = new Table($("scroller"), $("heading"), $("rows"), {
 });
 
 const detail = new Detail({
+  open: openRow,
   filter: (name, value, exclude) => find.toggle(name, value, exclude),
   close() {
     const index = table.indexOf(table.selected);
@@ -108,6 +111,11 @@ const detail = new Detail({
     if (index >= 0) table.focus(index);
   },
 });
+
+/** @param {Row} row */
+function openRow(row) {
+  table.open(row);
+}
 
 function paint() {
   const holding = paused || !table.isAtTop;
@@ -117,7 +125,9 @@ function paint() {
     visible = visible.concat(waiting);
     if (!inOrder) visible.sort(bySeq);
     waiting = [];
+    visible = visible.filter(isShown);
   }
+  waiting = waiting.filter(isShown);
   if (!holding && visible[0]?.gone) visible = visible.filter((entry) => !entry.gone);
   if (visible !== table.entries) table.show(visible);
   else table.paint();
@@ -158,6 +168,7 @@ const strip = new Strip($("strip"), $("rate"), (from, to) => {
  */
 function survey() {
   const matching = [];
+  let folded = 0;
   const bySeverity = { error: 0, warning: 0, info: 0 };
   /** @type {Map<string, number>} */
   const byType = new Map();
@@ -170,13 +181,27 @@ function survey() {
     if (isOfType) bySeverity[row.severity]++;
     if (!tests.severity(row)) continue;
     byType.set(row.type, (byType.get(row.type) ?? 0) + 1);
-    if (isOfType) matching.push(row);
+    if (!isOfType) continue;
+    if (foldsNow(row)) folded++;
+    if (query.steps || !foldsNow(row)) matching.push(row);
   }
-  find.count(bySeverity, byType, matching.length, rows.size);
+  find.count(bySeverity, byType, matching.length, folded, rows.size);
   strip.show(query.from, query.to, query.utc);
   showNumbers();
   return matching;
 }
+
+/**
+ * Is *row* folded into another one that matches the query?
+ * @param {Row} row
+ */
+function foldsNow(row) {
+  const head = foldedInto(row);
+  return head !== null && tests.all(head);
+}
+
+/** @param {Entry} entry */
+const isShown = (entry) => query.steps || isDivider(entry) || !foldsNow(entry);
 
 const surveySoon = soon(survey, 400);
 
@@ -199,6 +224,7 @@ const rejected = new Rejected();
 
 function clear() {
   rows.clear();
+  operations.clear();
   visible = [];
   waiting = [];
   dividers = [];
@@ -225,6 +251,7 @@ follow(absolute("api/events"), {
   rows(lists) {
     const { fresh, repeated } = rows.add(lists);
     for (const row of repeated) table.refresh(row);
+    for (const row of operations.add(fresh)) table.refresh(row);
     if (cutAt && fresh.length) {
       const span = `from ${timeOfDay(cutAt.since, query.utc)} to ${timeOfDay(Date.now(), query.utc)}`;
       divide(cutAt.seq, `not connected ${span}; what came in between is above`);

@@ -50,6 +50,10 @@ export class Find {
       query.utc = !query.utc;
       this.changed();
     });
+    $("steps").addEventListener("click", () => {
+      query.steps = !query.steps;
+      this.changed();
+    });
     $("clear").addEventListener("click", () => {
       query.clear();
       this.changed();
@@ -90,6 +94,7 @@ export class Find {
     for (const severity of SEVERITIES) $(`only-${severity}`).ariaPressed = String(query.severities.has(severity));
     $("span").value = query.from || query.to ? "" : String(query.minutes ?? "");
     $("view").ariaPressed = String(query.view === "trigger");
+    $("steps").ariaPressed = String(!query.steps);
     $("utc").ariaPressed = String(query.utc);
     $("clear").hidden = query.isEmpty;
     const chips = [];
@@ -128,9 +133,11 @@ export class Find {
    * @param {Record<Severity, number>} bySeverity
    * @param {Map<string, number>} byType
    * @param {number} shown
+   * @param {number} folded
    * @param {number} held
    */
-  count(bySeverity, byType, shown, held) {
+  count(bySeverity, byType, shown, folded, held) {
+    $("count-steps").textContent = number(folded);
     this.byType = byType;
     $("count-types").textContent = number(byType.size);
     this.countTypes();

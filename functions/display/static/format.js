@@ -7,6 +7,22 @@
 export const shortType = (type) =>
   type.replace(/^(com\.vmware\.vsphere|dev\.vcenter-events)\./, "").replace(/\.v\d+$/, "");
 
+/** @type {Record<string, string>} */
+const WORDS = { Vm: "VM", Das: "HA", Ha: "HA", Drs: "DRS", Dvs: "DVS", Id: "ID", Uuid: "UUID", Ip: "IP", Ssh: "SSH" };
+
+/**
+ * "VM powered off" for "com.vmware.vsphere.VmPoweredOffEvent.v0". A type that is not a class name keeps its last part.
+ * @param {string} type
+ */
+export function typeInWords(type) {
+  const short = shortType(type);
+  const name = /^com\.vmware\.vc\./.test(short) ? short.slice(short.lastIndexOf(".") + 1) : short;
+  if (!/^[A-Z][A-Za-z0-9]*$/.test(name)) return short;
+  const words = name.replace(/Event$/, "").match(/[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[0-9]+/g) ?? [short];
+  const spoken = words.map((word) => WORDS[word] ?? (/^[A-Z]+$/.test(word) ? word : word.toLowerCase()));
+  return [spoken[0][0].toUpperCase() + spoken[0].slice(1), ...spoken.slice(1)].join(" ");
+}
+
 /**
  * "10,000"
  * @param {number} value

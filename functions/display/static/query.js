@@ -23,6 +23,8 @@ export class Query {
     /** @type {ViewName} */
     this.view = "events";
     this.utc = false;
+    /** Are the steps of operations, reactions and storms shown, too? */
+    this.steps = false;
     this.read(new URLSearchParams());
   }
 
@@ -41,6 +43,7 @@ export class Query {
     this.minutes = Number(parameters.get("minutes")) || null;
     this.view = parameters.get("view") === "trigger" ? "trigger" : "events";
     this.utc = parameters.get("utc") === "1";
+    this.steps = parameters.get("steps") === "1";
   }
 
   write() {
@@ -54,14 +57,15 @@ export class Query {
     if (this.minutes) parameters.set("minutes", String(this.minutes));
     if (this.view === "trigger") parameters.set("view", "trigger");
     if (this.utc) parameters.set("utc", "1");
+    if (this.steps) parameters.set("steps", "1");
     return parameters;
   }
 
-  /** Remove all filters. View and time zone stay. */
+  /** Remove all filters. View, time zone and steps stay. */
   clear() {
-    const { view, utc } = this;
+    const { view, utc, steps } = this;
     this.read(new URLSearchParams());
-    Object.assign(this, { view, utc });
+    Object.assign(this, { view, utc, steps });
   }
 
   get isEmpty() {

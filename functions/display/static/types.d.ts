@@ -46,8 +46,21 @@ interface Row {
   target: string;
   targettype: string;
   size: number;
+  /** The id of the event that caused it, if it is the reply of a reaction. */
+  cause: string;
+  chain: string;
+  user: string;
+  host: string;
+  operation?: Operation;
+  storm?: Operation;
   divider?: undefined;
   [column: string]: unknown;
+}
+
+/** Rows that belong together. The others are folded into the head. */
+interface Operation {
+  head: Row;
+  rows: Row[];
 }
 
 /** A line between rows that says why events are missing. */
@@ -74,6 +87,7 @@ interface Payload {
 
 /** The response of `api/events/N`. */
 interface WholeEvent extends Payload {
+  message: string;
   headers: Record<string, string>;
 }
 

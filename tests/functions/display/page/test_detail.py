@@ -47,10 +47,10 @@ def test_payload_is_shown_as_tree_raw_xml_and_hex(served: Served, visit: Visit) 
 
 
 def test_summary_links_to_related_events(served: Served, visit: Visit) -> None:
-    served.post(powered_off("a"), id="1")
-    served.post(powered_off("b"), id="2")
+    served.post(powered_off("a", ChainId=4700), id="1")
+    served.post(powered_off("b", ChainId=4700), id="2")
     served.post(powered_off("a", ChainId=1, UserName="other"), id="3")
-    page = visit(served.address)
+    page = visit(f"{served.address}?steps=1")
     held(page, 3)
     rows(page).last.locator(".message").click()
     page.click("text=only >> nth=0")
