@@ -36,13 +36,17 @@ from pipeline.settings import Secret, flag, http_url, read, setting, text, whole
 ROOT = Path(__file__).resolve().parent.parent
 NAMESPACE = "vcenter-events"
 
+TRIGGERS = [
+    ROOT / "triggers",
+    *(ROOT / "triggers" / "reactions" / name for name in ("failover.yaml", "webhook.yaml")),
+    ROOT / "demo" / "triggers.yaml",
+]
 REACTIONS = [
     *(
         ROOT / "config" / "reactions" / name
         for name in ("300-vcenter.yaml", "310-tag.yaml", "320-attribute.yaml", "340-failover.yaml", "370-webhook.yaml")
     ),
-    *(ROOT / "triggers" / "reactions" / name for name in ("failover.yaml", "webhook.yaml")),
-    ROOT / "demo" / "triggers.yaml",
+    *TRIGGERS[1:],
 ]
 """The reactions to the simulated vCenter. They change a vCenter, so a real one does not get them here."""
 
@@ -175,6 +179,7 @@ def story_objects(receiver: Receiver, start: datetime) -> list[dict[str, object]
     """Return what the story needs: the webhook's receiver, and a checkpoint, so that the page begins at *start*."""
     checkpoint = {"vCenter": "127.0.0.1", "lastEventKey": 0, "lastEventKeyTimestamp": start.isoformat()}
     return [
+        {**_head("Secret", "display"), "stringData": {"DISPLAY_TRIGGERS": os.pathsep.join(map(str, TRIGGERS))}},
         {**_head("Secret", "webhook"), "stringData": {"WEBHOOK_URL": receiver.inventory_url}},
         {**_head("ConfigMap", "vcenter-poller-configmap"), "data": {"checkpoint": json.dumps(checkpoint)}},
     ]

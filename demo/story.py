@@ -161,10 +161,8 @@ class Story:
         yield 3
         result(vm.Destroy())
         yield 9
-        other = center.vm("files-01" if name != "files-01" else "web-01")
-        center.post(
-            vim.event.GeneralUserEvent, ANNA, vm=other, message=f"{name} is gone, restore of last night started"
-        )
+        words = f"{name} was deleted by mistake: it is restored from the backup of last night"
+        center.post(vim.event.GeneralUserEvent, ANNA, host=center.host(host), message=words)
         yield 6
         vm = center.create_vm(BACKUP, name, center.host(host))
         yield 2

@@ -122,6 +122,9 @@ HOST_CHARACTERS = 255
 TRIGGER_CHARACTERS = 20_000
 """A Trigger as YAML that the display tests. Real ones have some hundred characters."""
 
+TRIGGERS_CHARACTERS = 1_000_000
+"""A file with Triggers (`DISPLAY_TRIGGERS`): hundreds of them."""
+
 TRIGGER_LEVELS = 50
 """The depth of such a Trigger. Real ones have a few levels, and Python's stack is finite."""
 

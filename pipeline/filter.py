@@ -6,6 +6,7 @@ purpose: a filter that cannot be read is an error here. Knative skips the unread
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from pipeline.errors import PermanentError
 
@@ -41,6 +42,51 @@ def compile_filter(spec: Mapping[str, object]) -> Matches:
     if errors:
         raise FilterError(errors)
     return by_dialects or by_attributes
+
+
+def explain(spec: Mapping[str, object], event: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the parts of the filter of *spec*, each with `matches`: whether it selects *event*. All must match.
+
+    A comparison is `{dialect, attribute, expected, actual, matches}`, with *actual* None if the event lacks it. A
+    combination is `{dialect, matches, parts}`, where *dialect* is `all`, `any` or `not`. Raises `FilterError`.
+    """
+    compile_filter(spec)
+    filters = spec.get("filters")
+    if isinstance(filters, list) and filters:
+        return [part for value in filters for part in _explain(value, event)]
+    by_attributes = spec.get("filter")
+    attributes = by_attributes.get("attributes") if isinstance(by_attributes, dict) else None
+    return [_compared("exact" if text else "any value", name, text, event) for name, text in (attributes or {}).items()]
+
+
+def _explain(value: dict[str, Any], event: Mapping[str, str]) -> list[dict[str, Any]]:
+    [(dialect, operand)] = value.items()
+    if dialect in _COMPARISONS:
+        return [_compared(dialect, name, text, event) for name, text in operand.items()]
+    operands = [operand] if dialect == "not" else operand
+    # Several comparisons in one expression must all match, also within `any` and `not`.
+    inner = [_explain(one, event) for one in operands]
+    groups = [
+        parts[0]
+        if len(parts) == 1
+        else {"dialect": "all", "matches": all(part["matches"] for part in parts), "parts": parts}
+        for parts in inner
+    ]
+    verdicts = [group["matches"] for group in groups]
+    matches = not verdicts[0] if dialect == "not" else (any(verdicts) if dialect == "any" else all(verdicts))
+    return [{"dialect": dialect, "matches": matches, "parts": groups}]
+
+
+def _compared(dialect: str, name: str, text: str, event: Mapping[str, str]) -> dict[str, Any]:
+    actual = _attribute(event, name)
+    compare = _COMPARISONS.get(dialect)
+    return {
+        "dialect": dialect,
+        "attribute": name,
+        "expected": text,
+        "actual": actual or None,
+        "matches": compare(actual, text) if compare else bool(actual),
+    }
 
 
 def _attributes_filter(value: object, errors: list[tuple[str, str]]) -> Matches:

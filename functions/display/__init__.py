@@ -85,6 +85,7 @@ def create(environ: Environ) -> Display:
             authenticator=authenticator,
             hosts=hosts,
             service=display_settings.service,
+            triggers=display_settings.triggers or (),
             sender=Sender(display_settings.sink, display.receive) if display_settings.allow_send else None,
             dead_letters=DeadLetterClient(dead_letters, display_settings.dead_letters_token)
             if dead_letters is not None

@@ -1,6 +1,7 @@
 """The state that the routes share."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from functions.display.authenticator import Authenticator
 from functions.display.dead_letters import DeadLetterClient
@@ -24,6 +25,8 @@ class AppState:
     hosts: Hosts
     service: str
     """Name of the Knative Service."""
+    triggers: tuple[Path, ...] = ()
+    """Files and folders with the Triggers that exist."""
     sender: Sender | None = None
     """Sends events, if the page may."""
     dead_letters: DeadLetterClient | None = None

@@ -156,7 +156,7 @@ COLUMNS = (
         related="events of the same type",
         format="type",
         events=Cell(
-            "Type", "minmax(90px, 210px)", "type",
+            "Type", "minmax(90px, 210px)", "words",
             beside_event="minmax(80px, 180px)", beside_event_wide=True, phone_area="type",
         ),
         trigger=Cell("Type", "minmax(150px, 2fr)", style="code", beside_event="minmax(0, 1fr)", phone_area="type"),

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import yaml
 
 from functions.display.ring import StoredEvent
 from pipeline import bounds
+from pipeline import filter as filter_
 from pipeline.errors import PermanentError
 from pipeline.filter import compile_filter
 
@@ -26,6 +28,11 @@ def count(trigger: str, events: Iterable[StoredEvent]) -> tuple[int, int]:
     matches = compile_filter(_spec(trigger))
     verdicts = [matches(json.loads(stored.attributes)) for stored in events]
     return sum(verdicts), len(verdicts)
+
+
+def explain(trigger: str, stored: StoredEvent) -> list[dict[str, Any]]:
+    """Return the parts of the *trigger*'s filter with the verdict of each on *stored*, as `pipeline.filter` does."""
+    return filter_.explain(_spec(trigger), json.loads(stored.attributes))
 
 
 def _spec(trigger: str) -> Mapping[str, object]:

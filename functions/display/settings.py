@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from functions.display.origin import host_names
+from functions.display.triggers import trigger_paths
 from pipeline import bounds
 from pipeline.settings.parsers import duration, flag, http_url, text, whole_number
 from pipeline.settings.variable import Secret, setting
@@ -113,6 +114,14 @@ class DisplaySettings:
         example="'…'",
         default=None,
         unset="dead letters can only be read",
+    )
+    triggers: tuple[Path, ...] | None = setting(
+        "DISPLAY_TRIGGERS",
+        trigger_paths,
+        "Files and folders with Triggers as YAML, separated by colons. An open event says which of them select it.",
+        example="/triggers",
+        default=None,
+        unset="no Triggers",
     )
     service: str = setting(
         "K_SERVICE", text, "Name of the Knative Service. Knative sets it.", example="display", default="display"

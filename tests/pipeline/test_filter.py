@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.filter import FilterError, compile_filter
+from pipeline.filter import FilterError, compile_filter, explain
 
 EVENT = {
     "specversion": "1.0",
@@ -156,3 +156,45 @@ def test_every_error_is_reported() -> None:
         "filters[0].exact.b",
         "filters[1].cesql",
     ]
+
+
+def test_explanation_names_each_part_and_its_verdict() -> None:
+    event = {"type": "VmPoweredOff", "source": "/a"}
+    spec = {
+        "filters": [
+            {"any": [{"exact": {"type": "VmPoweredOn"}}, {"prefix": {"type": "VmPowered", "subject": "Vm/"}}]},
+            {"not": {"suffix": {"source": "b"}}},
+        ]
+    }
+
+    either, excluded = explain(spec, event)
+
+    assert (either["dialect"], either["matches"], excluded["matches"]) == ("any", False, True)
+    exact, both = either["parts"]
+    assert exact == {
+        "dialect": "exact", "attribute": "type", "expected": "VmPoweredOn", "actual": "VmPoweredOff", "matches": False,
+    }  # fmt: skip
+    assert [(part["attribute"], part["actual"], part["matches"]) for part in both["parts"]] == [
+        ("type", "VmPoweredOff", True),
+        ("subject", None, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"filter": {"attributes": {"type": "a", "source": ""}}},
+        {"filter": {"attributes": {"type": "b"}}},
+        {"filters": [{"not": {"exact": {"type": "a"}}}]},
+        {
+            "filters": [
+                {"any": [{"exact": {"type": "x"}}, {"all": [{"prefix": {"type": "a"}}, {"suffix": {"id": "1"}}]}]}
+            ]
+        },
+        {"filters": [{"exact": {"type": "a", "id": "2"}}]},
+    ],
+)
+@pytest.mark.parametrize("event", [{"type": "a", "id": "1", "source": "s"}, {"type": "a", "id": "2"}, {"type": "b"}])
+def test_explanation_agrees_with_the_filter(spec: dict[str, object], event: dict[str, str]) -> None:
+    assert all(part["matches"] for part in explain(spec, event)) == compile_filter(spec)(event)

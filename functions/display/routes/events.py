@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from flask import Blueprint, Response, request
 
-from functions.display import export, match
+from functions.display import export, match, triggers
 from functions.display.app_state import AppState
 from functions.display.rejected import body_document
 from functions.display.ring import StoredEvent
@@ -30,14 +30,32 @@ def add(routes: Blueprint, state: AppState) -> None:
         stored = history.get(seq)
         return text("this event is no longer held", 404) if stored is None else json_document(_document(stored))
 
+    @routes.get("/api/events/<int:seq>/triggers")
+    def triggers_of_event(seq: int) -> Response:
+        """The Triggers that exist, with the verdict of each on this event."""
+        stored = history.get(seq)
+        if stored is None:
+            return text("this event is no longer held", 404)
+        try:
+            verdicts = triggers.explained(state.triggers, stored)
+        except PermanentError as error:
+            return text(str(error), 500)
+        return json_document({"known": bool(state.triggers), "triggers": verdicts})
+
     @routes.post("/api/match")
     def matching() -> Response:
-        """The number of events that the Trigger in the body (YAML) would select, and of all events."""
+        """The number of events that the Trigger in the body (YAML) would select, and of all events.
+
+        `?seq=` adds `parts`: why it selects that event, or does not.
+        """
+        trigger = request.get_data(as_text=True)
+        stored = history.get(request.args.get("seq", 0, type=int))
         try:
-            matches, total = match.count(request.get_data(as_text=True), history.events())
+            matches, total = match.count(trigger, history.events())
+            parts = match.explain(trigger, stored) if stored is not None else None
         except PermanentError as error:
             return text(str(error), 400)
-        return json_document({"matches": matches, "held": total})
+        return json_document({"matches": matches, "held": total} | ({"parts": parts} if parts is not None else {}))
 
     @routes.route("/api/export.<extension>", methods=["GET", "POST"])
     def exported(extension: str) -> Response:

@@ -1,7 +1,7 @@
 // How the cell of a column is written: the formats that columns.py names.
 
 import { make } from "./dom.js";
-import { bytes, dateAndTime, duration, severityInWords, shortType, SIGNS, timeOrDate } from "./format.js";
+import { bytes, dateAndTime, duration, severityInWords, shortType, SIGNS, timeOrDate, typeInWords } from "./format.js";
 import { foldedInWords } from "./operations.js";
 import { glyph, targetInWords, targetTypeInWords } from "./target-types.js";
 
@@ -44,6 +44,7 @@ const CELL_FORMATS = {
     before: chips,
   },
   type: { text: (row) => shortType(row.type), hover: textOf },
+  words: { text: (row) => typeInWords(row.type), hover: textOf },
   target: { text: textOf, hover: targetInWords, before: targetSign },
   bytes: { text: (row, name) => bytes(Number(row[name])), hover: (row, name) => `${row[name]} bytes` },
   repeats: { text: (row) => (row.repeats ? String(row.repeats) : ""), hover: arrivals },

@@ -11,6 +11,9 @@ export const FILTERS = COLUMNS.filter((column) => column.filter).map((column) =>
 /** The names of the columns that the text search looks into. */
 export const SEARCHED = COLUMNS.filter((column) => column.search).map((column) => column.name);
 
+/** The names of the fields that `field:value` in the text search may name. */
+export const FIELDS = new Set(["severity", ...FILTERS, ...SEARCHED]);
+
 /** The names of the columns whose values many rows share. */
 export const SHARED = new Set(COLUMNS.filter((column) => column.shared).map((column) => column.name));
 

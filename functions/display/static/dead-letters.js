@@ -134,6 +134,17 @@ export class DeadLetters {
     return (await api(`api/dead-letters?${new URLSearchParams(parameters)}`)).json();
   }
 
+  /**
+   * The dead letters of the event in *row*. Empty if they cannot be read.
+   * @param {Row} row
+   * @returns {Promise<DeadLetter[]>}
+   */
+  async of({ source, id, type }) {
+    const pages = STATES.map((state) => this.fetch({ state, type, limit: MAX_PAGE_SIZE }).catch(() => null));
+    const found = (await Promise.all(pages)).flatMap((page) => page?.deadLetters ?? []);
+    return found.filter((letter) => letter.source === source && letter.id === id);
+  }
+
   async load() {
     const { state, destination, limit } = this;
     const none = $("dead-letters-none");

@@ -7,6 +7,7 @@ import { bytes, counted, dateAndTime, duration, severityInWords, SIGNS, typeInWo
 import { stepsOf } from "./operations.js";
 import { showPayload } from "./payload.js";
 import { glyph } from "./target-types.js";
+import { showTriggers } from "./triggers.js";
 import { copying, curl, showTrigger, structured } from "./trigger.js";
 
 const MAX_STEPS = 100;
@@ -16,6 +17,7 @@ const TABS = ["summary", "payload", "headers", "trigger"];
  * @typedef {object} DetailListeners
  * @property {(name: string, value: string, exclude: boolean) => void} filter called when a value is clicked
  * @property {(row: Row) => void} open called when another event of the operation is chosen
+ * @property {(row: Row) => Promise<import("./triggers.js").Outcome>} outcome what became of an event
  * @property {Listener} close called when the event was closed
  */
 
@@ -36,6 +38,7 @@ export class Detail {
     $("copies").append(
       copying("Copy as JSON", () => this.copied(structured)),
       copying("Copy as curl", () => this.copied(curl)),
+      copying("Copy link", () => location.href),
     );
   }
 
@@ -108,6 +111,25 @@ export class Detail {
     $("facts").replaceChildren(...pairs(lines), ...related);
     $("attributes").replaceChildren();
     this.showOperation(row);
+    this.showMeaning(row);
+  }
+
+  /**
+   * Show what the event catalogue knows about the type of *row*: description, causes and remedies.
+   * @param {Row} row
+   */
+  async showMeaning(row) {
+    $("meaning").replaceChildren();
+    const entry = await explanationOf(row.type);
+    if (this.row !== row || !entry) return;
+    $("detail-title").textContent = entry.title || typeInWords(row.type);
+    const causes = entry.causes.map(({ description, remedies }) =>
+      make("li", {}, description, make("ul", {}, ...remedies.map((remedy) => make("li", { class: "remedy" }, remedy)))),
+    );
+    $("meaning").replaceChildren(
+      entry.description && entry.description !== row.message ? make("p", {}, entry.description) : "",
+      ...(causes.length ? [make("h3", {}, "Possible causes, and what to do"), make("ul", {}, ...causes)] : []),
+    );
   }
 
   /**
@@ -179,7 +201,7 @@ export class Detail {
         ? make("dl", {}, ...pairs(headers))
         : make("p", { class: "faint" }, "The request had no other headers."),
     );
-    if (this.tab === "trigger") showTrigger($("panel-trigger"), whole.attributes);
+    if (this.tab === "trigger") this.showTrigger();
   }
 
   /** @param {string} tab */
@@ -191,7 +213,17 @@ export class Detail {
       $(`tab-${name}`).tabIndex = chosen ? 0 : -1;
       $(`panel-${name}`).hidden = !chosen;
     }
-    if (tab === "trigger" && this.whole) showTrigger($("panel-trigger"), this.whole.attributes);
+    if (tab === "trigger" && this.whole) this.showTrigger();
+  }
+
+  /** Show the Triggers that exist, what became of the event at each, and one for events like this. */
+  async showTrigger() {
+    const { row, whole } = this;
+    if (!row || !whole) return;
+    const existing = make("div", { id: "triggers" });
+    showTrigger($("panel-trigger"), whole.attributes, row.seq, existing);
+    const outcome = await this.on.outcome(row);
+    await showTriggers(existing, row, outcome, this.on.open);
   }
 
   close() {
@@ -201,6 +233,29 @@ export class Detail {
     document.body.classList.remove("detail-open");
     this.on.close();
   }
+}
+
+/**
+ * By type, so that each is asked for once.
+ * @type {Map<string, Promise<EventType | null>>}
+ */
+const explanations = new Map();
+
+/**
+ * The entry of the event catalogue for a *type* of vCenter, or null.
+ * @param {string} type
+ */
+function explanationOf(type) {
+  if (!type.startsWith("com.vmware.")) return Promise.resolve(null);
+  const known = explanations.get(type);
+  if (known) return known;
+  /** @type {Promise<EventType | null>} */
+  const asked = api(`api/catalog?${new URLSearchParams({ type })}`).then(
+    (response) => response.json(),
+    () => null,
+  );
+  explanations.set(type, asked);
+  return asked;
 }
 
 /** @param {Row} row */

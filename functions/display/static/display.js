@@ -52,6 +52,8 @@ let connection = { name: "connecting", words: "connecting" };
  * @type {Send | null}
  */
 let send = null;
+/** The name of the display's own Service. */
+let service = "display";
 /**
  * The dead letters, if there is a deadletter function.
  * @type {DeadLetters | null}
@@ -66,13 +68,36 @@ let cutAt = null;
 // ── the query ──
 
 const find = new Find(query, (typing) => {
-  const address = `${location.pathname}?${query.write()}`.replace(/\?$/, "");
-  if (typing) history.replaceState(null, "", address);
-  else history.pushState(null, "", address);
+  address(typing);
   look();
 });
 
-addEventListener("popstate", look);
+find.valuesOf = (/** @type {string} */ field) => {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const row of rows.values()) counts.set(String(row[field]), (counts.get(String(row[field])) ?? 0) + 1);
+  counts.delete("");
+  return [...counts].sort(([, times], [, others]) => others - times).map(([value]) => value);
+};
+
+/** Write the view and the open event to the address, as a step back or in place of the present one. */
+function address(replace = false) {
+  const written = `${location.pathname}?${query.write()}`.replace(/\?$/, "");
+  if (replace) history.replaceState(null, "", written);
+  else history.pushState(null, "", written);
+}
+
+addEventListener("popstate", () => {
+  look();
+  openAddressed();
+});
+
+/** Open the event in the address once it is held, and close the one that is not in it. */
+function openAddressed() {
+  const row = operations.byId.get(query.event);
+  if (!query.event) detail.close();
+  else if (row && detail.row !== row) table.open(row);
+}
 
 /** Show what matches the query in the address. */
 function look() {
@@ -97,15 +122,34 @@ const bySeq = (one, other) => one.seq - other.seq;
 // ── the table ──
 
 const table = new Table($("scroller"), $("heading"), $("rows"), {
-  open: (row) => detail.open(row, query.utc),
+  open(row) {
+    const event = `${row.source} ${row.id}`;
+    if (query.event !== event) {
+      const isNext = Boolean(query.event);
+      query.event = event;
+      address(isNext);
+    }
+    detail.open(row, query.utc);
+  },
   filter: (name, value, exclude) => find.toggle(name, value, exclude),
-  scroll: () => table.isAtTop && waiting.length && paintSoon(),
+  scroll() {
+    markSoon();
+    if (table.isAtTop && waiting.length) paintSoon();
+  },
 });
 
 const detail = new Detail({
   open: openRow,
+  async outcome(row) {
+    const replies = [...rows.values()].filter((other) => other.cause === row.id && other.source === row.source);
+    return { replies, deadLetters: (await deadLetters?.of(row)) ?? [], service };
+  },
   filter: (name, value, exclude) => find.toggle(name, value, exclude),
   close() {
+    if (query.event) {
+      query.event = "";
+      address(true);
+    }
     const index = table.indexOf(table.selected);
     table.select(null);
     if (index >= 0) table.focus(index);
@@ -137,8 +181,31 @@ function paint() {
   $("nothing").hidden = visible.length > 0 || rows.size === 0;
   $("table").hidden = rows.size === 0;
   body.dataset.held = String(rows.size);
+  markSoon();
 }
 
+/** Mark what the text search found, in the rows that are in view. */
+function mark() {
+  const hits = new Highlight();
+  const { patterns } = query;
+  const texts = document.createTreeWalker($("rows"), NodeFilter.SHOW_TEXT);
+  for (let node = patterns.length ? texts.nextNode() : null; node; node = texts.nextNode()) {
+    for (const pattern of patterns) {
+      const found = pattern.exec(node.textContent ?? "");
+      if (!found?.[0]) continue;
+      const range = new StaticRange({
+        startContainer: node,
+        startOffset: found.index,
+        endContainer: node,
+        endOffset: found.index + found[0].length,
+      });
+      hits.add(range);
+    }
+  }
+  CSS.highlights.set("hit", hits);
+}
+
+const markSoon = soon(() => CSS.highlights && mark());
 const paintSoon = soon(paint);
 
 function toNewest() {
@@ -252,6 +319,7 @@ follow(absolute("api/events"), {
     const { fresh, repeated } = rows.add(lists);
     for (const row of repeated) table.refresh(row);
     for (const row of operations.add(fresh)) table.refresh(row);
+    if (query.event && !detail.isOpen) openAddressed();
     if (cutAt && fresh.length) {
       const span = `from ${timeOfDay(cutAt.since, query.utc)} to ${timeOfDay(Date.now(), query.utc)}`;
       divide(cutAt.seq, `not connected ${span}; what came in between is above`);
@@ -391,6 +459,7 @@ async function introduce() {
     "  -H 'content-type: application/json' -d '{\"message\": \"Hello from the command line\"}'",
   ].join("\n");
   const about = await (await api("api/about")).json();
+  service = about.service;
   for (const element of document.querySelectorAll(".service")) element.textContent = about.service;
   if (about.deadLetters) deadLetters = new DeadLetters(about.deadLetters, about.send);
   if (!about.send) return;

@@ -1,7 +1,7 @@
 // The filters as controls: text, severities with counts, time span, types with counts, and a chip for each filter.
 
 import { valueInWords } from "./cells.js";
-import { columnNamed } from "./columns.js";
+import { columnNamed, FIELDS } from "./columns.js";
 import { $, button, make } from "./dom.js";
 import { counted, dateAndTime, number, SEVERITIES, shortType } from "./format.js";
 
@@ -27,6 +27,11 @@ export class Find {
     /** @type {Map<string, TypeLine>} */
     this.types = new Map();
     this.typesAreSeen = false;
+    /**
+     * The values of a field, the most frequent first.
+     * @type {(field: string) => string[]}
+     */
+    this.valuesOf = () => [];
     this.listen();
     this.show();
   }
@@ -35,6 +40,7 @@ export class Find {
     const { query } = this;
     $("text").addEventListener("input", () => {
       query.text = $("text").value;
+      this.complete();
       this.changed(true);
     });
     for (const severity of SEVERITIES) {
@@ -64,6 +70,20 @@ export class Find {
       this.typesAreSeen = isOpening(event);
       if (this.typesAreSeen) this.listTypes();
     });
+  }
+
+  /** Offer what the last word may become: the name of a field, or a value of it. */
+  complete() {
+    const [, before, field, start] = /^(.*?)-?(?:([a-z]+):)?(\S*)$/.exec(this.query.text) ?? [];
+    const isField = field !== undefined && FIELDS.has(field);
+    const names = start && field === undefined ? [...FIELDS].filter((name) => name.startsWith(start)) : [];
+    const values = isField
+      ? this.valuesOf(field).filter((value) => value.toLowerCase().includes(start.toLowerCase()))
+      : [];
+    const words = isField
+      ? values.map((value) => `${field}:${/\s/.test(value) ? `"${value}"` : value}`)
+      : names.map((name) => `${name}:`);
+    $("completions").replaceChildren(...words.slice(0, 12).map((word) => make("option", { value: before + word })));
   }
 
   /** @param {Severity} severity */

@@ -1,6 +1,6 @@
 // The filters of the view, read from the address and written to it, so that a view is a link.
 
-import { FILTERS, SEARCHED } from "./columns.js";
+import { FIELDS, FILTERS, SEARCHED } from "./columns.js";
 import { SEVERITIES } from "./format.js";
 
 /** @typedef {(row: Row) => boolean} Test */
@@ -25,6 +25,8 @@ export class Query {
     this.utc = false;
     /** Are the steps of operations, reactions and storms shown, too? */
     this.steps = false;
+    /** The open event: its source and id, with a space in between. */
+    this.event = "";
     this.read(new URLSearchParams());
   }
 
@@ -44,6 +46,15 @@ export class Query {
     this.view = parameters.get("view") === "trigger" ? "trigger" : "events";
     this.utc = parameters.get("utc") === "1";
     this.steps = parameters.get("steps") === "1";
+    this.event = parameters.get("event") ?? "";
+  }
+
+  /** The patterns of the words that are searched for, to mark what they find. */
+  get patterns() {
+    return clauses(this.text)
+      .flat()
+      .filter((word) => !word.exclude)
+      .map(({ pattern }) => pattern);
   }
 
   write() {
@@ -58,14 +69,15 @@ export class Query {
     if (this.view === "trigger") parameters.set("view", "trigger");
     if (this.utc) parameters.set("utc", "1");
     if (this.steps) parameters.set("steps", "1");
+    if (this.event) parameters.set("event", this.event);
     return parameters;
   }
 
-  /** Remove all filters. View, time zone and steps stay. */
+  /** Remove all filters. View, time zone, steps and the open event stay. */
   clear() {
-    const { view, utc, steps } = this;
+    const { view, utc, steps, event } = this;
     this.read(new URLSearchParams());
-    Object.assign(this, { view, utc, steps });
+    Object.assign(this, { view, utc, steps, event });
   }
 
   get isEmpty() {
@@ -102,9 +114,7 @@ export class Query {
         if (chosen.size) tests.push((row) => chosen.has(String(row[name])) !== exclude);
       }
     }
-    for (const { pattern, exclude } of words(this.text)) {
-      values.push((row) => SEARCHED.some((name) => pattern.test(String(row[name]))) !== exclude);
-    }
+    for (const clause of clauses(this.text)) values.push((row) => clause.some((word) => holds(word, row)));
     const from = this.minutes ? Date.now() - this.minutes * 60_000 : (this.from ?? -Infinity);
     const to = this.to ?? Infinity;
     /** @type {Record<"values" | "type" | "time" | "severity", Test>} */
@@ -119,15 +129,38 @@ export class Query {
 }
 
 /**
- * The words of a text: all must occur, -those must not, "several words" stand together.
- * @param {string} text
+ * A word of the text: `text`, `field:value`, or the same with a minus. "*" stands for any characters.
+ * @typedef {{ exclude: boolean, field: string, pattern: RegExp }} Word
  */
-function words(text) {
-  return [...text.matchAll(/(-?)(?:"([^"]+)"|(\S+))/g)]
-    .map(([, minus, phrase, word]) => ({ exclude: minus === "-", word: phrase ?? word }))
-    .filter(({ word }) => word !== "-" && word !== '"')
-    .map(({ exclude, word }) => ({
-      exclude,
-      pattern: new RegExp(word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i"),
-    }));
+
+/**
+ * The clauses of a text: all must hold. A clause is a list of words of which one must hold: `a OR b`.
+ * @param {string} text
+ * @returns {Word[][]}
+ */
+function clauses(text) {
+  /** @type {Word[][]} */
+  const found = [];
+  let isAlternative = false;
+  for (const [all, minus, name, phrase, word] of text.matchAll(/(-?)(?:([a-z]+):)?(?:"([^"]+)"|(\S+))/g)) {
+    if (all === "OR" && found.length) isAlternative = true;
+    if (all === "OR" || all === "-" || all === '"') continue;
+    const isField = name !== undefined && FIELDS.has(name);
+    const value = isField || name === undefined ? (phrase ?? word) : `${name}:${phrase ?? word}`;
+    const pattern = new RegExp(value.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*"), "i");
+    const clause = { exclude: minus === "-", field: isField ? name : "", pattern };
+    if (isAlternative) found[found.length - 1].push(clause);
+    else found.push([clause]);
+    isAlternative = false;
+  }
+  return found;
+}
+
+/**
+ * @param {Word} word
+ * @param {Row} row
+ */
+function holds({ exclude, field, pattern }, row) {
+  const names = field ? [field] : SEARCHED;
+  return names.some((name) => pattern.test(String(row[name]))) !== exclude;
 }

@@ -2,13 +2,16 @@
 
 import { absolute, api, button, copy, make, messageOf } from "./dom.js";
 import { number, shortType } from "./format.js";
+import { partList } from "./triggers.js";
 
 /**
  * Fill *place* with the Trigger for an event with these *attributes*, as YAML and as a `kn` line.
  * @param {HTMLElement} place
  * @param {Record<string, string>} attributes
+ * @param {number} seq of the event, to explain the verdict
+ * @param {HTMLElement} existing what is known about the Triggers that exist
  */
-export function showTrigger(place, attributes) {
+export function showTrigger(place, attributes, seq = 0, existing = make("div")) {
   const yaml = triggerYaml(attributes);
   const box = make("textarea", {
     id: "trigger",
@@ -18,22 +21,27 @@ export function showTrigger(place, attributes) {
     ariaLabel: "Trigger as YAML",
   });
   const verdict = make("p", { id: "verdict", role: "status" });
+  const reasons = make("div", { id: "reasons" });
   const test = async () => {
     try {
-      const response = await api("api/match", {
+      const response = await api(`api/match?seq=${seq}`, {
         method: "POST",
         headers: { "content-type": "application/yaml" },
         body: box.value,
       });
-      const { matches, held } = await response.json();
+      const { matches, held, parts } = await response.json();
       verdict.textContent = `This filter matches ${number(matches)} of ${number(held)} held.`;
       verdict.className = "";
+      reasons.replaceChildren(parts?.length ? partList(parts) : "");
     } catch (error) {
       verdict.textContent = messageOf(error);
       verdict.className = "bad";
+      reasons.replaceChildren();
     }
   };
   place.replaceChildren(
+    existing,
+    make("h3", {}, "A Trigger for events like this one"),
     make(
       "p",
       { class: "faint" },
@@ -47,6 +55,7 @@ export function showTrigger(place, attributes) {
       copying("Copy YAML", () => box.value),
     ),
     verdict,
+    reasons,
     make("h3", {}, "The same with kn"),
     make("pre", { id: "kn", tabIndex: 0 }, knLine(attributes)),
     make(

@@ -91,6 +91,34 @@ interface WholeEvent extends Payload {
   headers: Record<string, string>;
 }
 
+/** A part of a Trigger's filter: a comparison, or a combination of parts. */
+interface FilterPart {
+  dialect: string;
+  matches: boolean;
+  attribute?: string;
+  expected?: string;
+  /** Null if the event lacks the attribute. */
+  actual?: string | null;
+  parts?: FilterPart[];
+}
+
+interface TriggerVerdict {
+  name: string;
+  namespace: string;
+  broker: string;
+  subscriber: string;
+  matches: boolean;
+  parts?: FilterPart[];
+  error?: string;
+}
+
+/** An entry of the event catalogue. */
+interface EventType {
+  title: string;
+  description: string;
+  causes: { description: string; remedies: string[] }[];
+}
+
 /** What the server counts, for the footer. */
 interface Numbers {
   held: number;
