@@ -50,7 +50,7 @@ function lineOf(trigger, row, outcome, open) {
   const why = matches ? [] : [make("div", { class: "why" }, error ?? reasonAgainst(parts))];
   const filter = parts.length
     ? openable([make("span", { class: "faint" }, "filter")], () => partList(parts))
-    : make("p", { class: "faint" }, matches ? "It has no filter: it selects every event." : "");
+    : make("div", { class: "why" }, matches ? "It has no filter: it selects every event." : "");
   const became = matches ? traceOf(subscriber, row, outcome, open) : [];
   return make("li", { class: matches ? "selects" : "" }, make("div", {}, ...head), ...why, ...became, filter);
 }
@@ -139,6 +139,13 @@ export function reasonAgainst(parts) {
 }
 
 /**
+ * "VmPowered…" for a prefix.
+ * @param {FilterPart} part
+ */
+const expectation = ({ dialect, expected }) =>
+  `${dialect === "suffix" ? "…" : ""}${expected}${dialect === "prefix" ? "…" : ""}`;
+
+/**
  * @param {FilterPart} part
  * @returns {string}
  */
@@ -146,6 +153,11 @@ function partInWords({ dialect, attribute, expected, actual, parts = [] }) {
   if (attribute === undefined) {
     if (dialect === "not") return `it is excluded: ${parts.map(partInWords).join(" and ")}`;
     const failing = parts.filter(({ matches }) => !matches).map(partInWords);
+    const [first] = parts;
+    const isList = parts.every((one) => one.attribute !== undefined && one.attribute === first.attribute);
+    if (dialect === "any" && isList) {
+      return `${first.attribute} ${first.actual ?? "(none)"} is none of ${parts.map(expectation).join(", ")}`;
+    }
     return dialect === "any" ? `none of ${failing.length}: ${failing.join(", or ")}` : failing.join(" and ");
   }
   const relation =

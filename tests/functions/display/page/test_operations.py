@@ -56,7 +56,7 @@ def test_steps_reactions_and_storms_are_one_row_each(served: Served, visit: Visi
          "↳ tag.attached", "↳ tag.failed"]
     )  # fmt: skip
     page.click("#operation-steps >> text=VM being created")
-    expect(page.locator("#detail-title")).to_have_text("VM being created")
+    expect(page.locator("#detail-title")).to_have_text("Creating VM")  # the event catalogue's title
     page.keyboard.press("Escape")
 
     page.click("#steps")
