@@ -39,9 +39,9 @@ def explained(paths: tuple[Path, ...], stored: StoredEvent) -> list[dict[str, An
 
 
 def _verdict(trigger: Mapping[str, Any], attributes: Mapping[str, str]) -> dict[str, Any]:
-    spec = trigger.get("spec") if isinstance(trigger.get("spec"), dict) else {}
-    subscriber = spec.get("subscriber") if isinstance(spec.get("subscriber"), dict) else {}
-    reference = subscriber.get("ref") if isinstance(subscriber.get("ref"), dict) else {}
+    spec = _object(trigger, "spec")
+    subscriber = _object(spec, "subscriber")
+    reference = _object(subscriber, "ref")
     verdict = {
         "name": str(trigger["metadata"].get("name", "")),
         "namespace": str(trigger["metadata"].get("namespace", "")),
@@ -55,9 +55,14 @@ def _verdict(trigger: Mapping[str, Any], attributes: Mapping[str, str]) -> dict[
     return {**verdict, "matches": all(part["matches"] for part in parts), "parts": parts}
 
 
+def _object(value: Mapping[str, Any], name: str) -> dict[str, Any]:
+    inner = value.get(name)
+    return inner if isinstance(inner, dict) else {}
+
+
 def _read(paths: tuple[Path, ...]) -> dict[tuple[str, str], Mapping[str, Any]]:
     """Return the Triggers by namespace and name. A later one replaces an earlier one."""
-    triggers = {}
+    triggers: dict[tuple[str, str], Mapping[str, Any]] = {}
     for path in paths:
         for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
             for document in _documents(file):

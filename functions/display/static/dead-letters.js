@@ -141,8 +141,8 @@ export class DeadLetters {
    */
   async of({ source, id, type }) {
     const pages = STATES.map((state) => this.fetch({ state, type, limit: MAX_PAGE_SIZE }).catch(() => null));
-    const found = (await Promise.all(pages)).flatMap((page) => page?.deadLetters ?? []);
-    return found.filter((letter) => letter.source === source && letter.id === id);
+    const all = (await Promise.all(pages)).flatMap((page) => page?.deadLetters ?? []);
+    return all.filter((letter) => letter.source === source && letter.id === id);
   }
 
   async load() {

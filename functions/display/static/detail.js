@@ -236,7 +236,7 @@ export class Detail {
 }
 
 /**
- * By type, so that each is asked for once.
+ * By type, so that each is request for once.
  * @type {Map<string, Promise<EventType | null>>}
  */
 const explanations = new Map();
@@ -250,12 +250,12 @@ function explanationOf(type) {
   const known = explanations.get(type);
   if (known) return known;
   /** @type {Promise<EventType | null>} */
-  const asked = api(`api/catalog?${new URLSearchParams({ type })}`).then(
+  const request = api(`api/catalog?${new URLSearchParams({ type })}`).then(
     (response) => response.json(),
     () => null,
   );
-  explanations.set(type, asked);
-  return asked;
+  explanations.set(type, request);
+  return request;
 }
 
 /** @param {Row} row */

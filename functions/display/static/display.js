@@ -184,20 +184,20 @@ function paint() {
   markSoon();
 }
 
-/** Mark what the text search found, in the rows that are in view. */
+/** Mark what the text search matches, in the rows that are in view. */
 function mark() {
   const hits = new Highlight();
   const { patterns } = query;
   const texts = document.createTreeWalker($("rows"), NodeFilter.SHOW_TEXT);
   for (let node = patterns.length ? texts.nextNode() : null; node; node = texts.nextNode()) {
     for (const pattern of patterns) {
-      const found = pattern.exec(node.textContent ?? "");
-      if (!found?.[0]) continue;
+      const hit = pattern.exec(node.textContent ?? "");
+      if (!hit?.[0]) continue;
       const range = new StaticRange({
         startContainer: node,
-        startOffset: found.index,
+        startOffset: hit.index,
         endContainer: node,
-        endOffset: found.index + found[0].length,
+        endOffset: hit.index + hit[0].length,
       });
       hits.add(range);
     }

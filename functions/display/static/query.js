@@ -140,20 +140,20 @@ export class Query {
  */
 function clauses(text) {
   /** @type {Word[][]} */
-  const found = [];
+  const result = [];
   let isAlternative = false;
   for (const [all, minus, name, phrase, word] of text.matchAll(/(-?)(?:([a-z]+):)?(?:"([^"]+)"|(\S+))/g)) {
-    if (all === "OR" && found.length) isAlternative = true;
+    if (all === "OR" && result.length) isAlternative = true;
     if (all === "OR" || all === "-" || all === '"') continue;
     const isField = name !== undefined && FIELDS.has(name);
     const value = isField || name === undefined ? (phrase ?? word) : `${name}:${phrase ?? word}`;
     const pattern = new RegExp(value.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*"), "i");
     const clause = { exclude: minus === "-", field: isField ? name : "", pattern };
-    if (isAlternative) found[found.length - 1].push(clause);
-    else found.push([clause]);
+    if (isAlternative) result[result.length - 1].push(clause);
+    else result.push([clause]);
     isAlternative = false;
   }
-  return found;
+  return result;
 }
 
 /**

@@ -78,7 +78,7 @@ function traceOf(subscriber, row, outcome, open) {
       ),
     );
   }
-  for (const letter of deadLetters.filter((other) => isAt(other, subscriber))) lines.push(failureOf(letter));
+  for (const deadLetter of deadLetters.filter((other) => isAt(other, subscriber))) lines.push(failureOf(deadLetter));
   if (!lines.length)
     lines.push(make("span", { class: "faint" }, "no reply, and no dead letter: it was taken or is being retried"));
   return lines.map((line) => make("div", { class: "trace" }, line));
@@ -99,19 +99,19 @@ function traced({ replies, deadLetters }, open) {
         button(typeInWords(reply.type), () => open(reply), { class: "plain" }),
       ),
     ),
-    ...deadLetters.map((letter) => make("div", { class: "trace" }, failureOf(letter))),
+    ...deadLetters.map((deadLetter) => make("div", { class: "trace" }, failureOf(deadLetter))),
   ];
   return lines.length ? [make("h3", {}, "What became of it"), ...lines] : [];
 }
 
 /**
- * @param {DeadLetter} letter
+ * @param {DeadLetter} deadLetter
  * @param {string} subscriber
  */
 const isAt = ({ destination, response }, subscriber) =>
   destination.includes(`//${subscriber}.`) || response.includes(subscriber);
 
-/** @param {DeadLetter} letter */
+/** @param {DeadLetter} deadLetter */
 const failureOf = ({ number, code, response, state }) =>
   make(
     "span",
