@@ -12,17 +12,18 @@ STAMP := .venv/.installed
 WORKERS := $(shell echo $$(( $$(nproc) * 2 )))
 LOCKED := requirements.txt requirements-dev.txt
 MUTATE := .cache/mutate/.installed
+DOCS := .cache/docs/packages/.installed
 
-.PHONY: help demo run test e2e faults simulate lint bench mutate reaction settings metrics lock clean
+.PHONY: help demo run test e2e faults simulate lint docs bench mutate reaction settings metrics lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## show a simulated vCenter's events on a page (DEMO_PORT=8080 sets the port)
-	@exec $(BIN)/python -m demo
+	@exec $(BIN)/python -m demo $(ARGS)
 
 run: $(STAMP) ## show your vCenter's events: VC_URL, VC_USERNAME, VC_PASSWORD, VC_INSECURE
-	@exec $(BIN)/python -m demo --vcenter
+	@exec $(BIN)/python -m demo --vcenter $(ARGS)
 
 test: $(STAMP) ## run the tests that need no cluster (ARGS="-k checkpoint" selects some)
 	@$(BIN)/python -m demo.vcsim
@@ -52,6 +53,9 @@ lint: $(STAMP) ## check format, types, imports, words and workflows
 	$(BIN)/python -m tools.words
 	$(BIN)/python -m tools.workflows
 
+docs: $(STAMP) $(DOCS) ## build the documentation's site and check it (ARGS=--serve shows it)
+	@$(BIN)/python -m tools.docs $(ARGS)
+
 bench: $(STAMP) ## measure, compare with baselines, write bench/results.md (NAMES="trickle backlog" selects some)
 	@$(BIN)/python -m bench $(NAMES)
 
@@ -77,7 +81,8 @@ lock: ## pin the packages of pyproject.toml and requirements*.in in requirements
 	pin pyproject.toml requirements.in -o requirements.txt; \
 	pin requirements-dev.in -o requirements-dev.txt; \
 	pin tools/javascript/requirements.in -o tools/javascript/requirements.txt; \
-	pin tools/mutation/requirements.in -o tools/mutation/requirements.txt
+	pin tools/mutation/requirements.in -o tools/mutation/requirements.txt; \
+	pin tools/docs/requirements.in -o tools/docs/requirements.txt
 
 clean: ## remove .venv, .cache and the caches of tools
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
@@ -99,9 +104,11 @@ $(STAMP): $(LOCKED)
 	touch $@; \
 	echo "Installed in $$SECONDS s"
 
-# Apart from .venv: only `make mutate` needs it.
+# Apart from .venv: only `make mutate` and `make docs` need them.
 $(MUTATE): tools/mutation/requirements.txt | $(STAMP)
+$(DOCS): tools/docs/requirements.txt | $(STAMP)
+$(MUTATE) $(DOCS):
 	@rm -rf $(@D)
-	@echo "Installing mutmut into $(@D)"
+	@echo "Installing $$(grep -v '^#' $(<:.txt=.in) | head -n 1) into $(@D)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes --target $(@D) --requirement $<
 	@touch $@

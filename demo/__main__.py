@@ -81,26 +81,36 @@ class Demo:
         example="8081",
         default=None,
     )
+    notify_urls: str | None = setting(
+        "NOTIFY_URLS",
+        text,
+        "addresses of the services to notify (unset: notifications are counted in the status line)",
+        example="ntfy://ntfy.example/vcenter",
+        default=None,
+    )
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Run until Ctrl-C or SIGTERM. Returns the exit code: 0, or 2 with the reason on stderr if it cannot run."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__.partition("\n")[0])
     parser.add_argument("--vcenter", action="store_true", help="use a real vCenter: VC_URL, VC_USERNAME, VC_PASSWORD")
+    parser.add_argument(
+        "manifests", metavar="PATH", nargs="*", type=Path, help="more YAML to run, such as a reaction of your own"
+    )
     options = parser.parse_args(arguments)
     try:
         signal.signal(signal.SIGTERM, _end)
         signal.signal(signal.SIGINT, _end)
         with contextlib.ExitStack() as running:
-            port = page_port(read(Demo, environ).port)
+            demo = read(Demo, environ)
             if options.vcenter:
-                run(running, read(VCenter, environ), port)
+                run(running, read(VCenter, environ), demo, options.manifests)
             else:
                 vcsim = running.enter_context(VCSim(empty=True))
                 center = running.enter_context(DataCenter(vcsim))
                 center.build()
                 vcenter = VCenter(vcsim.url, READER, Secret(vcsim.password), insecure=True)
-                run(running, vcenter, port, Life(center))
+                run(running, vcenter, demo, options.manifests, Life(center))
     except _Ended:
         print("\nStopped.")
     except VCenterEventsError as error:
@@ -120,23 +130,26 @@ def _end(*_: object) -> NoReturn:
     raise _Ended
 
 
-def run(running: contextlib.ExitStack, vcenter: VCenter, port: int, life: Life | None = None) -> NoReturn:
-    """Start everything, *life* last, and report the status. *running* stops it again, in reverse order.
+def run(
+    running: contextlib.ExitStack, vcenter: VCenter, demo: Demo, manifests: Sequence[Path], life: Life | None = None
+) -> NoReturn:
+    """Start everything, *manifests* too and *life* last, and report the status. *running* stops it in reverse order.
 
     Raises `VCenterEventsError` if something does not start, and what the handler of a signal raises.
     """
     start = time.monotonic()
+    port = page_port(demo.port)
     state = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="vcenter-events-")))
     logs.configure(stream=running.enter_context((state / "demo.log").open("w")))
     receiver = running.enter_context(Receiver())
     overrides = state / "overrides.yaml"
-    write_overrides(overrides, vcenter, receiver.notify_url)
+    write_overrides(overrides, vcenter, demo.notify_urls or receiver.notify_url)
     if life:
         with overrides.open("a", encoding="utf-8") as file:
             file.write(f"---\n{yaml.safe_dump_all(story_objects(receiver, datetime.now(UTC)))}")
 
     print("Starting the Broker and the functions …", flush=True)
-    paths = [ROOT / "config", ROOT / "triggers", *(REACTIONS if life else []), overrides]
+    paths = [ROOT / "config", ROOT / "triggers", *(REACTIONS if life else []), *manifests, overrides]
     engine = running.enter_context(Engine(paths, state, {"display": port}))
     engine.start()
     if life:
@@ -144,7 +157,7 @@ def run(running: contextlib.ExitStack, vcenter: VCenter, port: int, life: Life |
         life.start()
     print(f"Ready after {time.monotonic() - start:.1f} s. Open the page with the events of {vcenter.url}:\n")
     print(f"    {engine.url('display')}\n\nPress Ctrl-C to stop.\n", flush=True)
-    report(engine, receiver, VCenterProbe(vcenter.url))
+    report(engine, None if demo.notify_urls else receiver, VCenterProbe(vcenter.url))
 
 
 def page_port(chosen: int | None) -> int:
@@ -204,7 +217,7 @@ class VCenterProbe:
             time.sleep(self._period_seconds)
 
 
-def report(engine: Engine, receiver: Receiver, probe: VCenterProbe) -> NoReturn:
+def report(engine: Engine, receiver: Receiver | None, probe: VCenterProbe) -> NoReturn:
     """Print the status: on a terminal one line that is redrawn each second, in a log a line each 10 s."""
     on_terminal = sys.stdout.isatty()
     while True:
@@ -217,7 +230,7 @@ def report(engine: Engine, receiver: Receiver, probe: VCenterProbe) -> NoReturn:
         time.sleep(REDRAW_SECONDS if on_terminal else LOG_SECONDS)
 
 
-def status_line(status: Status, receiver: Receiver, vcenter_is_up: bool) -> str:
+def status_line(status: Status, receiver: Receiver | None, vcenter_is_up: bool) -> str:
     """Return the status, short enough for 80 columns: only a function that is down and a failure are reported."""
     brokers = status.brokers.values()
     up, failed = sum(status.services.values()), sum(broker.failed for broker in brokers)
@@ -227,8 +240,10 @@ def status_line(status: Status, receiver: Receiver, vcenter_is_up: bool) -> str:
         f"{sum(broker.received for broker in brokers)} events",
         f"{sum(broker.delivered for broker in brokers)} delivered",
         *([f"{failed} failed"] if failed else []),
-        f"{receiver.count} notified" + (f", last: {cut(receiver.last_title, 60)}" if receiver.count else ""),
     ]
+    if receiver:
+        last = f", last: {cut(receiver.last_title, 60)}" if receiver.count else ""
+        parts.append(f"{receiver.count} notified{last}")
     return " · ".join(parts)
 
 

@@ -2,10 +2,16 @@
 
 It counts the notifications and keeps the last title. The webhook's receiver is an inventory of the company's own, which
 does not let go of a VM that is in use: an event that cannot be delivered becomes a dead letter.
+
+`python -m demo.receiver [PORT]` prints each one, until Ctrl-C.
 """
 
+import contextlib
 import json
+import signal
+import sys
 import threading
+from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
@@ -18,10 +24,12 @@ IN_USE = frozenset(name for names in HOSTS.values() for name in names)
 
 
 class Receiver:
-    """Listens on a free loopback port for notifications of apprise to a `json://` address, and for events of deleted
-    VMs. A context manager."""
+    """Listens on the loopback for notifications of apprise to a `json://` address, and for events of deleted VMs.
 
-    def __init__(self) -> None:
+    A context manager. *port* 0 selects a free one. *report* is called with the title and the body of each notification.
+    """
+
+    def __init__(self, port: int = 0, report: Callable[[str, str], None] | None = None) -> None:
         self.count = 0
         self.last_title = ""
         self._lock = threading.Lock()
@@ -36,6 +44,8 @@ class Receiver:
                         self._respond(*receiver._checked_out(str(document["data"]["Vm"]["Name"])))
                     else:
                         receiver._count(str(document["title"]))
+                        if report:
+                            report(str(document["title"]), str(document.get("message", "")))
                         self._respond(204)
                 except (ValueError, KeyError, TypeError):
                     self._respond(400, "neither a notification of apprise nor an event about a VM")
@@ -49,7 +59,7 @@ class Receiver:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
                 """Log nothing: the status line shows the count."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="receiver", daemon=True)
 
     @property
@@ -84,3 +94,21 @@ class Receiver:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print each notification until Ctrl-C or SIGTERM."""
+    port = int(arguments[0]) if arguments else 0
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        Receiver(port, lambda *lines: print(*lines, "", sep="\n", flush=True)) as it,
+    ):
+        print(f"Listening. Set NOTIFY_URLS={it.notify_url}\n", flush=True)
+        ended.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

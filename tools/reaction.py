@@ -60,7 +60,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         return 2
     for path in created:
         sys.stdout.write(f"{path.relative_to(root)}\n")
-    sys.stdout.write(f"Test it:    make test ARGS='-k {name}'\n")
+    sys.stdout.write(f"Test it:    .venv/bin/python -m pytest tests/functions/test_{name}.py\n")
+    sys.stdout.write(f"Run it:     make demo ARGS=config/reactions/{name}/{name}.yaml\n")
     sys.stdout.write(f"Install it: kubectl apply -k config/reactions/{name}\n")
     return 0
 

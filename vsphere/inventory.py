@@ -1,7 +1,7 @@
 """A vCenter's objects, for reactions: read and changed by the reference that an event carries.
 
 The session logs in when it is first needed, and again when it has ended. It needs an account of its own, which may do
-what the reaction does (`docs/reference/reactions.md` lists the privileges) and nothing else.
+what the reaction does (`docs/reference/privileges.md` lists the privileges) and nothing else.
 """
 
 import contextlib

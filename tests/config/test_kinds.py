@@ -1,6 +1,5 @@
 """The rules of the three kinds on a real API server: defaults (D), rejections (V) with the predecessor's words."""
 
-import re
 import subprocess
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 
 from sources import names, vspheresource
 from tests.support.api_server import ApiServer, Object, Rejected
+from tests.support.documentation import command_with
 from tests.support.kinds import (
     API_VERSION,
     BROKER,
@@ -522,10 +522,7 @@ def test_kn_lists_the_sources(kinds: ApiServer, create: Any, listed: bool) -> No
 
 
 def test_commands_of_the_documentation_create_a_source(kinds: ApiServer) -> None:
-    page = (ROOT / "docs/how-to/sources.md").read_text()
-    (block,) = (block for block in re.findall(r"(?:^ {4}.*\n)+", page, re.MULTILINE) if "create secret" in block)
-
-    output = kinds.shell(re.sub("^ {4}", "", block, flags=re.MULTILINE))
+    output = kinds.shell(command_with("docs/how-to/sources.md", "create secret"))
 
     assert "vcsa-source https://vcenter.example" in " ".join(output.split())
     assert kinds.get("v1", "Secret", "vsphere-credentials", "default") is not None

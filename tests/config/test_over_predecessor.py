@@ -1,6 +1,5 @@
 """Applying config/sources over the predecessor's release: its objects stay valid, and nothing of its pod is left."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,12 +9,13 @@ from tests.support import api_server as kubernetes_api
 from tests.support import predecessor_release as predecessor
 from tests.support.api_server import ApiServer, Object, Rejected
 from tests.support.corpus import MANIFESTS, STORED, placed
+from tests.support.documentation import command_with
 from tests.support.kinds import install, vsphere_source
 from tests.support.manifests import ROOT, container, environment
 
 pytestmark = pytest.mark.cluster
 
-PAGE = (ROOT / "docs/how-to/sources.md").read_text()
+PAGE = "docs/how-to/move-from-vspheresource.md"
 REJECTED_TODAY = {
     **vsphere_source(
         "rejected.today", address="https://user:pass@vcenter.example", ceOverrides={"extensions": {"Site-Name": "x"}}
@@ -189,9 +189,7 @@ def test_entries_of_the_controller_outlive_applying_again(migrated: tuple[ApiSer
 
 def test_commands_of_the_documentation_remove_only_leftovers(migrated: tuple[ApiServer, str]) -> None:
     server, _ = migrated
-    (block,) = (block for block in blocks(PAGE) if "vmware-sources-controller-admin" in block)
-
-    server.shell(block)
+    server.shell(command_with(PAGE, "vmware-sources-controller-admin"))
 
     left = {
         kind: [
@@ -204,8 +202,3 @@ def test_commands_of_the_documentation_remove_only_leftovers(migrated: tuple[Api
     assert not set(left["clusterrolebindings"]) & set(predecessor.ROLE_BINDINGS)
     assert set(predecessor.KNATIVE_ROLES) <= set(left["clusterroles"])
     assert "vcenter-events-sources" in left["clusterroles"]
-
-
-def blocks(page: str) -> list[str]:
-    """Return the indented blocks of a page."""
-    return re.findall(r"(?:^ {4}.*\n)+", page, re.MULTILINE)

@@ -119,8 +119,8 @@ def test_every_trigger_has_a_subscriber_and_an_existing_type(trigger: Object) ->
 # ── documentation ──
 
 
-def test_page_lists_every_sample_once_and_existing_settings() -> None:
-    page = (ROOT / "docs" / "reference" / "reactions.md").read_text()
+def test_pages_list_every_sample_once_and_existing_settings() -> None:
+    page = (ROOT / "docs/how-to/move-from-veba.md").read_text() + (ROOT / "docs/reference/reactions.md").read_text()
     samples = re.findall(r"^\| (kn-\S+) \| .+ \| (.+) \|$", page, re.MULTILINE)
     known = {
         variable.name

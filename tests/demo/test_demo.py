@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -58,8 +58,13 @@ def open_page(address: str) -> http.client.HTTPResponse:
     return response
 
 
-def run_and_stop(process: subprocess.Popen[str], port: int, end: signal.Signals) -> None:
-    """Wait until the page shows an event of vCenter, end it while the page is open, and see that nothing is left."""
+def run_and_stop(
+    process: subprocess.Popen[str], port: int, end: signal.Signals, wait: Callable[[], object] = lambda: None
+) -> None:
+    """Wait until the page shows an event of vCenter, end it while the page is open, and see that nothing is left.
+
+    *wait* is called before the end.
+    """
     address = f"http://127.0.0.1:{port}"
     read_until(process, address)
     with open_page(address) as page:
@@ -68,6 +73,7 @@ def run_and_stop(process: subprocess.Popen[str], port: int, end: signal.Signals)
         assert any(b"com.vmware.vsphere." in line for line in stream)
         children = descendants(process.pid)
         assert len(children) >= 3
+        wait()
 
         start = time.monotonic()
         process.send_signal(end)
@@ -79,10 +85,16 @@ def run_and_stop(process: subprocess.Popen[str], port: int, end: signal.Signals)
 
 
 def test_events_are_shown_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+    """With a receiver of notifications and a reaction of one's own, as the tutorials say."""
     port = free_port()
+    receiver = [sys.executable, "-m", "demo.receiver"]
 
-    with demo(DEMO_PORT=str(port), TMPDIR=str(tmp_path)) as process:
-        run_and_stop(process, port, signal.SIGINT)
+    with subprocess.Popen(receiver, cwd=ROOT, stdout=subprocess.PIPE, text=True) as receiving:
+        address = read_until(receiving, "NOTIFY_URLS").strip().partition("NOTIFY_URLS=")[2]
+        environ = {"NOTIFY_URLS": address, "DEMO_PORT": str(port), "TMPDIR": str(tmp_path)}
+        with demo("config/reactions/350-capacity.yaml", **environ) as process:
+            run_and_stop(process, port, signal.SIGINT, lambda: read_until(receiving, "is powered off"))
+        receiving.terminate()
 
     assert list(tmp_path.iterdir()) == []
 

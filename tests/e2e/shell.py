@@ -1,4 +1,4 @@
-"""docs/how-to/install.md as its readers use it: its commands, pasted into a shell in a checkout."""
+"""The how-to guides as their readers use them: their commands, pasted into a shell in a checkout."""
 
 import os
 import re
@@ -10,9 +10,10 @@ from pathlib import Path
 import yaml
 
 from tests.e2e.installation import ROOT, kustomize_image
+from tests.support.documentation import command_with
 from tests.support.image import image_files
 
-PAGE = (ROOT / "docs/how-to/install.md").read_text()
+INSTALL = "docs/how-to/install.md"
 NAMESPACE = "vcenter-events"
 IMAGE = "registry.example/team/vcenter-events:1.0"
 
@@ -20,14 +21,6 @@ CHECKOUT = ("config", "triggers", *image_files())
 """The files that the commands need."""
 
 COMMAND_SECONDS = 300
-
-
-def commands(heading: str) -> list[str]:
-    """Return the blocks of commands below a heading. A blank line ends a block."""
-    section = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
-    assert section, f"docs/how-to/install.md has no heading {heading}"
-    blocks = re.findall(r"(?:^ {4}.*\n)+", section[1], re.MULTILINE)
-    return [re.sub(r"^ {4}", "", block, flags=re.MULTILINE) for block in blocks]
 
 
 def one_by_one(block: str) -> list[str]:
@@ -71,8 +64,8 @@ class Shell:
 
     def move(self) -> None:
         """Move the manifests to the namespace, as the page says."""
-        rule = re.search(r"sed -E '([^']+)'", PAGE)
-        assert rule, "docs/how-to/install.md says how to have another namespace"
+        rule = re.search(r"sed -E '([^']+)'", command_with(INSTALL, "sed -E"))
+        assert rule, f"{INSTALL} says how to have another namespace"
         manifests = [file for folder in ("config", "triggers") for file in (self.checkout / folder).glob("*.yaml")]
         command = ["sed", "-i", "-E", rule[1].replace("mine", self.namespace), *manifests, self.checkout / "func.yaml"]
         subprocess.run(command, check=True)

@@ -1,4 +1,4 @@
-"""The kn commands of docs/how-to/install.md, each run as it stands there, make what config/ makes."""
+"""The kn commands of docs/how-to/install-with-kn.md, each run as it stands there, make what config/ makes."""
 
 import json
 from collections.abc import Iterator
@@ -11,13 +11,15 @@ from demo import golang
 from tests.e2e import programs
 from tests.e2e.cluster import BROKER, PINGSOURCE, SERVICE, SINKBINDING, TRIGGER, Cluster, Object
 from tests.e2e.installation import ROOT, ClusterRecorder, rows
-from tests.e2e.shell import Shell, commands, one_by_one
+from tests.e2e.shell import INSTALL, Shell, one_by_one
 from tests.support.administrator import Administrator
+from tests.support.documentation import command_with, commands
 from tests.support.manifests import rendered
 from tests.support.requirements import give_up
 
 pytestmark = pytest.mark.cluster
 
+PAGE = "docs/how-to/install-with-kn.md"
 CONFIG_MAP = ("v1", "ConfigMap")
 
 
@@ -69,8 +71,8 @@ def installed_with_kn(
     }
     shell = Shell(tmp_path_factory.mktemp("kn"), f"{installed}-kn", image, values, kn, func)
     shell.move()
-    needed, pipeline, subscribers, _, *_ = commands("The same with kn")
-    [vcenter] = [block for block in commands("Install") if "patch configmap" in block]
+    needed, pipeline, subscribers, *_ = commands(PAGE)
+    vcenter = command_with(INSTALL, "patch configmap")
     try:
         shell.paste(needed)
         cluster.patch(CONFIG_MAP, "vcenter", shell.namespace, {"data": {"VC_INSECURE": "true"}})
@@ -135,7 +137,7 @@ def test_services_are_those_of_config(installed_with_kn: Installation, name: str
     assert contained(live).get("envFrom") == contained(expected).get("envFrom")
     annotations = {**meant["metadata"]["annotations"]}
     if name == "vcenter-poller":
-        # func cannot set these. docs/how-to/install.md says what that means.
+        # func cannot set these. docs/how-to/install-with-kn.md says what that means.
         del annotations["autoscaling.knative.dev/target-burst-capacity"]
         del annotations["serving.knative.dev/progress-deadline"]
     assert lacking(annotations, template["metadata"]["annotations"]) == []
@@ -196,7 +198,7 @@ def test_events_go_all_the_way(
 
 
 def test_lists_name_what_there_is(installed_with_kn: Installation) -> None:
-    services, triggers, sources = one_by_one(commands("The same with kn")[3])
+    services, triggers, sources = one_by_one(commands(PAGE)[3])
 
     assert first_words(installed_with_kn.shell.paste(services)) == ["deadletter", "display", "notify", "vcenter-poller"]
     assert first_words(installed_with_kn.shell.paste(triggers)) == ["display", "notify"]
@@ -213,7 +215,9 @@ def test_a_new_version_gets_half_and_nothing_again(
 ) -> None:
     """With kn, and with kubectl. The first revision is the one that `kn service create` created."""
     with_kn, with_kubectl = [
-        block for block in commands("A new version, half of the traffic at first") if "50" in block
+        block
+        for block in commands("docs/how-to/upgrade.md", "A new version, half of the traffic at first")
+        if "50" in block
     ]
     change, split, back = one_by_one(with_kn)
 

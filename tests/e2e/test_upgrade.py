@@ -1,4 +1,4 @@
-"""From VSphereSource to here by the commands of docs/how-to/install.md: its users' Triggers and functions do not
+"""From VSphereSource to here by the commands of the how-to guides: its users' Triggers and functions do not
 notice. Nor do they when the Broker changes.
 """
 
@@ -15,11 +15,12 @@ import pytest
 
 from tests.e2e.cluster import BROKER, SERVICE, SUBSCRIPTION, TRIGGER, Cluster, Object
 from tests.e2e.installation import RESTRICTED
-from tests.e2e.shell import Shell, commands
+from tests.e2e.shell import Shell
 from tests.e2e.sources import install_vcsim
 from tests.support import recorder as recorder_module
 from tests.support.administrator import Administrator
 from tests.support.delivery_check import check_delivery
+from tests.support.documentation import commands
 from tests.support.recorder import Request, from_json
 from tests.support.waiting import NotInTime
 
@@ -228,7 +229,7 @@ def upgraded(
         predecessor.make(vcenter, someone.events()[-1])
         before = predecessor.specs()
         with posted_meanwhile(someone) as expected:
-            shell.paste("".join(commands("Upgrade from VSphereSource")))
+            shell.paste("".join(commands("docs/how-to/move-from-vspheresource.md", "Upgrade from VSphereSource")))
             cluster.wait_ready(SERVICE, "vcenter-poller", namespace)
             cluster.until(predecessor.received, "events at the function", SECONDS)
         yield Upgraded(predecessor, shell, before, expected)
@@ -276,7 +277,7 @@ def test_broker_is_changed_without_loss(
     cluster.delete(TRIGGER, "notify", predecessor.namespace)  # never ready, since nobody is to be notified here
 
     with posted_meanwhile(someone) as expected:
-        shell.paste("".join(commands("Change the Broker")))
+        shell.paste("".join(commands("docs/how-to/upgrade.md", "Change the Broker")))
         cluster.wait_ready(SERVICE, "vcenter-poller", predecessor.namespace)
 
     got = [message for message in messages(received(upgraded, expected)) if message in expected]

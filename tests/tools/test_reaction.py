@@ -116,7 +116,7 @@ def test_existing_function_is_not_overwritten(
 
 @pytest.mark.parametrize("template", ["naming.py", "test_naming.py"])
 def test_documentation_shows_the_templates(template: str) -> None:
-    page = (ROOT / "docs" / "reference" / "reactions.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "tutorials" / "first-reaction.md").read_text(encoding="utf-8")
     shown = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
 
     expected = (TEMPLATES / template).read_text(encoding="utf-8").replace("tools.templates", "functions")

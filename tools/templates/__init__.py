@@ -1,4 +1,4 @@
 """The files that `make reaction` writes, as a working reaction named `naming`.
 
-`docs/reference/reactions.md` shows them.
+`docs/tutorials/first-reaction.md` shows them.
 """
