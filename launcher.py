@@ -35,7 +35,7 @@ CHANGED = "the settings changed"
 """The reason for a drain after which the process starts again."""
 
 START_AGAIN = -1
-"""What `run` returns in place of an exit code after such a drain."""
+"""The value that `run` returns in place of an exit code after such a drain."""
 
 log = structlog.get_logger()
 
