@@ -168,9 +168,10 @@ class EventHistory:
         position, self._watched_key = self._cursor.position, newest
         if self._cursor.restart_before(newest):
             _warn_of_restart(position)
-            self._begin = self._begin_time()
             if self._reader is not None:
                 self._recreate_reader()
+            else:
+                self._move_begin()
 
     def _is_behind(self) -> bool:
         return self._watched_key is not None and self._cursor.is_behind(self._watched_key)
@@ -240,9 +241,22 @@ class EventHistory:
     def _recreate_reader(self) -> None:
         """Read on from the cursor's position with another collector."""
         self._session.destroy(self._reader.DestroyCollector)
-        self._begin = self._begin_time()
+        self._move_begin()
         self._reader = self._create_collector(PAGE_SIZE)
         self._cursor.resume()
+
+    def _move_begin(self) -> None:
+        """Begin at the cursor's position.
+
+        If that is earlier, the watched collector is recreated, too. Otherwise it would not have the events that vCenter
+        creates after its clock was set back, and its newest key would seem to go back with each of them.
+        """
+        before, self._begin = self._begin, self._begin_time()
+        if self._begin < before:
+            self._session.destroy(self._filter.DestroyPropertyFilter)
+            self._session.destroy(self._sentinel.DestroyCollector)
+            self._sentinel = self._create_collector(1)
+            self._filter, self._version = self._watch(), ""
 
     def _call(self, target: Any, method: str, *arguments: Any) -> ElementTree.Element:
         with translate_errors(f"call {method} at {self._session.settings.sdk_url}"):

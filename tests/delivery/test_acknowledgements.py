@@ -71,6 +71,7 @@ def test_position_equals_its_definition_for_any_order(steps: list[int | None]) -
         assert tracker.position == (first_open - 1 if first_open else None)
         assert tracker.oldest_open == (first_open if first_open < added else None)
         assert len(tracker) == added - first_open
+        assert [number for number in range(added) if not tracker.is_open(number)] == sorted(acknowledged)
 
 
 @given(st.integers(min_value=1, max_value=300).flatmap(lambda count: st.permutations(range(count))))

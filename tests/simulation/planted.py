@@ -181,6 +181,10 @@ def _send_whole_chunks(self: Poll, sink: Sink[Position], events: list[VCenterEve
         self._progress.position, self._progress.known_at = events[-1].position, progress.now()
 
 
+def _move_begin_of_the_reader(self: EventHistory) -> None:
+    self._begin = self._begin_time()
+
+
 def _is_confirmed(self: CheckpointedSink[Any], position: Any) -> bool:
     return bool(position == self._progress.saved)
 
@@ -221,6 +225,7 @@ PLANTED: Mapping[str, tuple[Change, ...]] = {
     "save whose answer is lost has events sent again": ((CheckpointedSink, "_is_own", _is_confirmed),),
     "a report is lost with the sink that it waits in": ((UndeliverableReport, "retract", lambda self, is_open: None),),
     "a page that is sent in part is sent again": ((Poll, "_send", _send_whole_chunks),),
+    "the watched collector begins after the reader": ((EventHistory, "_move_begin", _move_begin_of_the_reader),),
     "at most once with two pollers": ((CheckpointedSink, "_resume_at_most_once", lambda self, checkpoint: None),),
 }
 """Fault → the changes that bring it back. Those without a commit were found by this simulation."""

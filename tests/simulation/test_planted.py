@@ -24,6 +24,7 @@ SEEDS = {
     "save whose answer is lost has events sent again": 150,
     "a report is lost with the sink that it waits in": 9737,
     "a page that is sent in part is sent again": 3231,
+    "the watched collector begins after the reader": 24768,
     "at most once with two pollers": 486,
 }
 """Fault → the first seed that finds it."""

@@ -1,4 +1,4 @@
-"""The poller between models: no seed breaks an invariant, each is replayed exactly, and each fault takes effect."""
+"""The poller between models: no seed breaks an invariant, and each is replayed exactly."""
 
 import os
 import subprocess

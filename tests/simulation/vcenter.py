@@ -193,8 +193,11 @@ class VCenter:
             remaining = end - self._scheduler.now
             if remaining <= 0:
                 break
-            self.waiting.append(self._scheduler.current)
+            task = self._scheduler.current
+            self.waiting.append(task)
             self._scheduler.park(remaining)
+            if task in self.waiting:  # the time ran out: nobody may wake it from its next wait
+                self.waiting.remove(task)
         if self.mutes and session.is_alive:
             for watch in session.watches.values():
                 watch.is_mute = True

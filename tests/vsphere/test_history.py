@@ -14,6 +14,7 @@ from pipeline import bounds
 from tests.golden import records
 from tests.support.administrator import Administrator
 from tests.support.history import LONG_AGO, drain, open_history, vcenter_settings
+from tests.support.waiting import wait_until
 from vsphere.cloudevent import JSON, XML, to_cloudevent
 from vsphere.errors import VCenterUnavailable
 from vsphere.event import Position
@@ -148,6 +149,29 @@ def test_restarted_keys_past_the_position_are_read_again(session: Session, admin
     events, gaps = drain(open_history(session, before_restore))
     assert [event.key for event in events] == administrator.event_keys()
     assert gaps == []
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_watched_collector_begins_as_early_as_the_reader(
+    session: Session, administrator: Administrator, monkeypatch: pytest.MonkeyPatch, is_known: bool
+) -> None:
+    """Also after a restore: otherwise events of a clock that was set back would make the keys seem to go back again."""
+    begins: dict[int, datetime.datetime] = {}
+    create = EventHistory._create_collector
+
+    def recording(self: EventHistory, page_size: int) -> Any:
+        begins[page_size] = self._begin
+        return create(self, page_size)
+
+    monkeypatch.setattr(EventHistory, "_create_collector", recording)
+    hour_ago = session.server_time() - datetime.timedelta(hours=1)
+    key = administrator.event_keys()[20] if is_known else 1_000_000
+    history = EventHistory(session, hour_ago, Position(key, session.server_time(), "VmPoweredOnEvent"))
+    assert [event.key for event in drain(history)[0]] == administrator.event_keys()
+    assert begins == {1: hour_ago, PAGE_SIZE: hour_ago}
+    administrator.post("after it")
+    wait_until(lambda: history.wait(1))
+    assert len(drain(history)[0]) == 1
 
 
 def test_position_ahead_of_vcenters_clock_is_continued(
