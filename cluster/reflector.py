@@ -18,8 +18,8 @@ from cluster.errors import ClusterError
 from cluster.resources import Object, Resource
 
 FIRST_PAUSE_SECONDS = 0.2
-MAX_PAUSE_SECONDS = 15.0
-"""The maximum pause before the next watch."""
+MAX_PAUSE_SECONDS = 5.0
+"""The maximum pause before the next watch. Changes of the time without an API server are noticed so late."""
 DENIED_PAUSE_SECONDS = 60.0
 """The same after 403 and 404: a person must grant a right or install a kind. An API server that starts denies, too."""
 SHORT_SECONDS = 5.0
@@ -38,6 +38,29 @@ class Selection:
     label_selector: str = ""
     field_selector: str = ""
     metadata_only: bool = False
+
+
+class Pause:
+    """The pause before the next watch. It doubles while watches fail for the same reason. Pure."""
+
+    def __init__(self) -> None:
+        self._seconds = FIRST_PAUSE_SECONDS
+        self._status: int | None = None
+
+    def after(self, error: ClusterError) -> float:
+        """Return the pause in seconds after *error*.
+
+        An API server that restarts fails in several ways, one after another, so each begins with a short pause.
+        """
+        is_same, self._status = error.status == self._status, error.status
+        maximum = DENIED_PAUSE_SECONDS if error.status in (403, 404) else MAX_PAUSE_SECONDS
+        self._seconds = min(self._seconds * 2, maximum) if is_same else FIRST_PAUSE_SECONDS
+        return self._seconds
+
+    def after_success(self) -> float:
+        """Return the pause in seconds after a watch that the API server ended."""
+        self._status = None
+        return FIRST_PAUSE_SECONDS
 
 
 class Reflector:
@@ -83,26 +106,25 @@ class Reflector:
             self._thread.join(2)
 
     def _run(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
+        pause = Pause()
         while not self._closed.is_set():
             started = time.monotonic()
             try:
                 if not self._version:
                     self._list()
                 self._follow()
-                if time.monotonic() - started > SHORT_SECONDS:
-                    pause = FIRST_PAUSE_SECONDS
+                seconds = pause.after_success()
             except ClusterError as error:
                 if self._closed.is_set():
                     return
                 if error.is_expired or error.status in (403, 404):
                     self._version = ""
                 self._report(error)
-                pause = min(pause * 2, DENIED_PAUSE_SECONDS if error.status in (403, 404) else MAX_PAUSE_SECONDS)
+                seconds = pause.after(error)
             finally:
                 self._is_current = False
             if time.monotonic() - started < SHORT_SECONDS:
-                self._closed.wait(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads requests, guards nothing
+                self._closed.wait(seconds * random.uniform(0.5, 1))  # noqa: S311 - spreads requests, guards nothing
 
     def _report(self, error: ClusterError) -> None:
         """Log *error*. A kind that does not exist has no objects, and one that may not be listed has none to see."""

@@ -8,7 +8,8 @@ import urllib3
 from cluster.cache import Cache
 from cluster.client import ClusterClient
 from cluster.connection import Connection
-from cluster.reflector import Reflector, Selection
+from cluster.errors import ClusterError
+from cluster.reflector import Pause, Reflector, Selection
 from cluster.resources import CONFIG_MAPS, Object, Resource
 from tests.support import predecessor
 from tests.support.api_server import ApiServer
@@ -49,6 +50,19 @@ def value(reflector: Reflector, name: str, namespace: str) -> str | None:
     """Return the value of a ConfigMap in the reflector's cache, or None."""
     obj = reflector.cache.get(namespace, name)
     return None if obj is None else obj["data"]["key"]
+
+
+def test_pause_grows_while_the_reason_is_the_same() -> None:
+    pause = Pause()
+    unreachable, expired, denied = (ClusterError(status, "", "") for status in (0, 410, 403))
+
+    away = [pause.after(unreachable) for _ in range(8)]
+
+    assert away == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
+    assert [pause.after(expired), pause.after(expired)] == [0.2, 0.4], "an API server that is back is asked at once"
+    assert [pause.after(denied) for _ in range(12)][-1] == 60.0
+    pause.after_success()
+    assert pause.after(denied) == 0.2
 
 
 def test_changes_arrive(api_server: ApiServer, namespace: str, reflector: Reflector) -> None:
