@@ -23,6 +23,7 @@ VSPHERE_SOURCE = (API_VERSION, "VSphereSource")
 VSPHERE_BINDING = (API_VERSION, "VSphereBinding")
 HORIZON_SOURCE = (API_VERSION, "HorizonSource")
 CONFIG_MAP = ("v1", "ConfigMap")
+POD = ("v1", "Pod")
 CREDENTIALS = "vsphere-credentials"
 
 
@@ -78,6 +79,13 @@ def credentials(namespace: str, password: str = "pass", name: str = CREDENTIALS)
         "metadata": {"name": name, "namespace": namespace},
         "stringData": {"username": "user", "password": password},
     }
+
+
+def sync_secrets(cluster: Cluster, namespace: str, selector: str) -> None:
+    """Have the kubelet read the Secrets of pods again at once. It looks once a minute, and when a pod changes."""
+    for pod in cluster.pods(namespace, selector):
+        change = {"metadata": {"annotations": {"vcenter-events.dev/synced": str(time.time())}}}
+        cluster.patch(POD, pod.metadata.name, namespace, change)
 
 
 def vsphere_source(name: str, namespace: str, address: str, sink: Object, **spec: Any) -> Object:

@@ -9,7 +9,15 @@ import pytest
 
 from tests.e2e.cluster import DEPLOYMENT, Cluster, Object
 from tests.e2e.installation import ClusterRecorder, server_objects
-from tests.e2e.sources import API_VERSION, CONFIG_MAP, HORIZON_SOURCE, conditions, install, wait_condition
+from tests.e2e.sources import (
+    API_VERSION,
+    CONFIG_MAP,
+    HORIZON_SOURCE,
+    conditions,
+    install,
+    sync_secrets,
+    wait_condition,
+)
 from tests.support import horizon
 from tests.support.recorder import Request
 
@@ -153,5 +161,6 @@ def test_wrong_login_is_a_condition_and_heals(site: Site, source: str) -> None:
     assert "hunter2" not in site.cluster.until(rejection, "the adapter's rejected login", 90)
     wait_condition(site.cluster, HORIZON_SOURCE, source, site.namespace, "Deployed", "DeploymentUnavailable")
     site.cluster.apply(site.login(source, horizon.PASSWORD))
-    site.cluster.wait_ready(HORIZON_SOURCE, source, site.namespace, 240)
+    sync_secrets(site.cluster, site.namespace, f"knative-eventing-source-name={source}")
+    site.cluster.wait_ready(HORIZON_SOURCE, source, site.namespace)
     site.wait_received(source, site.count - 10)

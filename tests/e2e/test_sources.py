@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sources import names
 from tests.e2e.cluster import BROKER, DEPLOYMENT, TRIGGER, Cluster
 from tests.e2e.installation import ClusterRecorder
 from tests.e2e.sources import (
@@ -21,6 +22,7 @@ from tests.e2e.sources import (
     install,
     install_vcsim,
     scale_controller,
+    sync_secrets,
     timed,
     vsphere_source,
     wait_condition,
@@ -209,8 +211,9 @@ def test_wrong_password_is_the_reason_until_it_is_right(
     report_figure(f"Wrong password: {rejected['reason']}: {rejected['message']}")
 
     cluster.apply(credentials(namespace, "pass", "rotated"))
+    sync_secrets(cluster, namespace, f"{names.SOURCE_LABEL}={source}")
     with timed() as healed:
-        sources.wait_ready(source, 240)  # the kubelet takes a minute, and a rejected login is repeated after a minute
+        sources.wait_ready(source)
     report_figure(f"Right password: Ready after {healed['seconds']:.0f} s")
 
 
