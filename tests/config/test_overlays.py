@@ -8,7 +8,7 @@ import yaml
 from tests.support.manifests import ROOT, Object, rendered
 
 OVERLAYS = sorted(folder.name for folder in (ROOT / "overlays").iterdir())
-OF_SOURCES = ("admission-policy",)
+OF_SOURCES = ("admission-policy", "sources-namespaced")
 """The overlays of config/sources, whose namespace is another one and whose kinds belong to the whole cluster."""
 SAMPLES = sorted(file.name for file in (ROOT / "config/samples").glob("*.yaml"))
 LABELS = {"app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/component"}
@@ -30,7 +30,7 @@ def test_every_object_is_labelled_and_in_the_namespace(overlay: str) -> None:
     for (kind, _), content in objects_of(f"overlays/{overlay}").items():
         assert set(content["metadata"]["labels"]) >= LABELS
         if overlay in OF_SOURCES:
-            assert content["metadata"].get("namespace") in (None, "vmware-sources")
+            assert content["metadata"].get("namespace") in (None, "vmware-sources", "team-a")
         else:
             assert kind == "Namespace" or content["metadata"]["namespace"] == "vcenter-events"
 

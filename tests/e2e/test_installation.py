@@ -158,11 +158,12 @@ def empty_namespace(cluster: Cluster, namespace: str) -> Iterator[str]:
     cluster.delete_namespace(name)
 
 
-OF_SOURCES = "admission-policy"
-"""An overlay of config/sources, which needs a newer API server: `tests/config/test_admission_policy.py` enables it."""
+OF_SOURCES = ("admission-policy", "sources-namespaced")
+"""Overlays of config/sources. One needs a newer API server, which `tests/config/test_admission_policy.py` runs, and
+`tests/functions/controller/test_namespaced.py` tries the other one."""
 OVERLAYS = [
     "config",
-    *sorted(str(folder.relative_to(ROOT)) for folder in (ROOT / "overlays").iterdir() if folder.name != OF_SOURCES),
+    *sorted(str(folder.relative_to(ROOT)) for folder in (ROOT / "overlays").iterdir() if folder.name not in OF_SOURCES),
 ]
 
 
