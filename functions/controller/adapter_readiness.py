@@ -11,8 +11,10 @@ from pipeline.errors import cut
 from sources.adapter import PORT
 
 SECONDS = 1.0
-SILENT_SECONDS = 300.0
-"""The time for which an adapter that did not answer is not asked again. A NetworkPolicy may swallow the question."""
+FIRST_PAUSE_SECONDS = 10.0
+MAX_PAUSE_SECONDS = 300.0
+"""The time for which an adapter that did not answer is not asked again. It doubles, because a NetworkPolicy may swallow
+each question. An adapter that refuses the connection only starts, and is asked again each time."""
 
 
 class AdapterReadiness:
@@ -21,13 +23,13 @@ class AdapterReadiness:
     def __init__(self, port: int = PORT, now: Callable[[], float] = time.monotonic) -> None:
         self._port = port
         self._now = now
-        self._silent_until: dict[str, float] = {}
+        self._silences: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
     def ask(self, ip_address: str) -> str:
         """Return the reason why the adapter at *ip_address* is not ready, or "" if it is or does not answer."""
         with self._lock:
-            if self._now() < self._silent_until.get(ip_address, 0.0):
+            if self._now() < self._silences.get(ip_address, (0.0, 0.0))[0]:
                 return ""
         host = f"[{ip_address}]" if ":" in ip_address else ip_address
         url = f"http://{host}:{self._port}/health/readiness"
@@ -36,6 +38,8 @@ class AdapterReadiness:
                 response = pool.request("GET", url, redirect=False, preload_content=False)
                 with response:
                     body = response.read(bounds.ERROR_RESPONSE_BYTES).decode("utf-8", "replace")
+        except urllib3.exceptions.NewConnectionError:
+            return ""
         except (urllib3.exceptions.HTTPError, OSError):
             self._note_silence(ip_address)
             return ""
@@ -44,5 +48,8 @@ class AdapterReadiness:
     def _note_silence(self, ip_address: str) -> None:
         now = self._now()
         with self._lock:
-            self._silent_until = {address: end for address, end in self._silent_until.items() if end > now}
-            self._silent_until[ip_address] = now + SILENT_SECONDS
+            _, before = self._silences.get(ip_address, (0.0, 0.0))
+            pause = min(max(2 * before, FIRST_PAUSE_SECONDS), MAX_PAUSE_SECONDS)
+            old = now - MAX_PAUSE_SECONDS
+            self._silences = {address: entry for address, entry in self._silences.items() if entry[0] > old}
+            self._silences[ip_address] = now + pause, pause
