@@ -84,6 +84,10 @@ class Catalog:
         row = self._rows.get(type_name(name))
         return str(row[0]) if row else ""
 
+    def categories(self) -> "Catalog":
+        """Return the categories without any text, which take little memory."""
+        return Catalog({name: [row[0], "", "", []] for name, row in self._rows.items() if row[0]})
+
     def over(self, other: "Catalog") -> "Catalog":
         """Return a catalogue with the entries of both. This one's category and title count, and its texts if any."""
         rows = dict(other._rows)

@@ -8,6 +8,8 @@ import re
 
 from pipeline import bounds
 from pipeline.cloudevents import CloudEvent
+from vsphere import severity
+from vsphere.catalog import Catalog
 from vsphere.element import child, child_text, local_name, reference_text
 from vsphere.event import VCenterEvent
 from vsphere.json_payload import to_json
@@ -36,10 +38,13 @@ _SUBJECT_ARGUMENTS = (
 )
 
 
-def to_cloudevent(event: VCenterEvent, source: str, api_version: str, encoding: str = JSON) -> CloudEvent:
+def to_cloudevent(
+    event: VCenterEvent, source: str, api_version: str, encoding: str = JSON, types: Catalog | None = None
+) -> CloudEvent:
     """Return *event* as a CloudEvent, with its payload in *encoding*, `JSON` or `XML`.
 
-    *source* is the vCenter's SDK address, *api_version* its API's version.
+    *source* is the vCenter's SDK address, *api_version* its API's version. With the catalogue *types*, the CloudEvent
+    has its severity, if the event or the catalogue knows it.
     """
     attributes = {
         "specversion": "1.0",
@@ -54,15 +59,26 @@ def to_cloudevent(event: VCenterEvent, source: str, api_version: str, encoding: 
     entity = subject(event)
     if entity:
         attributes["subject"] = entity[: bounds.VCENTER_NAME_CHARACTERS]
+    if types is not None:
+        attributes |= severity.attributes(_severity(event, types))
     return CloudEvent(attributes, to_json(event) if encoding == JSON else to_xml(event))
+
+
+def _severity(event: VCenterEvent, types: Catalog) -> str | None:
+    """Return the severity that the event itself has, or an alarm's colour, or else its type's in *types*."""
+    own = child_text(event.element, "to" if event.class_name == "AlarmStatusChangedEvent" else "severity")
+    return severity.from_word(own) or severity.from_word(types.category(type_name(event)))
 
 
 def event_type(event: VCenterEvent) -> str:
     """Return the CloudEvents type: from the class, or from `eventTypeId` for the classes that carry any type."""
+    return f"{TYPE_PREFIX}{type_name(event)[: bounds.VCENTER_NAME_CHARACTERS]}{TYPE_SUFFIX}"
+
+
+def type_name(event: VCenterEvent) -> str:
+    """Return the class, or `eventTypeId` for the classes that carry any type."""
     name = event.class_name
-    if name in ("EventEx", "ExtendedEvent"):
-        name = child_text(event.element, "eventTypeId") or name
-    return f"{TYPE_PREFIX}{name[: bounds.VCENTER_NAME_CHARACTERS]}{TYPE_SUFFIX}"
+    return (child_text(event.element, "eventTypeId") if name in ("EventEx", "ExtendedEvent") else "") or name
 
 
 def event_time(event: VCenterEvent) -> str:

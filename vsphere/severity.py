@@ -1,7 +1,8 @@
 """The severity of an event for an administrator: by its payload, else by the catalogue, else by its type's name.
 
 vCenter events of most classes have no severity of their own. The event catalogue has a category for each type
-(`vsphere.catalog`). A severity that comes from a name only is marked as inferred.
+(`vsphere.catalog`). The poller asks its vCenter's catalogue and adds the result to the event, by CloudEvents' severity
+extension (`attributes`). A severity that comes from a name only is marked as inferred.
 """
 
 import re
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline import status_events
+from pipeline.cloudevents import CloudEvent
 from vsphere import catalog
 
 ERROR, WARNING, INFO = "error", "warning", "info"
@@ -22,6 +24,8 @@ _STATED = {
     "normal": INFO,
 }  # fmt: skip
 _ALARM_COLOURS = {"red": ERROR, "yellow": WARNING, "green": INFO, "gray": INFO}
+_ATTRIBUTES = {ERROR: ("ERROR", "17"), WARNING: ("WARN", "13"), INFO: ("INFO", "9")}
+"""Severity → text and number of OpenTelemetry, to which the extension refers."""
 
 _OURS = {
     status_events.status_type(occurrence, reporter): severity
@@ -45,12 +49,34 @@ _SOUNDS_ODD = re.compile(
 )
 
 
-def of(event_type: str, properties: Mapping[str, Any]) -> str:
-    """Return `error`, `warning` or `info`, followed by "?" if only the type's name suggests it.
+def of(event: CloudEvent, properties: Mapping[str, Any]) -> str:
+    """Return `error`, `warning` or `info`, followed by "?" if only the name of the event's type suggests it.
 
     *properties* is the payload in PascalCase, as `pipeline.payload.fields` returns it.
     """
-    return _stated(properties) or _known(event_type) or _suggested(event_type) + INFERRED
+    event_type = event["type"]
+    return _stated(properties) or _added(event) or _known(event_type) or _suggested(event_type) + INFERRED
+
+
+def from_word(word: str) -> str | None:
+    """Return the severity that *word*, an event's severity, a category or an alarm's colour, stands for, or None."""
+    return _STATED.get(word.lower()) or _ALARM_COLOURS.get(word.lower())
+
+
+def attributes(severity: str | None) -> dict[str, str]:
+    """Return the attributes of CloudEvents' severity extension. None without a severity."""
+    if severity is None:
+        return {}
+    text, number = _ATTRIBUTES[severity]
+    return {"severitytext": text, "severitynumber": number}
+
+
+def _added(event: CloudEvent) -> str | None:
+    """Return the severity in the attributes of *event*."""
+    number = event.get("severitynumber") or ""
+    if not re.fullmatch("[0-9]{1,2}", number):
+        return None
+    return ERROR if int(number) >= 17 else WARNING if int(number) >= 13 else INFO
 
 
 def _stated(properties: Mapping[str, Any]) -> str | None:

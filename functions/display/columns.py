@@ -118,7 +118,7 @@ COLUMNS = (
     Column("seq", None),
     Column(
         "severity",
-        lambda reading: severity.of(reading.event["type"], reading.properties),
+        lambda reading: severity.of(reading.event, reading.properties),
         Use.CSV | Use.SHARED,
         events=Cell("Severity", "16px", "severity", beside_event="16px", phone_area="sign"),
         trigger=Cell("Severity", "16px", "severity", beside_event="16px", phone_area="sign"),

@@ -37,7 +37,7 @@ class Message:
 
 def severity_of(event: CloudEvent) -> str:
     """Return the severity of *event*, one of `RANKS`."""
-    return severity.of(event["type"], payload.fields(event)).removesuffix(severity.INFERRED)
+    return severity.of(event, payload.fields(event)).removesuffix(severity.INFERRED)
 
 
 class MessageTemplates:

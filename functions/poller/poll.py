@@ -18,6 +18,7 @@ from functions.poller.progress import PollerProgress
 from functions.poller.settings import PollerSettings
 from pipeline.errors import TemporaryError, VCenterEventsError, cut
 from pipeline.status_events import StatusEvents
+from vsphere.catalog import Catalog
 from vsphere.cloudevent import subject, to_cloudevent
 from vsphere.errors import VCenterRejected, VCenterUnavailable
 from vsphere.event import Position, VCenterEvent
@@ -102,13 +103,15 @@ class PollStatus:
             raise error
 
 
-def encode(event: VCenterEvent, source: str, api_version: str, encoding: str) -> Delivery[Position]:
+def encode(
+    event: VCenterEvent, source: str, api_version: str, encoding: str, types: Catalog | None = None
+) -> Delivery[Position]:
     """Return the delivery of *event* as a CloudEvent, or of a status event with its text if it cannot be one.
 
     Either way the position moves on, so that one event never stops the others.
     """
     try:
-        return Delivery(to_cloudevent(event, source, api_version, encoding), subject(event), event.position)
+        return Delivery(to_cloudevent(event, source, api_version, encoding, types), subject(event), event.position)
     except Exception as error:
         log.exception("Event %d cannot be encoded, sending its text", event.key, id=str(event.key))
         reason = f"encode the event: {type(error).__name__}: {cut(str(error))}"
@@ -252,6 +255,8 @@ class Poll:
                 is_drained = is_due and self._drain(sink)
                 if is_drained and self.deadline.has_passed():  # not before, so that a tick meanwhile extends this poll
                     return
+                if is_drained:  # not before, so that it delays no event that is there already
+                    self._progress.types.refresh(self._session)
                 history.wait(round(max(1, min(1 if is_due and not is_drained else WAIT_SECONDS, remaining))))
 
     def _open_history(self) -> EventHistory:
@@ -270,6 +275,7 @@ class Poll:
 
     def _send(self, sink: Sink[Position], events: list[VCenterEvent]) -> None:
         source, version, encoding = self._settings.vcenter.sdk_url, self._session.api_version, self._settings.encoding
+        types = self._progress.types.catalog
         # In chunks, so that the first events are sent while the next ones are encoded. A chunk is queued whole or not
         # at all, so that the position is that of the last event queued.
         size = min(ENCODE_EVENTS, sink.max_chunk)
@@ -277,7 +283,7 @@ class Poll:
             if self._stopping.is_set():  # the rest is read again at the next start
                 return
             chunk = events[start : start + size]
-            sink.send([encode(event, source, version, encoding) for event in chunk])
+            sink.send([encode(event, source, version, encoding, types) for event in chunk])
             self._progress.read += len(chunk)
             self._progress.position, self._progress.known_at = chunk[-1].position, now()
 

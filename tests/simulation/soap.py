@@ -231,6 +231,8 @@ class Connection:
     def getresponse(self) -> "Response":
         """Return the response."""
         target, name, arguments = self._request
+        if name == "RetrieveProperties":  # the event catalogue, whose faults change nothing: no step of the schedule
+            return Response(response_xml(name, ""))
         try:
             body = self._server.perform(self._stub, lambda: self._respond(target, name, arguments), "bytes")
         except vmodl.MethodFault as fault:

@@ -23,7 +23,7 @@ from delivery import (
 )
 from functions.poller import first_login, poll
 from pipeline import body
-from vsphere import history, session
+from vsphere import history, session, vcenter_catalog
 
 SUBSTITUTED: Mapping[ModuleType, tuple[str, ...]] = {
     functions.poller: ("threading", "time", "log"),
@@ -40,6 +40,7 @@ SUBSTITUTED: Mapping[ModuleType, tuple[str, ...]] = {
     first_login: ("threading", "log"),
     history: ("log",),
     session: ("datetime", "time", "ElementTree", "log"),
+    vcenter_catalog: ("log",),
 }
 """Module → the names in it that are virtual during a run."""
 

@@ -13,6 +13,7 @@ from tools.catalog import event_classes, shortened
 from vsphere import catalog, vcenter_catalog
 from vsphere.catalog import Catalog, Cause
 from vsphere.session import Session
+from vsphere.vcenter_catalog import EventTypes
 
 ROOT = Path(__file__).parents[2]
 
@@ -140,6 +141,25 @@ def test_catalogue_of_vcsim_is_read(session: Session) -> None:
     assert len(own) == 47
     assert own.category("VmSuspendedEvent") == "info"
     assert len(own.over(catalog.built_in())) == len(catalog.built_in())
+
+
+def test_types_are_read_once_for_each_login(session: Session) -> None:
+    types = EventTypes()
+    assert types.catalog is catalog.built_in()
+    types.refresh(session)
+    first = types.catalog
+    types.refresh(session)
+
+    assert types.catalog is first is not catalog.built_in()
+    assert len(first) == len(catalog.built_in())
+
+
+def test_types_outlive_a_catalogue_that_cannot_be_read(session: Session) -> None:
+    types = EventTypes()
+    session.close()
+    types.refresh(session)
+
+    assert types.catalog is catalog.built_in()
 
 
 def test_empty_catalogue_has_nothing() -> None:

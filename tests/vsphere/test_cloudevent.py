@@ -10,6 +10,7 @@ import pytest
 
 from pipeline import bounds
 from tests.golden import Record, records, wire_element
+from vsphere.catalog import Catalog
 from vsphere.cloudevent import JSON, XML, subject, to_cloudevent
 from vsphere.event import from_element
 
@@ -172,3 +173,18 @@ def test_class_of_any_length_makes_a_bounded_position() -> None:
     odd = event(f"<{'x' * 100_000}>{HEAD}</{'x' * 100_000}>")
 
     assert odd.position.event_type == "x" * bounds.VCENTER_NAME_CHARACTERS
+
+
+def test_severity_is_the_events_own_or_its_types() -> None:
+    types = Catalog({"VmPoweredOffEvent": ["warning", "", "", []], "esx.x": ["error", "", "", []]})
+    own = "<eventTypeId>esx.x</eventTypeId>"
+    for xml, text in (
+        (f"<VmPoweredOffEvent>{HEAD}</VmPoweredOffEvent>", "WARN"),
+        (f"<EventEx>{HEAD}{own}</EventEx>", "ERROR"),
+        (f"<EventEx>{HEAD}{own}<severity>info</severity></EventEx>", "INFO"),
+        (f"<EventEx>{HEAD}{own}<severity>strange</severity></EventEx>", "ERROR"),
+        (f"<AlarmStatusChangedEvent>{HEAD}<from>green</from><to>red</to></AlarmStatusChangedEvent>", "ERROR"),
+        (f"<VmPoweredOnEvent>{HEAD}</VmPoweredOnEvent>", None),
+    ):
+        assert to_cloudevent(event(xml), SOURCE, "8.0", JSON, types).get("severitytext") == text
+        assert "severitynumber" not in to_cloudevent(event(xml), SOURCE, "8.0").attributes

@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from pipeline import status_events
+from pipeline.cloudevents import CloudEvent
 from vsphere import severity
+
+
+def event(event_type: str, **attributes: str) -> CloudEvent:
+    """Return an event of that type."""
+    return CloudEvent({"specversion": "1.0", "type": event_type, "source": "s", "id": "1", **attributes}, b"")
 
 
 @pytest.mark.parametrize(
@@ -39,4 +45,28 @@ from vsphere import severity
 def test_severity_is_what_an_administrator_would_say(
     event_type: str, properties: dict[str, Any], expected: str
 ) -> None:
-    assert severity.of(event_type, properties) == expected
+    assert severity.of(event(event_type), properties) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        ("1", "info"),
+        ("9", "info"),
+        ("13", "warning"),
+        ("17", "error"),
+        ("24", "error"),
+        ("x", "error?"),
+        ("", "error?"),
+    ],
+)
+def test_severity_attribute_counts_unless_the_payload_has_one(number: str, expected: str) -> None:
+    failed = event("com.example.order.failed", severitynumber=number)
+
+    assert severity.of(failed, {}) == expected
+    assert severity.of(failed, {"Severity": "info"}) == "info"
+
+
+@pytest.mark.parametrize("level", ["error", "warning", "info"])
+def test_attributes_and_severity_correspond(level: str) -> None:
+    assert severity.of(event("x", **severity.attributes(level)), {}) == level

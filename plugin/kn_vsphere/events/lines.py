@@ -2,12 +2,11 @@
 
 import re
 
-from pipeline import payload
+from pipeline import bounds, payload
 from pipeline.cloudevents import CloudEvent
 from vsphere import severity
 
 TYPE_WIDTH = 26
-MESSAGE_CHARACTERS = 500
 _COLORS = {severity.ERROR: "31;1", severity.WARNING: "33", severity.INFO: "2"}
 """Severity → parameters of ECMA-48's SGR: bold red, yellow, faint."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
@@ -16,9 +15,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 def line(event: CloudEvent, *, colored: bool = False) -> str:
     """Return time, severity, type, target and message of *event* in one line."""
-    level = severity.of(event["type"], payload.fields(event)).removesuffix(severity.INFERRED)
+    level = severity.of(event, payload.fields(event)).removesuffix(severity.INFERRED)
     name = payload.short_type(event).removesuffix("Event")
-    message, target = payload.message(event, MESSAGE_CHARACTERS), payload.target(event)
+    message, target = payload.message(event, bounds.SUMMARY_CHARACTERS), payload.target(event)
     text = f"{target}: {message}" if target and target not in message else message
     shown = f"{level:<7}"
     if colored:

@@ -17,6 +17,7 @@ from vsphere.cloudevent import to_cloudevent
 from vsphere.cursor import DISORDER
 from vsphere.event import VCenterEvent
 from vsphere.session import Session
+from vsphere.vcenter_catalog import EventTypes
 
 SAVE_SECONDS = 1.0
 """Time after which the position is saved. A replay that is killed sends the events since then twice."""
@@ -78,9 +79,12 @@ def _begin(call: Call, session: Session) -> Replay:
 def _send_all(call: Call, session: Session, replay: Replay, poster: Poster, progress: Progress) -> None:
     skips_rejected = call.flags.is_set("skip-rejected")
     saved_at = time.monotonic()
+    types = EventTypes()
+    types.refresh(session)
     for event in _events(session, replay, progress):
+        encoding = f"application/{replay.encoding}"
         try:
-            poster.send(to_cloudevent(event, replay.vcenter, session.api_version, f"application/{replay.encoding}"))
+            poster.send(to_cloudevent(event, replay.vcenter, session.api_version, encoding, types.catalog))
             replay.sent += 1
         except Rejected as error:
             if not skips_rejected:

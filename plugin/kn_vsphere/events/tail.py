@@ -7,6 +7,7 @@ from kn_vsphere.events import lines, login, values
 from kn_vsphere.events.follow import Reader
 from pipeline.cloudevents import CloudEvent, to_structured
 from vsphere.cloudevent import to_cloudevent
+from vsphere.vcenter_catalog import EventTypes
 
 
 def run(call: Call) -> None:
@@ -14,11 +15,13 @@ def run(call: Call) -> None:
     write = writer(call)
     with login.session(call) as session:
         now = session.server_time()
+        types = EventTypes()
+        types.refresh(session)
         since = call.flags.text("since")
         reader = Reader(session, values.moment("since", since, now) if since else now, None, call.report)
         for page in reader.pages(follow=True):
             for event in page:
-                write(to_cloudevent(event, session.settings.sdk_url, session.api_version))
+                write(to_cloudevent(event, session.settings.sdk_url, session.api_version, types=types.catalog))
             call.out.flush()
 
 
