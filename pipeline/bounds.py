@@ -157,7 +157,7 @@ REJECTED_HEADER_CHARACTERS = 500
 SUMMARY_CHARACTERS = 200
 """A cell of the display's table, which shows less than half of it on a wide screen."""
 
-MESSAGE_CHARACTERS = 20_000
+EVENT_MESSAGE_CHARACTERS = 20_000
 """The message of an event that is opened on the page. ESXi's have about 1,000 and end with the remedy."""
 
 FAILURE_RESPONSE_CHARACTERS = 1 * KIB

@@ -1,7 +1,6 @@
 """The state that the routes share."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from functions.display.authenticator import Authenticator
 from functions.display.dead_letters import DeadLetterClient
@@ -10,6 +9,7 @@ from functions.display.history import History
 from functions.display.origin import Hosts
 from functions.display.rejected import RejectedRequests
 from functions.display.send import Sender
+from functions.display.triggers import Source
 from functions.display.viewers import Viewers
 
 
@@ -25,8 +25,8 @@ class AppState:
     hosts: Hosts
     service: str
     """Name of the Knative Service."""
-    triggers: tuple[Path, ...] = ()
-    """Files and folders with the Triggers that exist."""
+    triggers: Source = ()
+    """The place where the Triggers are read."""
     sender: Sender | None = None
     """Sends events, if the page may."""
     dead_letters: DeadLetterClient | None = None

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from functions.display.origin import host_names
-from functions.display.triggers import trigger_paths
+from functions.display.triggers import Source, trigger_source
 from pipeline import bounds
 from pipeline.settings.parsers import duration, flag, http_url, text, whole_number
 from pipeline.settings.variable import Secret, setting
@@ -115,11 +115,12 @@ class DisplaySettings:
         default=None,
         unset="dead letters can only be read",
     )
-    triggers: tuple[Path, ...] | None = setting(
+    triggers: Source | None = setting(
         "DISPLAY_TRIGGERS",
-        trigger_paths,
-        "Files and folders with Triggers as YAML, separated by colons. An open event says which of them select it.",
-        example="/triggers",
+        trigger_source,
+        "`cluster`, or files and folders with Triggers as YAML, separated by colons. An open event says which Triggers "
+        "select it. `overlays/triggers` sets it and allows the display to list them.",
+        example="cluster",
         default=None,
         unset="no Triggers",
     )

@@ -11,7 +11,7 @@ from demo.life import Life
 from demo.vcsim import VCSim
 from tests.support.waiting import wait_until
 
-CHAPTER_SECONDS = 160
+STORY_SECONDS = 600
 
 
 def events_of(center: DataCenter) -> list[Any]:
@@ -28,36 +28,37 @@ def type_of(event: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def chapter(vcsim_program: object) -> list[Any]:
-    """The events of the first chapter, which pass without waiting."""
+def story(vcsim_program: object) -> list[Any]:
+    """The events of all chapters, which pass without waiting."""
     now = [0.0]
     with VCSim(empty=True) as vcsim, DataCenter(vcsim) as center:
         center.build()
         before = len(events_of(center))
         life = Life(center, random.Random(4711), clock=lambda: now[0])
-        while now[0] < CHAPTER_SECONDS:
+        while now[0] < STORY_SECONDS:
             now[0] = life.step()
         return events_of(center)[before:]
 
 
-def test_first_chapter_has_the_whole_story(chapter: list[Any]) -> None:
-    types = [type_of(event) for event in chapter]
+def test_all_chapters_have_the_whole_story(story: list[Any]) -> None:
+    types = [type_of(event) for event in story]
     plot = [
         "VmFailedMigrateEvent", "VmMigratedEvent", "HostConnectionLostEvent", "com.vmware.vc.HA.DasHostFailedEvent",
         "com.vmware.vc.ha.VmRestartedByHAEvent", "com.vmware.vc.HA.ClusterFailoverActionCompletedEvent",
         "HostConnectedEvent", "VmRemovedEvent",
     ]  # fmt: skip
     assert [types.index(step) for step in plot] == sorted(types.index(step) for step in plot)
-    lifetime = [type_of(event) for event in chapter if event.vm and event.vm.name == "erp-test"]
+    lifetime = [type_of(event) for event in story if event.vm and event.vm.name == "erp-test"]
     assert lifetime.index("VmRemovedEvent") < lifetime.index("VmCreatedEvent")  # restored
     counts = Counter(types)
-    assert counts["VmDisconnectedEvent"] == counts["com.vmware.vc.ha.VmRestartedByHAEvent"] == 5
-    colours = [event.to for event in chapter if type_of(event) == "AlarmStatusChangedEvent"]
-    assert colours == ["yellow", "red", "green"]
+    assert counts["HostConnectionLostEvent"] >= 3
+    assert counts["VmDisconnectedEvent"] >= counts["com.vmware.vc.ha.VmRestartedByHAEvent"] >= 12
+    colours = [event.to for event in story if type_of(event) == "AlarmStatusChangedEvent"]
+    assert colours[:7] == ["yellow", *["red", "green"] * 3]
 
 
-def test_every_event_names_its_user_and_its_place(chapter: list[Any]) -> None:
-    events = [event for event in chapter if "Session" not in type_of(event)]
+def test_every_event_names_its_user_and_its_place(story: list[Any]) -> None:
+    events = [event for event in story if "Session" not in type_of(event)]
     assert [type_of(event) for event in events if not event.userName] == []
     places = {event.host.name for event in events if event.host}
     assert places <= set(HOSTS)

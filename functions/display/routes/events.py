@@ -12,7 +12,7 @@ from functions.display.rejected import body_document
 from functions.display.ring import StoredEvent
 from functions.display.routes.responses import json_document, text
 from pipeline import bounds, payload
-from pipeline.errors import PermanentError
+from pipeline.errors import PermanentError, TemporaryError
 
 _FORMATS: dict[str, tuple[str, Callable[[Iterable[StoredEvent]], Iterable[bytes]]]] = {
     "jsonl": ("application/jsonl", export.json_lines),
@@ -40,6 +40,8 @@ def add(routes: Blueprint, state: AppState) -> None:
             verdicts = triggers.explained(state.triggers, stored)
         except PermanentError as error:
             return text(str(error), 500)
+        except TemporaryError as error:
+            return text(str(error), 502)
         return json_document({"known": bool(state.triggers), "triggers": verdicts})
 
     @routes.post("/api/match")
@@ -82,7 +84,7 @@ def _document(stored: StoredEvent) -> dict[str, object]:
         "repeats": stored.repeats,
         "attributes": json.loads(stored.attributes),
         "headers": json.loads(stored.headers),
-        "message": payload.message(stored.event, bounds.MESSAGE_CHARACTERS),
+        "message": payload.message(stored.event, bounds.EVENT_MESSAGE_CHARACTERS),
         "size": len(stored.data),
         **body_document(stored.data),
     }

@@ -4,7 +4,7 @@ import pytest
 
 from functions.display.ring import Ring, StoredEvent
 from functions.display.row import summary
-from functions.display.triggers import explained, trigger_paths
+from functions.display.triggers import explained, trigger_source
 from pipeline.cloudevents import create
 from pipeline.errors import PermanentError
 
@@ -57,4 +57,4 @@ def test_file_that_is_not_yaml_and_a_missing_one_are_reported(tmp_path: Path) ->
     with pytest.raises(PermanentError, match=r"1\.yaml"):
         explained((tmp_path,), stored())
     with pytest.raises(ValueError, match="does not exist"):
-        trigger_paths(f"{tmp_path}:/nowhere")
+        trigger_source(f"{tmp_path}:/nowhere")
