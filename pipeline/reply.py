@@ -24,6 +24,7 @@ def reply(event: CloudEvent, name: str, message: str, severity: str, **facts: An
         "id": f"{name}-{event['id']}",
         "time": event.get("time") or "",
         "subject": event.get("subject") or "",
+        "partitionkey": event.get("subject") or event["source"],
         "datacontenttype": "application/json",
         "causationid": event["id"],
     }

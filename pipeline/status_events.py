@@ -82,6 +82,7 @@ class StatusEvents:
         attributes = {
             "type": status_type(occurrence, self.reporter),
             "source": self.source,
+            "partitionkey": self.source,
             "id": f"{occurrence}-{identity}",
             "time": rfc3339(moment),
             "datacontenttype": "application/json",

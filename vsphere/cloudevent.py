@@ -44,7 +44,8 @@ def to_cloudevent(
     """Return *event* as a CloudEvent, with its payload in *encoding*, `JSON` or `XML`.
 
     *source* is the vCenter's SDK address, *api_version* its API's version. With the catalogue *types*, the CloudEvent
-    has its severity, if the event or the catalogue knows it.
+    has its severity, if the event or the catalogue knows it. The `partitionkey` is the subject, or else the source: a
+    Broker on Kafka keeps the order of the events with the same one.
     """
     attributes = {
         "specversion": "1.0",
@@ -55,10 +56,11 @@ def to_cloudevent(
         "eventclass": {"EventEx": "eventex", "ExtendedEvent": "extendedevent"}.get(event.class_name, "event"),
         "vsphereapiversion": api_version[: bounds.VCENTER_NAME_CHARACTERS],
         "datacontenttype": encoding,
+        "partitionkey": source,
     }
-    entity = subject(event)
+    entity = subject(event)[: bounds.VCENTER_NAME_CHARACTERS]
     if entity:
-        attributes["subject"] = entity[: bounds.VCENTER_NAME_CHARACTERS]
+        attributes |= {"subject": entity, "partitionkey": entity}
     if types is not None:
         attributes |= severity.attributes(_severity(event, types))
     return CloudEvent(attributes, to_json(event) if encoding == JSON else to_xml(event))

@@ -7,7 +7,15 @@ import dataclasses
 from pipeline import bounds
 from pipeline.cloudevents import CloudEvent
 
-ADDED_BY_BROKER = ("knativeerrordest", "knativeerrorcode", "knativeerrordata", "knativearrivaltime", "knativebrokerttl")
+ADDED_BY_BROKER = (
+    "knativeerrordest",
+    "knativeerrorcode",
+    "knativeerrordata",
+    "knativearrivaltime",
+    "knativebrokerttl",
+    "knativekafkapartition",
+    "knativekafkaoffset",
+)
 """Attributes that a Broker adds to an event, and adds again at each redrive."""
 
 
@@ -22,7 +30,8 @@ class Failure:
     response: str
     """The beginning of the subscriber's response."""
     arrival: str
-    """The time when the event arrived at the Broker. It differs between two failures of one event."""
+    """The time when the event arrived at the Broker, or its place in Kafka, `3/4711`. Two failures of one event differ in
+    it."""
 
 
 def read_failure(event: CloudEvent) -> Failure:
@@ -32,7 +41,7 @@ def read_failure(event: CloudEvent) -> Failure:
         destination=str(event.get("knativeerrordest") or ""),
         code=int(code) if code.isdecimal() and len(code) < 4 else None,
         response=_decoded(str(event.get("knativeerrordata") or "")),
-        arrival=str(event.get("knativearrivaltime") or ""),
+        arrival=str(event.get("knativearrivaltime") or _place(event)),
     )
 
 
@@ -40,6 +49,12 @@ def original_event(event: CloudEvent) -> CloudEvent:
     """Return *event* as it first arrived at the Broker."""
     attributes = {name: value for name, value in event.attributes.items() if name not in ADDED_BY_BROKER}
     return CloudEvent(attributes, event.data)
+
+
+def _place(event: CloudEvent) -> str:
+    """Return partition and offset, which a Broker on Kafka adds, or ""."""
+    partition, offset = (event.get(f"knativekafka{name}") for name in ("partition", "offset"))
+    return "" if partition is None or offset is None else f"{partition}/{offset}"
 
 
 def _decoded(data: str) -> str:

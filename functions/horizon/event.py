@@ -76,6 +76,7 @@ def to_cloudevent(event: HorizonEvent, source: str) -> CloudEvent:
         "id": str(event.id),
         "time": event_time(event.time_ms),
         "datacontenttype": "application/json",
+        "partitionkey": source,
     }
     payload = {name: event.fields[name] for name in FIELDS if event.fields.get(name)}
     text = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -118,4 +118,4 @@ def test_kafka_changes_the_broker_and_disables_resending() -> None:
     broker = kafka["Broker", "default"]
     assert broker["metadata"]["annotations"] == {"eventing.knative.dev/broker.class": "Kafka"}
     assert broker["spec"]["config"]["name"] == "kafka-broker-config"
-    assert broker["spec"]["delivery"] == base["Broker", "default"]["spec"]["delivery"]
+    assert broker["spec"]["delivery"] == {**base["Broker", "default"]["spec"]["delivery"], "retry": 9}

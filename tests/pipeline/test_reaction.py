@@ -58,6 +58,7 @@ def test_reply_names_its_cause_its_objects_and_its_reaction() -> None:
     replied = reply(event("7", Vm=vm, Host=None, UserName="anna"), "tag.attached", "Tag attached", "info", tag="new")
 
     assert replied["causationid"] == "7"
+    assert replied["partitionkey"] == (replied.get("subject") or replied["source"])
     assert replied.payload == {
         "message": "Tag attached", "severity": "info", "UserName": "reaction tag", "Vm": vm, "tag": "new",
     }  # fmt: skip

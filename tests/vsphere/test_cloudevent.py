@@ -68,6 +68,7 @@ def test_xml_equals_the_predecessors(recorded: Record) -> None:
 def test_attributes_equal_the_predecessors(recorded: Record) -> None:
     result = to_cloudevent(from_element(wire_element(recorded), LAST_TIME), recorded.headers["ce-source"], "6.5", XML)
     ours = {f"ce-{name}": value for name, value in result.attributes.items() if name != "subject"}
+    assert ours.pop("ce-partitionkey") == (result.get("subject") or result["source"])
     assert ours.pop("ce-datacontenttype") == recorded.headers["content-type"]
     assert ours == {name: value for name, value in recorded.headers.items() if name != "content-type"}
 

@@ -14,6 +14,13 @@ def test_failure_is_what_the_broker_reports() -> None:
     )
 
 
+def test_arrival_on_kafka_is_the_place_of_the_event() -> None:
+    event = failed_event(arrival="", knativekafkapartition="3", knativekafkaoffset="4711")
+
+    assert read_failure(event).arrival == "3/4711"
+    assert not {"knativekafkapartition", "knativekafkaoffset"} & {*original_event(event).attributes}
+
+
 def test_failure_without_attributes_is_empty() -> None:
     event = failed_event(arrival="", knativeerrordest="", knativeerrorcode="", knativeerrordata="")
 

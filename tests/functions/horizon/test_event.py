@@ -24,6 +24,7 @@ def test_attributes_are_the_predecessors() -> None:
         "id": "98554",
         "time": "2022-02-15T20:00:25.123Z",
         "datacontenttype": "application/json",
+        "partitionkey": "https://horizon.example/x",
     }
 
 

@@ -95,6 +95,7 @@ def test_event_has_the_predecessors_attributes(environ: dict[str, str], server: 
         "source": server.url,
         "type": "com.vmware.horizon.vlsi_userloggedin.v0",
         "time": "2022-02-15T20:00:25Z",
+        "partitionkey": server.url,
         "site": "berlin",
     }
     assert request.headers["content-type"] == "application/json"
