@@ -30,8 +30,8 @@ class Failure:
     response: str
     """The beginning of the subscriber's response."""
     arrival: str
-    """The time when the event arrived at the Broker, or its place in Kafka, `3/4711`. Two failures of one event differ in
-    it."""
+    """The time when the event arrived at the Broker, or its place in Kafka, `3/4711`. Two failures of one event have
+    different ones."""
 
 
 def read_failure(event: CloudEvent) -> Failure:
