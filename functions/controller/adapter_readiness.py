@@ -14,7 +14,7 @@ SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 10.0
 MAX_PAUSE_SECONDS = 300.0
 """The time for which an adapter that did not answer is not asked again. It doubles, because a NetworkPolicy may swallow
-each question. An adapter that refuses the connection only starts, and is asked again each time."""
+each question. An adapter that rejects the connection only starts, and is asked again each time."""
 
 
 class AdapterReadiness:

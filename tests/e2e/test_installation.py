@@ -160,7 +160,7 @@ def empty_namespace(cluster: Cluster, namespace: str) -> Iterator[str]:
 
 OF_SOURCES = ("admission-policy", "sources-namespaced")
 """Overlays of config/sources. One needs a newer API server, which `tests/config/test_admission_policy.py` runs, and
-`tests/functions/controller/test_namespaced.py` tries the other one."""
+`tests/functions/controller/test_namespaced.py` covers the other one."""
 OVERLAYS = [
     "config",
     *sorted(str(folder.relative_to(ROOT)) for folder in (ROOT / "overlays").iterdir() if folder.name not in OF_SOURCES),

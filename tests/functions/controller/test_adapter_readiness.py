@@ -44,7 +44,7 @@ def test_adapter_that_is_ready_has_no_reason() -> None:
         assert AdapterReadiness(port).ask("127.0.0.1") == ""
 
 
-def test_adapter_that_begins_to_listen_is_asked_again() -> None:
+def test_adapter_that_begins_to_listen_gives_its_reason() -> None:
     port = free_port()
     readiness = AdapterReadiness(port)
     assert readiness.ask("127.0.0.1") == ""
