@@ -211,13 +211,16 @@ class ApiServer:
         assert not check or done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return done
 
-    def shell(self, commands: str) -> str:
-        """Run *commands* of a page in bash, with kubectl as administrator. They must succeed. Return their output."""
+    def shell(self, commands: str, folder: Path | None = None) -> str:
+        """Run *commands* of a page in bash, with kubectl as administrator. They must succeed. Return their output.
+
+        *folder* is the working directory.
+        """
         path = f"{require_kubernetes('kubectl').parent}:{os.environ['PATH']}"
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", commands], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={"HOME": str(self.folder), "PATH": path, "KUBECONFIG": str(self.kubeconfig)},
-            check=False, timeout=2 * REQUEST_SECONDS,
+            check=False, timeout=2 * REQUEST_SECONDS, cwd=folder,
         )  # fmt: skip
         assert done.returncode == 0, f"{commands}\n{done.stdout}"
         return done.stdout
