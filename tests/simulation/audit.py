@@ -52,8 +52,10 @@ class Record:
     """The opening that must resend it, because the sink forgot it."""
     is_resent: bool = False
     """True if it was to be resent. That is done once."""
-    is_unordered: bool = False
-    """True if it may arrive after later events of its entity. See `Audit.taken`."""
+    is_late: bool = False
+    """True if it first arrived by a request whose reply nobody awaited any more."""
+    is_old: bool = False
+    """True if the process that sent it first started after it."""
 
     @property
     def is_complete(self) -> bool:
@@ -135,6 +137,9 @@ class Audit:
         A checkpoint of an event in flight may still be one of the old history, whose key another event has by now.
         """
         self.excused(removed, "gone with a restore")
+        for event in removed:  # whatever is sent of it from now on is sent again
+            record = self.records[event.number]
+            record.is_resent |= bool(record.acknowledged)
         for opening in self.openings.values():
             opening.baseline, opening.is_fresh, opening.is_restored = -1, True, True
             opening.sent = opening.first = 0
@@ -245,13 +250,7 @@ class Audit:
             self.violate(f"event {request.id} (#{request.number}) is attempted twice, at most once is promised")
 
     def taken(self, request: Request) -> None:
-        """Record that the sink, or the dead-letter sink, took an event.
-
-        With at-most-once delivery, nobody retries an event, so the network decides when the sink takes one whose
-        request timed out or whose sender has ended. Also, a poller that starts has no position. It sends an event that
-        is older than itself only if vCenter's clock was set back, and then later events have already arrived. Both
-        cases are without an order.
-        """
+        """Record that the sink, or the dead-letter sink, took an event."""
         if request.number is None:
             self._note(request)
             return
@@ -259,9 +258,9 @@ class Audit:
         if request.url == DEAD_LETTERS:
             record.is_dead, record.owed_to = True, None
             return
-        is_old = record.event.ordinal < self.openings[request.loop].first
-        if self.promise.at_most_once and not record.arrivals:
-            record.is_unordered = request.is_abandoned or is_old
+        if not record.arrivals:
+            record.is_late = request.is_abandoned
+            record.is_old = record.event.ordinal < self.openings[request.loop].first
         record.arrivals += 1
         record.owed_to = None
         self.arrived.append(request.number)
@@ -354,6 +353,16 @@ class Audit:
         named = {number for number, record in due.items() if record.reported}
         forgotten = {number for number, record in due.items() if record.owed_to is not None}
         return check_delivery(expected, [number for number in self.arrived if number not in forgotten], named)
+
+    def has_order(self, number: int) -> bool:
+        """Return False if the event may arrive after later ones of its entity.
+
+        That is so in two cases. Nobody retries the event, because delivery is at most once or vCenter no longer holds
+        it. Then the network decides when the sink takes the request of a poller that has ended or waits no more. Or a
+        poller without a position sends an event that is older than itself, because vCenter's clock was set back.
+        """
+        record, at_most_once = self.records[number], self.promise.at_most_once
+        return not (record.is_late and (at_most_once or record.reported)) and not (record.is_old and at_most_once)
 
     def is_complete(self) -> bool:
         """Return True if every event is complete and the checkpoint is behind the last one."""

@@ -258,7 +258,7 @@ class World:
                 f"delivery is not complete {self.plan.bound:.0f} s after the last fault. Missing: {lost or 'none'}"
             )
         for number in check.out_of_order:
-            if not audit.records[number].is_unordered:
+            if audit.has_order(number):
                 audit.violate(f"event #{number} arrives first after a later one of its entity")
         return Result(
             self.plan.seed,
