@@ -131,8 +131,11 @@ class ClusterClient:
         label_selector: str = "",
         field_selector: str = "",
         metadata_only: bool = False,
+        managed_fields: bool = False,
     ) -> Collection:
         """Return the objects in *namespace* or in all. *metadata_only* leaves out spec and status.
+
+        *managed_fields* keeps `metadata.managedFields`, which are large.
 
         Raises `ClusterError`.
         """
@@ -141,7 +144,7 @@ class ClusterClient:
         items: list[Object] = []
         while True:
             page = self._json("GET", resource.path(namespace), query, headers={"Accept": accept})
-            items.extend(_typed(resource, item) for item in page.get("items") or ())
+            items.extend(_typed(resource, item, managed_fields) for item in page.get("items") or ())
             metadata = page["metadata"]
             if not metadata.get("continue"):
                 return Collection(items, metadata["resourceVersion"])
@@ -318,10 +321,11 @@ def _body(response: urllib3.BaseHTTPResponse, request: str) -> bytes:
         response.close()
 
 
-def _typed(resource: Resource, obj: Object) -> Object:
-    """Return *obj* with apiVersion and kind, which items of lists lack, and without managedFields, which are large."""
+def _typed(resource: Resource, obj: Object, managed_fields: bool = False) -> Object:
+    """Return *obj* with apiVersion and kind, which items of lists lack, and without managedFields unless asked for."""
     obj["apiVersion"], obj["kind"] = resource.api_version, resource.kind
-    obj["metadata"].pop("managedFields", None)
+    if not managed_fields:
+        obj["metadata"].pop("managedFields", None)
     return obj
 
 

@@ -1,6 +1,6 @@
 """The version of the plugin, and the commit that it was built from.
 
-The build writes `_build.py` (plugin/hatch_build.py). In the repository, where nothing is built, pyproject.toml has the
+The build writes `_build.py` (plugin/hatch_build.py). In the repository, where nothing is built, `runtime` has the
 version.
 """
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from kn_vsphere.call import Call
 
-PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+RUNTIME = Path(__file__).parents[2] / "runtime" / "__init__.py"
 
 
 class Build(NamedTuple):
@@ -36,11 +36,11 @@ def current() -> Build:
     try:
         from kn_vsphere import _build  # type: ignore[attr-defined,unused-ignore] # noqa: PLC0415 - the build writes it
     except ImportError:
-        return Build(f"v{version_in(PYPROJECT.read_text(encoding='utf-8'))}", "unknown", "unknown")
+        return Build(f"v{version_in(RUNTIME.read_text(encoding='utf-8'))}", "unknown", "unknown")
     return Build(f"v{_build.VERSION}", _build.DATE, _build.REVISION)
 
 
-def version_in(pyproject: str) -> str:
-    """Return the `version` in a *pyproject* file's text, or the one of a project that has none yet."""
-    match = re.search(r'^version = "([^"]+)"', pyproject, re.MULTILINE)
-    return match[1] if match else "0.1.0"
+def version_in(module: str) -> str:
+    """Return the `VERSION` in the text of a *module*."""
+    match = re.search(r'^VERSION = "([^"]+)"', module, re.MULTILINE)
+    return match[1] if match else "0.0.0"

@@ -6,7 +6,7 @@ NAMESPACE = Flag(
     "namespace", "namespace to use (default: the namespace of the context)", short="n", completes="namespaces"
 )
 CLUSTER = (
-    Flag("kubeconfig", "kubectl configuration file (default: $KUBECONFIG, or ~/.kube/config)"),
+    Flag("kubeconfig", "kubectl configuration file (default: $KUBECONFIG, or ~/.kube/config)", completes="files"),
     Flag("context", "name of the kubeconfig context to use", completes="contexts"),
 )
 VERBOSE = Flag("verbose", "report each request on standard error", Kind.BOOL)
@@ -15,10 +15,7 @@ WAIT = (
     Flag("wait-timeout", "maximum wait", Kind.DURATION, default="2m0s"),
 )
 
-OUTPUT_FORMATS = (
-    "json", "yaml", "name", "go-template", "go-template-file", "template", "templatefile", "jsonpath",
-    "jsonpath-as-json", "jsonpath-file",
-)  # fmt: skip
+OUTPUT_FORMATS = ("json", "yaml", "name", "jsonpath", "jsonpath-as-json", "jsonpath-file")
 OUTPUT = Flag("output", f"Output format. One of: ({', '.join(OUTPUT_FORMATS)}).", short="o", values=OUTPUT_FORMATS)
 LIST = (
     Flag("all-namespaces", "list objects in all namespaces", Kind.BOOL, short="A"),
