@@ -14,7 +14,7 @@ LOCKED := requirements.txt requirements-dev.txt
 MUTATE := .cache/mutate/.installed
 DOCS := .cache/docs/packages/.installed
 
-.PHONY: help demo run test e2e faults simulate lint docs bench mutate reaction settings metrics lock clean
+.PHONY: help demo run test e2e faults simulate lint docs bench mutate reaction settings metrics release lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ settings: $(STAMP) ## write docs/reference/settings.md
 metrics: $(STAMP) ## write docs/reference/metrics.md
 	@$(BIN)/python -m tools.metrics
 
+release: $(STAMP) ## write the files of a release into dist/: IMAGE, and TAG, IMAGE_ARCHIVE if there are
+	@$(BIN)/python -m tools.release --image "$(IMAGE)" $(if $(TAG),--tag "$(TAG)") \
+	    $(if $(IMAGE_ARCHIVE),--image-archive "$(IMAGE_ARCHIVE)")
+
 lock: ## pin the packages of pyproject.toml and requirements*.in in requirements*.txt, with hashes
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/pip install --quiet --upgrade uv
@@ -85,7 +89,7 @@ lock: ## pin the packages of pyproject.toml and requirements*.in in requirements
 	pin tools/docs/requirements.in -o tools/docs/requirements.txt
 
 clean: ## remove .venv, .cache and the caches of tools
-	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .cache dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # With an empty cache this takes a minute or two, so it prints its progress.
 $(STAMP): $(LOCKED)
