@@ -54,6 +54,11 @@ export class DeadLetters {
     /** @type {Map<number, Item>} */
     this.items = new Map();
     /**
+     * The headings of groups, which are reused so that a button keeps the focus.
+     * @type {Map<string, HTMLElement>}
+     */
+    this.headings = new Map();
+    /**
      * The numbers of those that are ticked.
      * @type {Set<number>}
      */
@@ -183,7 +188,7 @@ export class DeadLetters {
   /** Put the items into the list. Those that are in their place are not moved: they would lose the focus. */
   placeItems() {
     const list = $("dead-letter-list");
-    const elements = [...this.items.values()].map((item) => item.element);
+    const elements = this.inGroups();
     for (const child of [...list.children]) {
       if (!elements.some((element) => element === child)) child.remove();
     }
@@ -191,6 +196,42 @@ export class DeadLetters {
       const there = list.children[index] ?? null;
       if (there !== element) list.insertBefore(element, there);
     });
+  }
+
+  /**
+   * The elements of the items, grouped by subscriber and reason: a group of several has a heading.
+   * @returns {HTMLElement[]}
+   */
+  inGroups() {
+    /** @type {Map<string, DeadLetter[]>} */
+    const groups = new Map();
+    for (const deadLetter of this.listed) {
+      const group = groupOf(deadLetter);
+      groups.set(group, [...(groups.get(group) ?? []), deadLetter]);
+    }
+    const headings = this.headings;
+    this.headings = new Map();
+    return [...groups].flatMap(([group, members]) => {
+      const elements = members.map(({ number: numbered }) => this.items.get(numbered)?.element ?? make("li"));
+      if (members.length < 2) return elements;
+      const key = `${group} ${members.map(numberOf)}`;
+      const heading = headings.get(key) ?? this.heading(members);
+      this.headings.set(key, heading);
+      return [heading, ...elements];
+    });
+  }
+
+  /** @param {DeadLetter[]} members of a group, the newest first */
+  heading(members) {
+    const subscriber = make("strong", {}, nameOf(members[0].destination));
+    const words = `${number(members.length)} × ${members[0].code ?? "no response"} from `;
+    const reason = make("span", { class: "faint" }, members[0].response ? `: ${members[0].response}` : "");
+    const heading = make("li", { class: "group-heading" }, make("span", {}, words, subscriber, reason));
+    if (this.permission && this.state === "waiting") {
+      const label = `Redrive these ${number(members.length)}`;
+      heading.append(button(label, () => this.act("redrive", members), { class: "small" }));
+    }
+    return heading;
   }
 
   /** @param {DeadLetterCounts} counts */
@@ -460,6 +501,13 @@ function batches(deadLetters, size) {
 
 /** @param {DeadLetter} deadLetter */
 const numberOf = (deadLetter) => deadLetter.number;
+
+/**
+ * The subscriber and the reason, without the numbers in which the reasons of several events differ.
+ * @param {DeadLetter} deadLetter
+ */
+const groupOf = ({ destination, code, response }) =>
+  `${destination} ${code} ${response.replace(/\d+/g, "#").replace(/\b[\w-]+-(?:#|\w+)\b/g, "#")}`;
 
 /** @param {number} count */
 const times = (count) => (count === 1 ? "once" : `${number(count)} times`);

@@ -238,21 +238,22 @@ function survey() {
   let folded = 0;
   const bySeverity = { error: 0, warning: 0, info: 0 };
   /** @type {Map<string, number>} */
-  const byType = new Map();
+  const byValue = new Map();
   strip.begin();
   for (const row of rows.values()) {
     if (!tests.values(row)) continue;
-    const isOfType = tests.type(row);
-    if (isOfType) strip.count(row);
+    const isInFacet = tests.facet(row);
+    if (isInFacet) strip.count(row);
     if (!tests.time(row)) continue;
-    if (isOfType) bySeverity[row.severity]++;
+    if (isInFacet) bySeverity[row.severity]++;
     if (!tests.severity(row)) continue;
-    byType.set(row.type, (byType.get(row.type) ?? 0) + 1);
-    if (!isOfType) continue;
+    const value = String(row[query.facet]);
+    if (value) byValue.set(value, (byValue.get(value) ?? 0) + 1);
+    if (!isInFacet) continue;
     if (foldsNow(row)) folded++;
     if (query.steps || !foldsNow(row)) matching.push(row);
   }
-  find.count(bySeverity, byType, matching.length, folded, rows.size);
+  find.count(bySeverity, byValue, matching.length, folded, rows.size);
   strip.show(query.from, query.to, query.utc);
   showNumbers();
   return matching;

@@ -3,15 +3,18 @@
 import { valueInWords } from "./cells.js";
 import { columnNamed, FIELDS } from "./columns.js";
 import { $, button, make } from "./dom.js";
-import { counted, dateAndTime, number, SEVERITIES, shortType } from "./format.js";
+import { counted, dateAndTime, number, SEVERITIES } from "./format.js";
 
 /** @import { Query } from "./query.js" */
 
-const TYPES_LISTED = 200;
+const FACETS = ["type", "target", "host", "user", "source", "cluster", "datacenter"];
+/** @type {Record<string, string>} */
+const FACETS_IN_WORDS = { type: "types of events" };
+const VALUES_LISTED = 200;
 
 /**
  * The parts of a type's line that change.
- * @typedef {{ count: HTMLElement, only: HTMLElement, not: HTMLElement }} TypeLine
+ * @typedef {{ count: HTMLElement, only: HTMLElement, not: HTMLElement }} ValueLine
  */
 
 export class Find {
@@ -23,10 +26,10 @@ export class Find {
     this.query = query;
     this.changed = changed;
     /** @type {Map<string, number>} */
-    this.byType = new Map();
-    /** @type {Map<string, TypeLine>} */
-    this.types = new Map();
-    this.typesAreSeen = false;
+    this.byValue = new Map();
+    /** @type {Map<string, ValueLine>} */
+    this.values = new Map();
+    this.valuesAreSeen = false;
     /**
      * The values of a field, the most frequent first.
      * @type {(field: string) => string[]}
@@ -64,11 +67,20 @@ export class Find {
       query.clear();
       this.changed();
     });
+    $("facet").append(
+      ...FACETS.map((name) => make("option", { value: name }, FACETS_IN_WORDS[name] ?? `${columnNamed(name).label}s`)),
+    );
+    $("facet").addEventListener("change", () => {
+      query.facet = $("facet").value;
+      this.byValue = new Map();
+      this.changed(true);
+      this.listValues();
+    });
     onOpening("types", () => below($("types-button"), $("types")));
     onOpening("exports", () => below($("export-button"), $("exports")));
     $("types").addEventListener("beforetoggle", (event) => {
-      this.typesAreSeen = isOpening(event);
-      if (this.typesAreSeen) this.listTypes();
+      this.valuesAreSeen = isOpening(event);
+      if (this.valuesAreSeen) this.listValues();
     });
   }
 
@@ -151,64 +163,73 @@ export class Find {
   /**
    * Show how many events there are of each severity and type, how many are shown, and how many are held.
    * @param {Record<Severity, number>} bySeverity
-   * @param {Map<string, number>} byType
+   * @param {Map<string, number>} byValue
    * @param {number} shown
    * @param {number} folded
    * @param {number} held
    */
-  count(bySeverity, byType, shown, folded, held) {
+  count(bySeverity, byValue, shown, folded, held) {
     $("count-steps").textContent = number(folded);
-    this.byType = byType;
-    $("count-types").textContent = number(byType.size);
-    this.countTypes();
+    this.byValue = byValue;
+    $("count-types").textContent = number(byValue.size);
+    this.countValues();
     for (const severity of SEVERITIES) $(`count-${severity}`).textContent = number(bySeverity[severity]);
     const words = this.query.isEmpty ? counted(held, "event") : `${number(shown)} of ${number(held)} shown`;
     if ($("count").textContent !== words) $("count").textContent = words;
   }
 
   /** @param {"only" | "not"} which */
-  chosenTypes(which) {
-    return this.query[which].get("type") ?? new Set();
+  chosenValues(which) {
+    return this.query[which].get(this.query.facet) ?? new Set();
   }
 
-  /** List the types, the most frequent first. */
-  listTypes() {
-    this.types.clear();
+  /** @param {string} value */
+  inWords(value) {
+    return valueInWords(columnNamed(this.query.facet), value);
+  }
+
+  /** List the values of the facet, the most frequent first. */
+  listValues() {
+    this.values.clear();
     $("type-list").replaceChildren();
-    const chosen = [...this.chosenTypes("only"), ...this.chosenTypes("not")];
+    const chosen = [...this.chosenValues("only"), ...this.chosenValues("not")];
     /** @type {Map<string, number>} */
-    const all = new Map([...chosen.map((type) => /** @type {const} */ ([type, 0])), ...this.byType]);
+    const all = new Map([...chosen.map((value) => /** @type {const} */ ([value, 0])), ...this.byValue]);
     const sorted = [...all].sort(
-      ([one, times], [other, others]) => others - times || shortType(one).localeCompare(shortType(other)),
+      ([one, times], [other, others]) => others - times || this.inWords(one).localeCompare(this.inWords(other)),
     );
-    for (const [type] of sorted) this.listType(type);
-    this.countTypes();
+    for (const [value] of sorted) this.listValue(value);
+    this.countValues();
   }
 
-  /** @param {string} type */
-  listType(type) {
-    if (this.types.size >= TYPES_LISTED) return;
+  /** @param {string} value */
+  listValue(value) {
+    if (this.values.size >= VALUES_LISTED) return;
     const count = make("span", { class: "amount" });
-    const only = button(shortType(type), (click) => this.toggle("type", type, click.shiftKey || click.altKey), {
-      class: "plain",
-      title: `only ${type}`,
-    });
-    const not = button("not", () => this.toggle("type", type, true), {
+    const only = button(
+      this.inWords(value),
+      (click) => this.toggle(this.query.facet, value, click.shiftKey || click.altKey),
+      {
+        class: "plain",
+        title: `only ${value}`,
+      },
+    );
+    const not = button("not", () => this.toggle(this.query.facet, value, true), {
       class: "small",
-      ariaLabel: `not ${shortType(type)}`,
+      ariaLabel: `not ${this.inWords(value)}`,
     });
-    this.types.set(type, { count, only, not });
+    this.values.set(value, { count, only, not });
     $("type-list").append(make("li", {}, count, only, not));
   }
 
-  /** Update the open list. Its order stays, so that nothing moves under the pointer, and new types come last. */
-  countTypes() {
-    if (!this.typesAreSeen) return;
-    for (const type of this.byType.keys()) if (!this.types.has(type)) this.listType(type);
-    for (const [type, { count, only, not }] of this.types) {
-      count.textContent = number(this.byType.get(type) ?? 0);
-      only.ariaPressed = String(this.chosenTypes("only").has(type));
-      not.ariaPressed = String(this.chosenTypes("not").has(type));
+  /** Update the open list. Its order stays, so that nothing moves under the pointer, and new values come last. */
+  countValues() {
+    if (!this.valuesAreSeen) return;
+    for (const value of this.byValue.keys()) if (!this.values.has(value)) this.listValue(value);
+    for (const [value, { count, only, not }] of this.values) {
+      count.textContent = number(this.byValue.get(value) ?? 0);
+      only.ariaPressed = String(this.chosenValues("only").has(value));
+      not.ariaPressed = String(this.chosenValues("not").has(value));
     }
   }
 }

@@ -25,6 +25,8 @@ export class Query {
     this.utc = false;
     /** Are the steps of operations, reactions and storms shown, too? */
     this.steps = false;
+    /** The column whose values are listed with their counts. It is not a part of the address. */
+    this.facet = "type";
     /** The open event: its source and id, with a space in between. */
     this.event = "";
     this.read(new URLSearchParams());
@@ -97,34 +99,34 @@ export class Query {
   }
 
   /**
-   * Functions that test a row: by values and words, by type, by time, by severity, and by `all` of these.
-   * @returns {Record<"values" | "type" | "time" | "severity" | "all", Test>}
+   * Functions that test a row: by values and words, by facet, by time, by severity, and by `all` of these.
+   * @returns {Record<"values" | "facet" | "time" | "severity" | "all", Test>}
    */
   tests() {
     /** @type {Test[]} */
     const values = [];
     /** @type {Test[]} */
-    const types = [];
+    const facet = [];
     for (const [filters, exclude] of /** @type {const} */ ([
       [this.only, false],
       [this.not, true],
     ])) {
       for (const [name, chosen] of filters) {
-        const tests = name === "type" ? types : values;
+        const tests = name === this.facet ? facet : values;
         if (chosen.size) tests.push((row) => chosen.has(String(row[name])) !== exclude);
       }
     }
     for (const clause of clauses(this.text)) values.push((row) => clause.some((word) => holds(word, row)));
     const from = this.minutes ? Date.now() - this.minutes * 60_000 : (this.from ?? -Infinity);
     const to = this.to ?? Infinity;
-    /** @type {Record<"values" | "type" | "time" | "severity", Test>} */
+    /** @type {Record<"values" | "facet" | "time" | "severity", Test>} */
     const tests = {
       values: (row) => values.every((test) => test(row)),
-      type: (row) => types.every((test) => test(row)),
+      facet: (row) => facet.every((test) => test(row)),
       time: (row) => row.at >= from && row.at < to,
       severity: (row) => !this.severities.size || this.severities.has(row.severity),
     };
-    return { ...tests, all: (row) => tests.values(row) && tests.type(row) && tests.time(row) && tests.severity(row) };
+    return { ...tests, all: (row) => tests.values(row) && tests.facet(row) && tests.time(row) && tests.severity(row) };
   }
 }
 

@@ -178,6 +178,7 @@ interface DeadLetterPage {
 interface PageElements {
   text: HTMLInputElement;
   span: HTMLSelectElement;
+  facet: HTMLSelectElement;
   help: HTMLDialogElement;
   confirm: HTMLDialogElement;
   strip: HTMLCanvasElement;

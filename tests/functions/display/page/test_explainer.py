@@ -76,3 +76,11 @@ def test_fields_alternatives_and_wildcards_are_found(served: Served, visit: Visi
         expect(rows(page).locator(".target")).to_have_text(targets)
     page.fill("#text", "user:a")
     expect(page.locator("#completions option").first).to_have_attribute("value", "user:anna")
+
+    page.fill("#text", "")
+    page.click("#types-button")
+    page.select_option("#facet", "user")
+    expect(page.locator("#type-list li")).to_have_text(["2annanot", "1bennot"])
+    page.click("#type-list >> text=ben")
+    expect(rows(page)).to_have_count(1)
+    assert "user=ben" in page.url
