@@ -19,17 +19,17 @@ def check(changelog: str, version: str, tag: str) -> None:
 
     Raises `CannotRelease` with every fault.
     """
-    found = sections(changelog)
-    newest = next((heading for heading in found if heading != "Unreleased"), "")
+    parsed = sections(changelog)
+    newest = next((heading for heading in parsed if heading != "Unreleased"), "")
     faults = []
     if tag != f"v{version}":
         faults.append(f"the tag is {tag}, but VERSION in runtime/__init__.py is {version}")
-    if found.get("Unreleased"):
+    if parsed.get("Unreleased"):
         faults.append(f"CHANGELOG.md has unreleased changes. Move them below `## {version} (date)`")
     match = _RELEASED.fullmatch(newest)
     if not match or match[1] != version:
         faults.append(f"the newest section of CHANGELOG.md is `{newest}`, not `{version} (YYYY-MM-DD)`")
-    elif not found[newest]:
+    elif not parsed[newest]:
         faults.append(f"the section `{newest}` of CHANGELOG.md is empty")
     if faults:
         raise CannotRelease("; ".join(faults))
@@ -37,9 +37,9 @@ def check(changelog: str, version: str, tag: str) -> None:
 
 def notes(changelog: str, version: str) -> str:
     """Return the text about *version*: its section, or the unreleased changes if it has none with a date."""
-    found = sections(changelog)
-    for heading, text in found.items():
+    parsed = sections(changelog)
+    for heading, text in parsed.items():
         match = _RELEASED.fullmatch(heading)
         if match and match[1] == version:
             return text
-    return found.get("Unreleased", "")
+    return parsed.get("Unreleased", "")
