@@ -14,7 +14,7 @@ LOCKED := requirements.txt requirements-dev.txt
 MUTATE := .cache/mutate/.installed
 DOCS := .cache/docs/packages/.installed
 
-.PHONY: help demo run test e2e faults simulate lint docs bench mutate reaction settings metrics kind release lock clean
+.PHONY: help demo run test e2e faults simulate lint docs bench mutate reaction settings metrics kind plugin release lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,12 @@ kind: ## show the demo on a kind cluster with Knative (needs Docker, kind, kubec
 release: $(STAMP) ## write the files of a release into dist/: IMAGE, and TAG, IMAGE_ARCHIVE if there are
 	@$(BIN)/python -m tools.release --image "$(IMAGE)" $(if $(TAG),--tag "$(TAG)") \
 	    $(if $(IMAGE_ARCHIVE),--image-archive "$(IMAGE_ARCHIVE)")
+
+plugin: $(STAMP) ## build kn vsphere into dist/: a wheel, and a program of one file
+	@rm -f dist/kn_vsphere-*.whl dist/kn-vsphere
+	@$(BIN)/python -m pip wheel --disable-pip-version-check --quiet --no-deps --wheel-dir dist ./plugin
+	@$(BIN)/python -m tools.plugin dist/kn_vsphere-*.whl dist/kn-vsphere
+	@ls -l dist/kn_vsphere-*.whl dist/kn-vsphere
 
 lock: ## pin the packages of pyproject.toml and requirements*.in in requirements*.txt, with hashes
 	$(PYTHON) -m venv .cache/lock
