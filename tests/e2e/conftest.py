@@ -30,12 +30,9 @@ GROUPS = dict.fromkeys(("test_bindings", "test_horizon", "test_samples", "test_s
 of overlays/demo. This one has the controller of the sources, and namespaces of its own."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Say which tests share a process, where several run."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.path.stem, "installation")))
+    item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.path.stem, "installation")))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
