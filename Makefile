@@ -36,7 +36,7 @@ e2e: $(STAMP) ## run the tests on a cluster with Knative: KUBECONFIG, IMAGE, VCS
 	done
 	@$(BIN)/python -m tests.e2e.programs || true
 	$(BIN)/python -m pytest -m cluster --ignore tests/e2e -n $(WORKERS) --dist loadfile --timeout 300 $(ARGS)
-	$(BIN)/python -m pytest -m cluster tests/e2e -n 2 --dist loadgroup --timeout 900 --durations 0 --durations-min 1 $(ARGS)
+	$(BIN)/python -m pytest -m cluster tests/e2e -n 2 --timeout 900 --durations 0 --durations-min 1 $(ARGS)
 
 faults: $(STAMP) ## run the tests that inject faults for minutes (not in .ci/run)
 	@$(BIN)/python -m demo.vcsim

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.e2e.cluster import DEPLOYMENT, Cluster, moved
 from tests.e2e.installation import CORE, ROOT, ClusterRecorder, kustomize_image, server_objects
@@ -30,9 +31,16 @@ GROUPS = dict.fromkeys(("test_bindings", "test_horizon", "test_samples", "test_s
 of overlays/demo. This one has the controller of the sources, and namespaces of its own."""
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Say which tests share a process, where several run."""
-    item.add_marker(pytest.mark.xdist_group(GROUPS.get(item.path.stem, "installation")))
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Tests of one group share a process, where several run."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return GROUPS.get(Path(nodeid.partition("::")[0]).stem, "installation")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
+    """Distribute the tests by their groups."""
+    return GroupScheduling(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
