@@ -81,7 +81,10 @@ class CheckpointWriter(Generic[P]):
             self._renewed = time.monotonic()
 
     def report_undeliverable(self) -> None:
-        """Send a report of the events that did not reach the sink, if one is due. It waits for room in the sink."""
+        """Send a report of the events that did not reach the sink, if one is due.
+
+        It does not wait for room in the sink: meanwhile nobody would renew the lease.
+        """
         with self._reporting:
             moment, rejection = time.monotonic(), self._progress.counts.last_rejection
             count = self._progress.undeliverable.due(moment)
@@ -89,7 +92,7 @@ class CheckpointWriter(Generic[P]):
                 report = self._destination.status_events.undeliverable(
                     count, rejection.id, rejection.type, rejection.reason, now()
                 )
-                for number in send_status_event(self._sink, report):
+                for number in send_status_event(self._sink, report, waits=False):
                     self._progress.undeliverable.confirm(count, moment, number)
 
     def close(self) -> None:
@@ -163,12 +166,12 @@ def load_checkpoint(store: Store, format_: CheckpointFormat[P]) -> Checkpoint[P]
     return checkpoint
 
 
-def send_status_event(sink: Sink[P], event: CloudEvent) -> list[int]:
-    """Send an event of the adapter's own, which does not move the position.
+def send_status_event(sink: Sink[P], event: CloudEvent, *, waits: bool = True) -> list[int]:
+    """Send an event of the adapter's own, which does not move the position. If it *waits*, that is once there is room.
 
     Returns its sequence number, or nothing if the sink is closed.
     """
     try:
-        return sink.send([Delivery(event, event["type"], None)])
+        return sink.send([Delivery(event, event["type"], None)], waits=waits)
     except SinkClosed:
         return []

@@ -45,14 +45,15 @@ class InFlight(Generic[P]):
         with self._changed:
             return self._tracker.oldest_open
 
-    def add(self, positions: Sequence[P | None]) -> list[int]:
+    def add(self, positions: Sequence[P | None], *, waits: bool = True) -> list[int]:
         """Add the history's next events once there is room for them and return their sequence numbers.
 
-        *positions* must not be more than the maximum. Raises `SinkClosed` if that happens before there is room.
+        *positions* must not be more than the maximum. Unless it *waits*, the maximum is ignored. Raises `SinkClosed` if
+        that happens before there is room.
         """
         with self._changed:
             self._changed.wait_for(
-                lambda: self._closed or len(self._tracker) + len(positions) <= self._max_in_flight,
+                lambda: self._closed or not waits or len(self._tracker) + len(positions) <= self._max_in_flight,
             )
             if self._closed:
                 raise SinkClosed("send events: the sink is being closed")

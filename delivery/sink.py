@@ -124,8 +124,8 @@ class Sink(Generic[P]):
         """False once the sink is closed, or has ended unexpectedly."""
         return not self.in_flight.is_closed
 
-    def send(self, deliveries: Sequence[Delivery[P]]) -> list[int]:
-        """Queue *deliveries*, in the history's order, and wait while too many are in flight.
+    def send(self, deliveries: Sequence[Delivery[P]], *, waits: bool = True) -> list[int]:
+        """Queue *deliveries*, in the history's order, and, if it *waits*, wait while too many are in flight.
 
         Returns their sequence numbers in `in_flight`.
 
@@ -134,7 +134,7 @@ class Sink(Generic[P]):
         sent: list[int] = []
         for start in range(0, len(deliveries), self.max_chunk):
             chunk = deliveries[start : start + self.max_chunk]
-            numbers = self.in_flight.add([delivery.position for delivery in chunk])
+            numbers = self.in_flight.add([delivery.position for delivery in chunk], waits=waits)
             self._loop.call_soon_threadsafe(self._enqueue, numbers, chunk)
             sent += numbers
         return sent

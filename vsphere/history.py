@@ -187,6 +187,8 @@ class EventHistory:
                 self._recreate_reader()
             if new.gap and position and self._is_held(position):
                 new = dataclasses.replace(new, gap=None)
+            if new.events:  # they are within the window, also if vCenter's clock was set back since
+                self._earliest = min(self._earliest, new.events[-1].created_time)
             if new.events or unreadable or not events:
                 return Page(new.events, new.gap, tuple(unreadable))
 

@@ -1,6 +1,7 @@
 """Opening the output again, after its lease was lost: nothing is sent twice, and no report is lost."""
 
 import datetime
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -55,7 +56,7 @@ def make(receiver: Recorder, store: UnreliableStore) -> Iterator[Make]:
     opened: list[CheckpointedSink[Position]] = []
 
     def output(at_most_once: bool = False) -> CheckpointedSink[Position]:
-        sink = read(SinkSettings, {"K_SINK": receiver.url, "SINK_BACKOFF_MAX": "10ms"})
+        sink = read(SinkSettings, {"K_SINK": receiver.url, "SINK_BACKOFF_MAX": "10ms", "SINK_MAX_IN_FLIGHT": "1"})
         checkpoint = read(CheckpointSettings, {"CHECKPOINT_PERIOD": "10ms"})
         destination = Destination(sink, checkpoint, store, FORMAT, StatusEvents("/test"), at_most_once)
         opened.append(CheckpointedSink(destination, Progress[Position]()))
@@ -130,3 +131,17 @@ def test_report_that_was_not_acknowledged_is_made_again(make: Make, receiver: Re
     open_again(output)
     output.close(5)
     assert len(reports()) == before
+
+
+def test_full_sink_does_not_hold_up_the_renewal_of_the_lease(make: Make, receiver: Recorder) -> None:
+    receiver.respond = lambda _: Response(503)
+    output = make()
+    output.open().send([Delivery(create({"type": "t", "source": "s", "id": "1"}, b""), "", place(1))])
+    counts = output._progress.counts
+    counts.dropped, counts.last_rejection = 1, Rejection("7", "t", "POST returned 400")
+    assert output._writer is not None
+    reporting = threading.Thread(target=output._writer.report_undeliverable, daemon=True)
+    reporting.start()
+    reporting.join(2)
+    assert not reporting.is_alive()
+    assert output.pending == 2

@@ -123,8 +123,14 @@ class Audit:
     # ── vCenter ──
 
     def posted(self, event: ModelEvent) -> None:
-        """Record a new event."""
+        """Record a new event.
+
+        After a restore, one without a time may have the key of the saved position. Nothing distinguishes it from the
+        event that was there, so it need not arrive.
+        """
         self.records[event.number] = Record(event)
+        if event.oddity in ("no time", "late time") and event.key in {key for key, _ in self._vcenter.removed}:
+            self.records[event.number].excuse = "taken for the event that a restore removed"
 
     def excused(self, events: Any, reason: str) -> None:
         """Record that *events* need not arrive."""

@@ -174,6 +174,20 @@ def test_watched_collector_begins_as_early_as_the_reader(
     assert len(drain(history)[0]) == 1
 
 
+def test_recreated_collector_begins_no_later_than_what_was_read(
+    session: Session, administrator: Administrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if vCenter's clock was set back to before the start of the window, as with at-most-once delivery."""
+    now = session.server_time()
+    history = EventHistory(session, now + datetime.timedelta(hours=1), None)
+    administrator.post("read")
+    wait_until(lambda: history.wait(1))
+    last = drain(history)[0][-1]
+    monkeypatch.setattr(session, "server_time", lambda: last.created_time + datetime.timedelta(minutes=1))
+    history._recreate_reader()
+    assert history._begin <= last.created_time
+
+
 def test_position_ahead_of_vcenters_clock_is_continued(
     session: Session, administrator: Administrator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
