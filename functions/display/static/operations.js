@@ -120,7 +120,10 @@ export class Operations {
     let operation = null;
     for (const key of keys) {
       const present = this.open.get(key);
-      if (present && !present.head.gone && Math.abs(row.at - present.head.at) < STEP_MS) operation ??= present;
+      // A VM that was deleted is created again: another operation.
+      const isSecond = name === "VmBeingCreated" && present && classOf(present.head) === "VmCreated";
+      if (present && !isSecond && !present.head.gone && Math.abs(row.at - present.head.at) < STEP_MS)
+        operation ??= present;
     }
     const joined = operation;
     operation ??= { head: row, rows: [row] };
