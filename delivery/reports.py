@@ -1,5 +1,6 @@
 """A reader's reports about its server: status events, each of an occurrence once."""
 
+import time
 from typing import Generic, TypeVar
 
 import structlog
@@ -16,10 +17,26 @@ log = structlog.get_logger()
 class Reports(Generic[P]):
     """Sends status events through the output of a reader. For the reader's thread."""
 
-    def __init__(self, events: StatusEvents, output: CheckpointedSink[P], progress: Progress[P]) -> None:
+    def __init__(
+        self,
+        events: StatusEvents,
+        output: CheckpointedSink[P],
+        progress: Progress[P],
+        heartbeat_seconds: float = 0,
+    ) -> None:
+        """*heartbeat_seconds* is the interval of heartbeats, 0 for none."""
         self._events = events
         self._output = output
         self._progress = progress
+        self._heartbeat_seconds = heartbeat_seconds
+        self._next_heartbeat = 0.0  # on the monotonic clock
+
+    def heartbeat(self) -> None:
+        """Report that the reader runs, if that is due. Not while the sink fails: the reports would queue up."""
+        moment = time.monotonic()
+        if self._heartbeat_seconds and moment >= self._next_heartbeat and not self._output.failing:
+            self._next_heartbeat = moment + self._heartbeat_seconds
+            self._output.send_status_event(self._events.heartbeat(self._heartbeat_seconds, now()))
 
     def unreachable(self, reason: str) -> None:
         """Count a failed attempt to read. Report the outage once, if the first retry failed, too."""

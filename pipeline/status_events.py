@@ -28,6 +28,7 @@ RECOVERED = status_type("recovered")
 GAP = status_type("gap")
 UNDELIVERABLE = status_type("undeliverable")
 UNREADABLE = status_type("unreadable")
+HEARTBEAT = status_type("heartbeat")
 
 
 def is_status_type(event_type: str) -> bool:
@@ -77,6 +78,10 @@ class StatusEvents:
         digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
         data = {"key": key, "reason": reason, "text": text}
         return self._event("unreadable", now, digest if key is None else str(key), data)
+
+    def heartbeat(self, interval_seconds: float, now: datetime.datetime) -> CloudEvent:
+        """Return the report that the adapter runs at *now*. The next one follows after *interval_seconds*."""
+        return self._event("heartbeat", now, rfc3339(now), {"interval": interval_seconds})
 
     def _event(self, occurrence: str, moment: datetime.datetime, identity: str, data: dict[str, Any]) -> CloudEvent:
         attributes = {

@@ -35,6 +35,7 @@ _OURS = {
         ("gap", WARNING),
         ("unreadable", WARNING),
         ("recovered", INFO),
+        ("heartbeat", INFO),
     )
     for reporter in status_events.REPORTERS
 }

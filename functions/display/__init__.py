@@ -66,7 +66,8 @@ class Display:
 def create(environ: Environ) -> Display:
     """Return the display with the settings in *environ*. Raises `SettingsError` with every error."""
     display_settings = settings.read(DisplaySettings, environ)
-    store = SQLiteStore(display_settings.file) if display_settings.file is not None else None
+    file = display_settings.file
+    store = SQLiteStore(file, display_settings.file_megabytes * 1_000_000) if file is not None else None
     history = History(display_settings.events, display_settings.megabytes * 1_000_000, store)
     rejected, viewers = RejectedRequests(), Viewers(history, display_settings.viewers)
     authenticator = Authenticator(display_settings.token, display_settings.login)
@@ -86,6 +87,7 @@ def create(environ: Environ) -> Display:
             hosts=hosts,
             service=display_settings.service,
             triggers=display_settings.triggers or (),
+            file=file,
             sender=Sender(display_settings.sink, display.receive) if display_settings.allow_send else None,
             dead_letters=DeadLetterClient(dead_letters, display_settings.dead_letters_token)
             if dead_letters is not None

@@ -1,6 +1,7 @@
 """The state that the routes share."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from functions.display.authenticator import Authenticator
 from functions.display.dead_letters import DeadLetterClient
@@ -27,6 +28,8 @@ class AppState:
     """Name of the Knative Service."""
     triggers: Source = ()
     """The place where the Triggers are read."""
+    file: Path | None = None
+    """The file that keeps the events, if there is one."""
     sender: Sender | None = None
     """Sends events, if the page may."""
     dead_letters: DeadLetterClient | None = None

@@ -87,8 +87,6 @@ class Cell:
     """The classes that style it: `faint`, `figures`, `right`, `code`."""
     beside_event: str = ""
     """The width beside an open event, or "" to hide it there."""
-    beside_event_wide: bool = False
-    """Hide it beside an open event also if the window is narrower than `WIDE_WINDOW`."""
     phone_area: str = ""
     """The area of a phone's card (`display.css`) that it takes, or "" to hide it there."""
 
@@ -157,7 +155,7 @@ COLUMNS = (
         format="type",
         events=Cell(
             "Type", "minmax(90px, 210px)", "words",
-            beside_event="minmax(80px, 180px)", beside_event_wide=True, phone_area="type",
+            beside_event="minmax(60px, 130px)", phone_area="type",
         ),
         trigger=Cell("Type", "minmax(150px, 2fr)", style="code", beside_event="minmax(0, 1fr)", phone_area="type"),
     ),
@@ -168,7 +166,7 @@ COLUMNS = (
         related="events about the same object",
         events=Cell(
             "Target", "minmax(80px, 170px)", "target",
-            beside_event="minmax(70px, 130px)", beside_event_wide=True, phone_area="target",
+            beside_event="minmax(70px, 130px)", phone_area="target",
         ),
     ),
     Column(
@@ -238,4 +236,5 @@ COLUMNS = (
         trigger=Cell("Size", "62px", "bytes", "figures right"),
     ),
     Column("repeats", None, Use.CSV, trigger=Cell("Repeats", "60px", "repeats", "figures right")),
+    Column("version", None),
 )  # fmt: skip

@@ -21,8 +21,8 @@ from pipeline import web
 STATIC = Path(__file__).parent / "static"
 
 VIEWS = ("events", "trigger")
-PHONE, WIDE = 720, 1500
-"""Widths of windows, in CSS pixels. `display.css` and `table.js` also have the first."""
+PHONE = 720
+"""The maximum width of a phone's window, in CSS pixels. `display.css` and `table.js` also have it."""
 
 _IMPORT = re.compile(r'^import\s+(?:[^;]*?\sfrom\s+)?"\./([\w-]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let) )", re.MULTILINE)
@@ -107,7 +107,6 @@ def columns_css() -> str:
 def _view_css(view: str) -> str:
     cells = _cells(view)
     beside = [(name, cell) for name, cell in cells if cell.beside_event]
-    narrow = [(name, cell) for name, cell in beside if not cell.beside_event_wide]
     phone = [(name, cell) for name, cell in cells if cell.phone_area]
     table = f'[data-view="{view}"]'
     detail = f".detail-open {table}"
@@ -116,8 +115,6 @@ def _view_css(view: str) -> str:
         f"@media (width > {PHONE}px) {{\n"
         f"{_tracks(table, (cell.width for _, cell in cells))}"
         f"{_tracks(detail, (cell.beside_event for _, cell in beside))}{_hidden(detail, cells, beside)}}}\n"
-        f"@media ({PHONE}px < width <= {WIDE}px) {{\n"
-        f"{_tracks(detail, (cell.beside_event for _, cell in narrow))}{_hidden(detail, beside, narrow)}}}\n"
         f"@media (width <= {PHONE}px) {{\n{areas}{_hidden(f'{table} #rows', cells, phone)}}}\n"
     )
 

@@ -9,8 +9,8 @@ Summary = tuple[Value, ...]
 """The values that are read from the event itself, in the order of `SUMMARY_NAMES`."""
 
 SUMMARY_NAMES = tuple(column.name for column in COLUMNS if column.value is not None)
-NAMES = ("seq", "repeats", "received", *SUMMARY_NAMES)
-"""First the values of the history: number, repeats, time of arrival in ms since 1970. Then the summary."""
+NAMES = ("seq", "repeats", "received", "version", *SUMMARY_NAMES)
+"""First the values of the history: number, repeats, time of arrival in ms since 1970, version. Then the summary."""
 
 
 def summary(event: CloudEvent) -> Summary:
@@ -24,7 +24,7 @@ def by_name(values: Summary) -> dict[str, Value]:
     return dict(zip(SUMMARY_NAMES, values, strict=True))
 
 
-def write(seq: int, repeats: int, received_ms: int, values: Summary) -> bytes:
+def write(seq: int, repeats: int, received_ms: int, version: int, values: Summary) -> bytes:
     """Return a row as JSON."""
-    row = [seq, repeats, received_ms, *values]
+    row = [seq, repeats, received_ms, version, *values]
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -53,10 +53,18 @@ class DisplaySettings:
     file: Path | None = setting(
         "DISPLAY_FILE",
         Path,
-        "SQLite file on a volume that keeps the events.",
+        "SQLite file on a volume that keeps the events, also those for which memory has no place.",
         example="/data/display.db",
         default=None,
         unset="memory, which a restart empties",
+    )
+    file_megabytes: int = setting(
+        "DISPLAY_FILE_MEGABYTES",
+        whole_number(1, 1_000_000),
+        "Maximum size of this file in MB, less than the volume. The oldest events are removed first, errors and "
+        "warnings last.",
+        example="4000",
+        default="500",
     )
     token: Secret | None = setting(
         "DISPLAY_TOKEN",

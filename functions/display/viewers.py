@@ -8,8 +8,8 @@ import contextlib
 
 from functions.display.history import History
 
-HEARTBEAT_SECONDS = 5.0
-"""Interval at which all streams send something, so that a page can distinguish a silent stream from a broken one."""
+HEARTBEAT_SECONDS = 2.0
+"""Interval at which all streams send something. A page that gets nothing for 5 s (`stream.js`) reports it."""
 
 LEAD_SECONDS = 0.002
 """Viewers are notified this long after a change. So its sender is answered first, and changes that come together are

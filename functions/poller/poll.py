@@ -135,7 +135,8 @@ class Poll:
         self._session = session
         self._output = output
         self._progress = progress
-        self._reports = Reports(StatusEvents(settings.vcenter.sdk_url), output, progress)
+        status_events = StatusEvents(settings.vcenter.sdk_url)
+        self._reports = Reports(status_events, output, progress, settings.heartbeat_seconds)
         self.deadline = FollowDeadline(settings.follow_seconds)
         self.status = PollStatus()
         self._first_login: FirstLogin | None = None
@@ -242,6 +243,7 @@ class Poll:
             while not self._stopping.is_set():
                 self._output.check()
                 page = history.read()
+                self._reports.heartbeat()
                 if page.gap:
                     log.error("Events are missing: vCenter no longer holds them", **dataclasses.asdict(page.gap))
                     self._reports.gap(page.gap.first, page.gap.last)
@@ -320,4 +322,5 @@ class Poll:
             log.warning("Poll failed, retrying: %s", error)
         if isinstance(error, VCenterUnavailable | VCenterRejected):
             self._reports.unreachable(str(error))
+        self._reports.heartbeat()
         self.status.set(error=error)

@@ -43,3 +43,11 @@ class PollerSettings:
         example="15s",
         default="15s",
     )
+    heartbeat_seconds: float = setting(
+        "HEARTBEAT",
+        duration,
+        "Interval of the status event by which the display sees that the poller runs and the Broker delivers. "
+        "`0`: never.",
+        example="30s",
+        default="0",
+    )

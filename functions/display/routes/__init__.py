@@ -6,7 +6,7 @@
 from flask import Blueprint
 
 from functions.display.app_state import AppState
-from functions.display.routes import about, access, catalog, dead_letters, events, page, rejected, send
+from functions.display.routes import about, access, catalog, dead_letters, events, page, rejected, search, send
 
 
 def blueprint(state: AppState) -> Blueprint:
@@ -15,6 +15,7 @@ def blueprint(state: AppState) -> Blueprint:
     access.add(routes, state)
     page.add(routes, state)
     events.add(routes, state)
+    search.add(routes, state)
     rejected.add(routes, state)
     send.add(routes, state)
     dead_letters.add(routes, state)

@@ -24,7 +24,8 @@ def add(routes: Blueprint, state: AppState) -> None:
         """The settings that the page needs."""
         sending = {"targets": sender.targets, "token": sender.token} if sender is not None else None
         address = dead_letters.url if dead_letters is not None else None
-        return json_document({"service": state.service, "send": sending, "deadLetters": address})
+        document = {"service": state.service, "send": sending, "deadLetters": address, "file": state.file is not None}
+        return json_document(document)
 
     @routes.get("/api/openapi.json")
     def openapi() -> Response:

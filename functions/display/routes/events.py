@@ -11,6 +11,7 @@ from functions.display.app_state import AppState
 from functions.display.rejected import body_document
 from functions.display.ring import StoredEvent
 from functions.display.routes.responses import json_document, text
+from functions.display.store import read_event
 from pipeline import bounds, payload
 from pipeline.errors import PermanentError, TemporaryError
 
@@ -28,6 +29,8 @@ def add(routes: Blueprint, state: AppState) -> None:
     def one_event(seq: int) -> Response:
         """One event in full. Its payload is `text` if it is UTF-8, else `base64`."""
         stored = history.get(seq)
+        if stored is None and state.file is not None:
+            stored = read_event(state.file, seq)
         return text("this event is no longer held", 404) if stored is None else json_document(_document(stored))
 
     @routes.get("/api/events/<int:seq>/triggers")
@@ -73,8 +76,8 @@ def add(routes: Blueprint, state: AppState) -> None:
             events = [stored for stored in events if stored.seq in selected]
         mimetype, write = _FORMATS[extension]
         name = time.strftime(f"events-%Y%m%dT%H%M%SZ.{extension}", time.gmtime())
-        disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(write(events), mimetype=mimetype, headers=disposition)
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+        return Response(write(events), mimetype=mimetype, headers=headers)
 
 
 def _document(stored: StoredEvent) -> dict[str, object]:
@@ -82,6 +85,7 @@ def _document(stored: StoredEvent) -> dict[str, object]:
         "seq": stored.seq,
         "received": stored.received_ms,
         "repeats": stored.repeats,
+        "version": stored.version,
         "attributes": json.loads(stored.attributes),
         "headers": json.loads(stored.headers),
         "message": payload.message(stored.event, bounds.EVENT_MESSAGE_CHARACTERS),

@@ -1,8 +1,10 @@
 """`GET /api/events`: the stream of rows that keeps a page current. It runs on the event loop, not in a thread."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from urllib.parse import parse_qs
 
+from functions.display import compression
 from functions.display.authenticator import Authenticator
 from functions.display.history import History
 from functions.display.origin import Hosts
@@ -14,6 +16,7 @@ from pipeline.web import SECURITY_HEADERS
 _HEADERS = (
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
+    (b"vary", b"accept-encoding"),
     (b"x-accel-buffering", b"no"),
     *((name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()),
 )
@@ -51,17 +54,39 @@ class EventStream:
             return
         query = parse_qs(scope["query_string"].decode("latin-1"))
         last_id = headers.get(b"last-event-id") or query.get("after", [""])[0]
+        parts = stream(self._history, notification, last_id, self._seconds)
         leaving = asyncio.create_task(_wait_until_left(receive, notification))
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-            async for part in stream(self._history, notification, last_id, self._seconds):
-                if leaving.done():
-                    return
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
+            if "gzip" in headers.get(b"accept-encoding", ""):
+                await _send_compressed(send, parts, leaving)
+            else:
+                await _send(send, parts, leaving)
         finally:
             self._viewers.leave(notification)
             leaving.cancel()
+
+
+async def _send(send: Send, parts: AsyncIterator[bytes], leaving: "asyncio.Task[None]") -> None:
+    """Send *parts* until the viewer is *leaving*."""
+    await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+    async for part in parts:
+        if leaving.done():
+            return
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _send_compressed(send: Send, parts: AsyncIterator[bytes], leaving: "asyncio.Task[None]") -> None:
+    """Send *parts* as a gzip stream until the viewer is *leaving*."""
+    headers = [*_HEADERS, (b"content-encoding", b"gzip")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": compression.HEADER, "more_body": True})
+    gzip = compression.GzipStream()
+    async for part in parts:
+        if leaving.done():
+            return
+        await send({"type": "http.response.body", "body": gzip.part(part), "more_body": True})
+    await send({"type": "http.response.body", "body": gzip.end()})
 
 
 async def _wait_until_left(receive: Receive, notification: asyncio.Event) -> None:

@@ -53,7 +53,8 @@ def test_state_counts_events_gaps_and_rejections() -> None:
     state = ring.state()
     assert state.pop("bytes") in range(2000, 5000)
     assert state == {
-        "held": 2, "oldest": 1_795_000_000_000, "received": 4, "repeats": 0, "gaps": 1, "rejected": 1,
+        "held": 2, "important": 1, "oldest": 1_795_000_000_000, "received": 4, "repeats": 0, "gaps": 1, "rejected": 1,
+        "unsaved": None, "damaged": None, "sources": [],
     }  # fmt: skip
 
 
@@ -73,3 +74,29 @@ def test_event_during_a_shutdown_is_a_temporary_error() -> None:
     ring.close()
     with pytest.raises(TemporaryError, match="the display is being stopped"):
         add(ring, "a")
+
+
+def test_logins_do_not_push_out_errors() -> None:
+    ring = history(capacity=100)
+    add(ring, named_event("lost", type="com.vmware.vsphere.HostConnectionLostEvent.v0"))
+    add(ring, *(named_event(str(number), type="com.vmware.vsphere.UserLoginSessionEvent.v0") for number in range(500)))
+    assert ids(ring) == ["lost", *map(str, range(401, 500))]
+    assert ring.state()["important"] == 1
+
+
+def test_errors_take_only_their_share_of_a_full_ring() -> None:
+    ring = history(capacity=100)
+    add(ring, *(named_event(f"e{number}", type="com.vmware.vsphere.VmDisconnectedEvent.v0") for number in range(60)))
+    add(ring, *(named_event(str(number), type="com.vmware.vsphere.UserLoginSessionEvent.v0") for number in range(500)))
+    assert ids(ring) == [*(f"e{number}" for number in range(40, 60)), *map(str, range(420, 500))]
+
+
+def test_same_id_with_other_data_is_another_event() -> None:
+    ring = history()
+    add(
+        ring,
+        named_event("1", b"cut sh"),
+        named_event("1", b"cut short no more"),
+        named_event("1", b"cut short no more"),
+    )
+    assert [(values["version"], values["repeats"]) for values in changed_rows(ring)] == [(1, 0), (2, 1)]

@@ -19,7 +19,7 @@ def filled(changes: list[str | None]) -> Ring:
             ring.reject()
         else:
             event = named_event(name)
-            ring.add(event, row.summary(event), {}, 0)
+            ring.put(*ring.arrival(event, row.summary(event), {}, 0))
     return ring
 
 
@@ -54,6 +54,19 @@ def test_pages_of_changes_add_up_to_all_changes(changes: list[str | None], since
         cursor = page[-1][0] if page else cursor
 
     assert pages == [stored.revision for stored in ring.events() if stored.revision > since]
+
+
+@given(CHANGES, st.integers(0, 40), st.integers(1, 4))
+def test_older_pages_add_up_to_all_changes(changes: list[str | None], until: int, limit: int) -> None:
+    ring = filled(changes)
+
+    pages: list[bytes] = []
+    cursor = until
+    while cursor:
+        rows, cursor = ring.changed_until(cursor, limit)
+        pages = rows + pages
+
+    assert pages == [stored.row for stored in ring.events() if stored.revision <= until]
 
 
 @given(CHANGES, st.integers(0, 40))

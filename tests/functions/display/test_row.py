@@ -57,7 +57,7 @@ def test_summary_has_what_the_event_says() -> None:
 
 
 def test_row_is_small() -> None:
-    assert len(row.write(1, 0, 1_795_000_000_000, row.summary(EVENT))) < 350
+    assert len(row.write(1, 0, 1_795_000_000_000, 1, row.summary(EVENT))) < 350
 
 
 @pytest.mark.parametrize(

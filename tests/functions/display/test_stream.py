@@ -1,12 +1,15 @@
 """The messages that a viewer gets."""
 
 import asyncio
+import gzip
 import json
+import zlib
 from typing import Any
 
 import pytest
 
-from functions.display import row
+from functions.display import compression, row
+from functions.display.compression import GzipStream
 from functions.display.history import History
 from functions.display.stream import stream
 from tests.support.display import add, as_objects, history
@@ -19,7 +22,7 @@ def parts(ring: History, last_id: str = "", seconds: float = 30) -> list[bytes]:
         notification = asyncio.Event()
         collected = []
         async for part in stream(ring, notification, last_id, seconds):
-            if part.startswith(b":"):
+            if part.startswith(b"event: beat"):
                 break
             collected.append(part)
             if seconds > 1:
@@ -70,10 +73,64 @@ def test_unknown_id_starts_from_the_beginning(last_id: str) -> None:
     assert [event for event, _, _ in frames(ring, last_id.replace("EPOCH", ring.epoch))] == ["reset", "message"]
 
 
+def numbers(rows: list[Any]) -> range:
+    """Return the range of the events' numbers in *rows*, which are consecutive."""
+    seqs = [values["seq"] for values in as_objects(rows)]
+    assert seqs == list(range(seqs[0], seqs[-1] + 1))
+    return range(seqs[0], seqs[-1] + 1)
+
+
+def test_new_viewer_gets_the_newest_first_and_then_the_older() -> None:
+    ring = history(capacity=2000)
+    add(ring, *map(str, range(1700)))
+    messages = [(event, numbers(rows)) for event, _, rows in frames(ring) if event != "reset"]
+    assert messages == [
+        ("message", range(1001, 1701)), ("older", range(501, 1001)), ("older", range(1, 501)),
+    ]  # fmt: skip
+
+
+def test_viewer_cut_off_early_gets_the_rest_of_the_older() -> None:
+    ring = history(capacity=2000)
+    add(ring, *map(str, range(1700)))
+    _, (_, last_id, _), *_ = frames(ring)
+    assert last_id == f"{ring.epoch}.1700.1000"
+    add(ring, "new")
+    messages = [(event, numbers(rows)) for event, _, rows in frames(ring, last_id)]
+    assert messages == [("message", range(1701, 1702)), ("older", range(501, 1001)), ("older", range(1, 501))]
+
+
 def test_viewer_far_behind_gets_rows_in_parts() -> None:
     ring = history(capacity=2000)
     add(ring, *map(str, range(1200)))
-    assert [len(rows) for event, _, rows in frames(ring) if event == "message"] == [250, 250, 250, 250, 200]
+    assert [len(rows) for _, _, rows in frames(ring, f"{ring.epoch}.1")] == [250, 250, 250, 250, 199]
+
+
+def test_viewer_ahead_of_the_ring_starts_from_the_beginning() -> None:
+    """The file was restored from a copy: its epoch is the same, and its count of revisions is behind the page's."""
+    ring = history()
+    add(ring, "a")
+    assert [event for event, _, _ in frames(ring, f"{ring.epoch}.51")] == ["reset", "message"]
+
+
+def test_silent_stream_has_a_heartbeat_that_pages_see() -> None:
+    async def first_beat() -> bytes:
+        notification = asyncio.Event()
+        async for part in stream(history(), notification, "", 30):
+            if part.startswith(b"event: beat\ndata: "):
+                return part
+            notification.set()
+        return b""
+
+    assert int(asyncio.run(first_beat()).split()[-1]) > 1_700_000_000_000
+
+
+def test_compressed_parts_make_one_gzip_stream() -> None:
+    streams = GzipStream(), GzipStream()
+    parts = [b"one" * 1000, b"", b"two\n\n"]
+    whole = [compression.HEADER + b"".join(map(gzip_stream.part, parts)) + gzip_stream.end() for gzip_stream in streams]
+    assert [gzip.decompress(compressed) for compressed in whole] == [b"".join(parts)] * 2
+    early = zlib.decompressobj(31)
+    assert early.decompress(compression.HEADER + GzipStream().part(b"read at once")) == b"read at once"
 
 
 def test_rejection_changes_the_numbers_and_no_row() -> None:
