@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import attack, display, failures, faults, knative, largest, poller, runtime
+from bench import attack, display, failures, faults, knative, largest, page, poller, runtime
 from bench.measure import Measurement
 from demo.vcsim import build
 from pipeline import logs
@@ -32,6 +32,7 @@ MEASUREMENTS = {
     "kills": poller.kills,
     "ticks": poller.ticks,
     "display": display.display,
+    "page": page.page,
     "runtime": runtime.runtime,
     "attack": attack.attack,
     "viewers": attack.viewers,

@@ -1,7 +1,17 @@
 // How the cell of a column is written: the formats that columns.py names.
 
 import { make } from "./dom.js";
-import { bytes, dateAndTime, duration, severityInWords, shortType, SIGNS, timeOrDate, typeInWords } from "./format.js";
+import {
+  bytes,
+  dateAndTime,
+  duration,
+  severityInWords,
+  shortType,
+  SIGNS,
+  timeIn,
+  timeOrDate,
+  typeInWords,
+} from "./format.js";
 import { foldedInWords } from "./operations.js";
 import { glyph, targetInWords, targetTypeInWords } from "./target-types.js";
 
@@ -28,15 +38,16 @@ const CELL_FORMATS = {
       ),
   },
   time: {
-    text: (row, _, { utc, narrow }) => (narrow ? timeOrDate : dateAndTime)(row.at, utc, row.time),
-    hover: (row) => row.time || "has no time: when it arrived",
+    text: (row, _, { utc, narrow }) =>
+      row.isDated || !row.time ? (narrow ? timeOrDate : dateAndTime)(row.at, utc) : row.time,
+    hover: (row) => (row.isDated ? row.time : row.time ? `${row.time} is not a time` : "has no time: when it arrived"),
   },
   received: {
     text: (row, _, { utc }) => dateAndTime(row.received, utc),
     hover: (row) => new Date(row.received).toISOString(),
   },
   lag: {
-    text: (row) => duration(row.received - Date.parse(row.time)),
+    text: (row) => duration(row.received - timeIn(row.time)),
     hover: (row) => (row.time ? `event time ${row.time}` : "has no time"),
   },
   message: {
@@ -102,6 +113,7 @@ function targetSign(row) {
 function chips(row) {
   const chips = make("span", {});
   if (row.repeats) chips.append(make("span", { class: "times", title: arrivals(row) }, `×${row.repeats + 1}`));
+  if (row.version > 1) chips.append(make("span", { class: "times", title: arrivals(row) }, "other content"));
   if (row.cause) chips.append(make("span", { class: "faint", title: `reaction to the event ${row.cause}` }, "↳ "));
   const folded = foldedInWords(row);
   if (folded) chips.append(make("span", { class: "folded", title: "open the event to see them" }, folded));
@@ -110,5 +122,6 @@ function chips(row) {
 
 /** @param {Row} row */
 function arrivals(row) {
-  return row.repeats ? `arrived ${row.repeats + 1} times` : "arrived once";
+  const often = row.repeats ? `arrived ${row.repeats + 1} times` : "arrived once";
+  return row.version > 1 ? `${often}, after an event with the same source and id and other content` : often;
 }

@@ -3,7 +3,7 @@
 import { valueInWords } from "./cells.js";
 import { RELATED } from "./columns.js";
 import { $, api, button, make, messageOf, pairs } from "./dom.js";
-import { bytes, counted, dateAndTime, duration, severityInWords, SIGNS, typeInWords } from "./format.js";
+import { bytes, counted, dateAndTime, duration, severityInWords, SIGNS, timeIn, typeInWords } from "./format.js";
 import { stepsOf } from "./operations.js";
 import { showPayload } from "./payload.js";
 import { glyph } from "./target-types.js";
@@ -101,7 +101,14 @@ export class Detail {
     /** @type {[string, string][]} */
     const lines = [
       ["Severity", severityInWords(row)],
-      ["Happened", row.time ? dateAndTime(Date.parse(row.time), this.utc, row.time) : "the event has no time"],
+      [
+        "Happened",
+        row.isDated
+          ? dateAndTime(row.at, this.utc)
+          : row.time
+            ? `${row.time}, which is not a time`
+            : "the event has no time",
+      ],
       ["Received", `${dateAndTime(row.received, this.utc)}${lag(row)}`],
     ];
     if (row.repeats) lines.push(["Arrived", `${row.repeats + 1} times`]);
@@ -260,6 +267,6 @@ function explanationOf(type) {
 
 /** @param {Row} row */
 function lag(row) {
-  const words = duration(row.received - Date.parse(row.time));
+  const words = duration(row.received - timeIn(row.time));
   return words ? `, ${words} later` : "";
 }

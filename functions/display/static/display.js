@@ -1,12 +1,15 @@
 // The page: connects the stream, the rows, the filters, the table and the open event.
 
+import { Attention } from "./attention.js";
 import { DeadLetters } from "./dead-letters.js";
 import { Detail } from "./detail.js";
 import { $, absolute, api, button, make, messageOf, soon } from "./dom.js";
 import { Find } from "./find.js";
 import { counted, dateAndTime, number, timeOfDay } from "./format.js";
+import { healthOf, showHealth } from "./health.js";
 import { listen } from "./keys.js";
 import { foldedInto, Operations } from "./operations.js";
+import { Past } from "./past.js";
 import { Query } from "./query.js";
 import { Rejected } from "./rejected.js";
 import { Rows } from "./rows.js";
@@ -15,6 +18,7 @@ import { follow } from "./stream.js";
 import { Strip } from "./strip.js";
 import { isDivider, Table } from "./table.js";
 import { structured } from "./trigger.js";
+import { arrangeWall, IS_WALL, showFigures } from "./wall.js";
 
 const MAX_DIVIDERS = 20;
 
@@ -46,6 +50,10 @@ let paused = null;
  * @type {Numbers | null}
  */
 let numbers = null;
+/** The newest row, and by how much its time is ahead. */
+let newest = { received: 0, ahead: 0 };
+/** By how much the display's clock is ahead of this browser's, in ms. */
+let clockAhead = 0;
 let connection = { name: "connecting", words: "connecting" };
 /**
  * Sends events, if that is allowed.
@@ -102,6 +110,7 @@ function openAddressed() {
 /** Show what matches the query in the address. */
 function look() {
   query.read(new URLSearchParams(location.search));
+  if (IS_WALL && !query.severities.size) query.severities = new Set(["error", "warning"]);
   tests = query.tests();
   find.show();
   table.dress(query.view, query.utc);
@@ -111,6 +120,7 @@ function look() {
   waiting = all.filter((entry) => entry.seq > last);
   table.toTop();
   paint();
+  startPast();
 }
 
 /**
@@ -135,6 +145,7 @@ const table = new Table($("scroller"), $("heading"), $("rows"), {
   scroll() {
     markSoon();
     if (table.isAtTop && waiting.length) paintSoon();
+    if (table.isAtEnd) past.read(query);
   },
 });
 
@@ -153,6 +164,7 @@ const detail = new Detail({
     const index = table.indexOf(table.selected);
     table.select(null);
     if (index >= 0) table.focus(index);
+    paintSoon();
   },
 });
 
@@ -161,8 +173,39 @@ function openRow(row) {
   table.open(row);
 }
 
-function paint() {
-  const holding = paused || !table.isAtTop;
+const attention = new Attention({
+  open({ by, scope, root }) {
+    query.clear();
+    query.severities = new Set(["error", "warning"]);
+    query.toggle(by, scope);
+    find.changed();
+    table.open(root);
+  },
+});
+
+/** Does the view hold still? While somebody reads or aims at a row, nothing moves. */
+function isHolding() {
+  return visible.length > 0 && (paused || !table.isAtTop || table.isHeld || detail.isOpen);
+}
+
+const past = new Past((lists) => {
+  const shown = new Set(visible.map(({ seq }) => seq));
+  const earlier = lists.map((list) => rows.row(list)).filter((row) => !shown.has(row.seq) && tests.all(row));
+  visible = [...earlier, ...visible].sort(bySeq);
+  paint();
+  if (table.isAtEnd) past.read(query);
+});
+
+/** Let the search in the file continue where the rows end that are held. */
+function startPast() {
+  let first = Infinity;
+  for (const row of rows.values()) if (row.severity === "info") first = Math.min(first, row.seq);
+  past.start(Number.isFinite(first) ? first : rows.last + 1);
+  if (table.isAtEnd) past.read(query);
+}
+
+function paint(isForced = false) {
+  const holding = !isForced && isHolding();
   if (!holding && waiting.length) {
     const entries = visible.length ? [visible[visible.length - 1], ...waiting] : waiting;
     const inOrder = entries.every((entry, index) => !index || entry.seq > entries[index - 1].seq);
@@ -206,12 +249,12 @@ function mark() {
 }
 
 const markSoon = soon(() => CSS.highlights && mark());
-const paintSoon = soon(paint);
+const paintSoon = soon(() => paint());
 
 function toNewest() {
   if (paused) pause();
   table.toTop();
-  paint();
+  paint(true);
 }
 
 function pause() {
@@ -239,11 +282,11 @@ function survey() {
   const bySeverity = { error: 0, warning: 0, info: 0 };
   /** @type {Map<string, number>} */
   const byValue = new Map();
-  strip.begin();
+  strip.begin(...stripSpan());
   for (const row of rows.values()) {
     if (!tests.values(row)) continue;
     const isInFacet = tests.facet(row);
-    if (isInFacet) strip.count(row);
+    if (isInFacet && (IS_WALL || tests.severity(row))) strip.count(row);
     if (!tests.time(row)) continue;
     if (isInFacet) bySeverity[row.severity]++;
     if (!tests.severity(row)) continue;
@@ -254,7 +297,9 @@ function survey() {
     if (query.steps || !foldsNow(row)) matching.push(row);
   }
   find.count(bySeverity, byValue, matching.length, folded, rows.size);
-  strip.show(query.from, query.to, query.utc);
+  attention.show(rows.important.values(), query.utc);
+  if (IS_WALL) showFigures(rows.values(), attention.groups.length, Date.now() + clockAhead);
+  strip.show(query.utc);
   showNumbers();
   return matching;
 }
@@ -271,6 +316,31 @@ function foldsNow(row) {
 /** @param {Entry} entry */
 const isShown = (entry) => query.steps || isDivider(entry) || !foldsNow(entry);
 
+/** Find all operations again, because rows came that are older than those of the known ones. */
+const foldSoon = soon(() => {
+  operations.clear();
+  for (const row of rows.values()) row.operation = row.storm = undefined;
+  for (const row of operations.add([...rows.values()])) table.refresh(row);
+  visible = visible.filter(isShown);
+  if (query.event && !detail.isOpen) openAddressed();
+  paint();
+  survey();
+}, 100);
+
+/**
+ * The time that the bars show: the selected one, or that of all rows.
+ * @returns {[number, number | null]}
+ */
+function stripSpan() {
+  const { from, to, minutes } = query;
+  const now = Date.now();
+  if (from) return [from, to];
+  if (minutes) return [now - minutes * 60_000, null];
+  let first = now;
+  for (const row of rows.values()) first = Math.min(first, Math.max(row.at, row.received - 86_400_000));
+  return [first, to];
+}
+
 const surveySoon = soon(survey, 400);
 
 function showNumbers() {
@@ -284,7 +354,16 @@ function showNumbers() {
 }
 
 setInterval(survey, 10_000); // time spans move without events, too
-setInterval(() => query.minutes && !paused && table.isAtTop && look(), 10_000);
+setInterval(() => query.minutes && !isHolding() && look(), 10_000);
+setInterval(() => {
+  if (waiting.length && !isHolding()) paint();
+  showHealthNow();
+}, 1000);
+
+function showHealthNow() {
+  if (!numbers) return;
+  showHealth($("health"), healthOf(numbers, newest.received, newest.ahead, Date.now() + clockAhead));
+}
 
 // ── the stream ──
 
@@ -297,6 +376,7 @@ function clear() {
   waiting = [];
   dividers = [];
   cutAt = null;
+  newest = { received: 0, ahead: 0 };
 }
 
 follow(absolute("api/events"), {
@@ -316,8 +396,19 @@ follow(absolute("api/events"), {
   resumed(since) {
     cutAt = { seq: rows.last, since };
   },
+  older(lists) {
+    const older = rows.addOlder(lists).filter(tests.all);
+    foldSoon();
+    visible = [...older, ...visible];
+    if (older.length && older[older.length - 1].seq > (visible[older.length]?.seq ?? Infinity)) visible.sort(bySeq);
+    paintSoon();
+    surveySoon();
+  },
   rows(lists) {
     const { fresh, repeated } = rows.add(lists);
+    for (const row of fresh) {
+      if (row.received >= newest.received) newest = { received: row.received, ahead: row.at - row.received };
+    }
     for (const row of repeated) table.refresh(row);
     for (const row of operations.add(fresh)) table.refresh(row);
     if (query.event && !detail.isOpen) openAddressed();
@@ -332,11 +423,17 @@ follow(absolute("api/events"), {
     surveySoon();
   },
   numbers(counts) {
+    if (!numbers) setTimeout(startPast, 1000); // when all that is held is here
     numbers = counts;
-    rows.keep(numbers.held);
+    rows.keep(numbers.held, numbers.important);
+    if (waiting.length > 2 * numbers.held) waiting = waiting.filter((entry) => !entry.gone);
+    body.dataset.counted = "true";
     rejected.counted(numbers.rejected, query.utc);
     paintSoon();
     surveySoon();
+  },
+  beat(now) {
+    clockAhead = now - Date.now();
   },
   connection(name, words) {
     connection = { name, words };
@@ -362,6 +459,8 @@ function showConnection() {
   const still = paused && connection.name === "live";
   body.dataset.connection = still ? "paused" : connection.name;
   $("connection").textContent = still ? "paused" : connection.words;
+  $("unconnected").hidden = Boolean(numbers) || ["connecting", "live"].includes(connection.name);
+  $("unconnected-words").textContent = connection.words;
 }
 
 // ── the tabs ──
@@ -456,12 +555,14 @@ listen({
 async function introduce() {
   $("curl").textContent = [
     `curl ${absolute()} \\`,
-    "  -H 'ce-specversion: 1.0' -H 'ce-id: 1' -H 'ce-source: /by/hand' -H 'ce-type: hello' \\",
+    '  -H "ce-id: $RANDOM$RANDOM" \\',
+    "  -H 'ce-specversion: 1.0' -H 'ce-source: /by/hand' -H 'ce-type: hello' \\",
     "  -H 'content-type: application/json' -d '{\"message\": \"Hello from the command line\"}'",
   ].join("\n");
   const about = await (await api("api/about")).json();
   service = about.service;
   for (const element of document.querySelectorAll(".service")) element.textContent = about.service;
+  past.isKept = about.file;
   if (about.deadLetters) deadLetters = new DeadLetters(about.deadLetters, about.send);
   if (!about.send) return;
   const sender = new Send(about.send, (source, id) =>
@@ -476,5 +577,9 @@ async function introduce() {
   );
 }
 
+if (IS_WALL) arrangeWall();
+$("filter-button").addEventListener("click", () => {
+  $("filter-button").ariaExpanded = String(body.classList.toggle("filtering"));
+});
 look();
 introduce().catch(() => {}); // the names in the text stay as they are

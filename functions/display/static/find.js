@@ -138,6 +138,8 @@ export class Find {
     }
     if (query.from || query.to) chips.push(this.spanChip());
     $("chips").replaceChildren(...chips);
+    const set = chips.length + query.severities.size + (query.minutes ? 1 : 0);
+    $("filter-button").textContent = set ? `Filter (${set})` : "Filter";
   }
 
   /**

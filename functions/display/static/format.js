@@ -1,5 +1,11 @@
 // How values are written for people.
 
+/** Lengths of time in ms. */
+export const SECOND = 1000;
+export const MINUTE = 60 * SECOND;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+
 /**
  * "VmPoweredOffEvent" for "com.vmware.vsphere.VmPoweredOffEvent.v0". Other types are shown whole.
  * @param {string} type
@@ -71,6 +77,47 @@ export function timeOfDay(ms, utc = false) {
     ? `${two(moment.getUTCHours())}:${two(moment.getUTCMinutes())}`
     : `${two(moment.getHours())}:${two(moment.getMinutes())}`;
 }
+
+/**
+ * "15:45:13"
+ * @param {number} ms
+ */
+export const exactTimeOfDay = (ms, utc = false) => dateAndTime(ms, utc).slice(11);
+
+/**
+ * "just now", "8 s ago", "5 min ago"
+ * @param {number} ms
+ */
+export const ago = (ms) => (ms < 2000 ? "just now" : `${inWhole(ms)} ago`);
+
+/**
+ * "8 s", "5 min"
+ * @param {number} ms
+ */
+export const inWhole = (ms) => duration(Math.floor(ms / 1000) * 1000).replace(/\.0 s$/, " s");
+
+const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+
+/**
+ * ms since 1970 of a time as CloudEvents write it. NaN for any other text, and for days that no calendar has.
+ * @param {string} text
+ */
+export function timeIn(text) {
+  const [, year, month, day] = RFC_3339.exec(text) ?? [];
+  const days = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
+  return Number(day) <= days ? Date.parse(text) : NaN;
+}
+
+/**
+ * "host connection lost" for "com.vmware.vsphere.HostConnectionLostEvent.v0"
+ * @param {string} type
+ */
+export const wordsOfType = (type) =>
+  shortType(type)
+    .replace(/Event$/, "")
+    .replace(/([a-z0-9])(?=[A-Z])/g, "$1 ")
+    .replace(/\b([A-Z])(?=[a-z])/g, (letter) => letter.toLowerCase())
+    .replace(/\bvm\b/g, "VM");
 
 /**
  * "512 B", "2.0 KB", "1.1 MB"

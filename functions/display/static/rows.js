@@ -1,6 +1,7 @@
 // The rows that the page holds: those that the server holds, in the order in which they changed.
 
 import { SHARED } from "./columns.js";
+import { timeIn } from "./format.js";
 
 export class Rows {
   constructor() {
@@ -9,6 +10,11 @@ export class Rows {
      * @type {Map<number, Row>}
      */
     this.bySeq = new Map();
+    /**
+     * The errors and warnings among them.
+     * @type {Map<number, Row>}
+     */
+    this.important = new Map();
     /** @type {string[]} */
     this.names = [];
     /**
@@ -36,6 +42,7 @@ export class Rows {
   clear() {
     for (const row of this.bySeq.values()) row.gone = true;
     this.bySeq.clear();
+    this.important.clear();
     this.texts.clear();
   }
 
@@ -51,12 +58,11 @@ export class Rows {
       const known = this.bySeq.get(row.seq);
       if (known) {
         known.repeats = row.repeats;
-        this.bySeq.delete(known.seq);
-        this.bySeq.set(known.seq, known);
+        this.put(known);
         repeated.push(known);
         continue;
       }
-      this.bySeq.set(row.seq, row);
+      this.put(row);
       this.last = Math.max(this.last, row.seq);
       fresh.push(row);
     }
@@ -64,15 +70,51 @@ export class Rows {
   }
 
   /**
-   * Remove the oldest rows until at most *held* are left.
-   * @param {number} held
+   * Add rows that changed before all others. Return the new ones, oldest first.
+   * @param {unknown[][]} lists
    */
-  keep(held) {
-    for (const [seq, row] of this.bySeq) {
-      if (this.bySeq.size <= held) break;
-      row.gone = true;
-      this.bySeq.delete(seq);
+  addOlder(lists) {
+    const fresh = lists.map((list) => this.row(list)).filter(({ seq }) => !this.bySeq.has(seq));
+    const others = [...this.bySeq.values()];
+    this.bySeq.clear();
+    this.important.clear();
+    for (const row of fresh) this.put(row);
+    for (const row of others) this.put(row);
+    return fresh;
+  }
+
+  /**
+   * Put *row* last.
+   * @param {Row} row
+   */
+  put(row) {
+    for (const rows of row.severity === "info" ? [this.bySeq] : [this.bySeq, this.important]) {
+      rows.delete(row.seq);
+      rows.set(row.seq, row);
     }
+  }
+
+  /**
+   * Remove the oldest rows as the server did: *held* are left, and *important* errors and warnings among them.
+   * @param {number} held
+   * @param {number} important
+   */
+  keep(held, important) {
+    for (const row of this.important.values()) {
+      if (this.important.size <= important) break;
+      this.remove(row);
+    }
+    for (const row of this.bySeq.values()) {
+      if (this.bySeq.size <= held) break;
+      if (row.severity === "info") this.remove(row);
+    }
+  }
+
+  /** @param {Row} row */
+  remove(row) {
+    row.gone = true;
+    this.bySeq.delete(row.seq);
+    this.important.delete(row.seq);
   }
 
   /**
@@ -81,7 +123,7 @@ export class Rows {
    */
   row(list) {
     /** @type {Record<string, unknown>} */
-    const values = { seq: 0, repeats: 0, at: 0, inferred: false, gone: false };
+    const values = { seq: 0, repeats: 0, at: 0, isDated: false, inferred: false, gone: false };
     this.names.forEach((name, index) => {
       values[name] = SHARED.has(name) ? this.shared(list[index]) : list[index];
     });
@@ -89,8 +131,9 @@ export class Rows {
     row.inferred = row.severity.endsWith("?");
     if (row.inferred) row.severity = /** @type {Severity} */ (row.severity.slice(0, -1));
     // When it happened, or when it arrived if it has no time or one that cannot be read.
-    const happened = Date.parse(row.time);
-    row.at = Number.isNaN(happened) ? row.received : happened;
+    const happened = timeIn(row.time);
+    row.isDated = !Number.isNaN(happened);
+    row.at = row.isDated ? happened : row.received;
     return row;
   }
 

@@ -1,15 +1,14 @@
-// The rate of the last 15 minutes, stacked by severity. Dragging over it selects a time span.
+// Bars over the time of all that is held, stacked by severity. Selecting some of them selects, and enlarges, their time.
 
-import { counted, number, SEVERITIES, timeOfDay } from "./format.js";
+import { $ } from "./dom.js";
+import { counted, DAY, dateAndTime, HOUR, MINUTE, number, SECOND, SEVERITIES, timeOfDay } from "./format.js";
 
-const MINUTES = 15;
-const BUCKET_MS = 10_000;
-const BUCKETS = (MINUTES * 60_000) / BUCKET_MS;
-
-/**
- * A time span in ms since 1970. Null: open.
- * @typedef {[number | null, number | null]} Span
- */
+const MIN_SPAN_MS = 15 * MINUTE;
+const MAX_BARS = 120;
+/** The lengths of time that a bar may stand for, and the distance of two times on the axis. */
+const STEPS = [1, 2, 5, 10, 15, 30].map((count) => count * SECOND);
+STEPS.push(...[1, 2, 5, 10, 15, 30].map((count) => count * MINUTE));
+STEPS.push(...[1, 2, 3, 6, 12].map((count) => count * HOUR), DAY, 2 * DAY, 7 * DAY, 30 * DAY, 365 * DAY);
 
 export class Strip {
   /**
@@ -20,18 +19,22 @@ export class Strip {
   constructor(canvas, caption, select) {
     this.canvas = canvas;
     this.caption = caption;
+    this.select = select;
     /** @type {Record<Severity, number>[]} */
     this.counts = [];
     this.size = { width: 0, height: 0 };
     /** @type {Record<string, string> | null} */
     this.colors = null;
-    /** @type {Span} */
-    this.selected = [null, null];
     this.start = 0;
+    /** Do the bars end now? */
+    this.isOpen = true;
+    this.step = 10 * SECOND;
     /** @type {[number, number] | null} */
     this.drag = null;
+    /** The bar that the keyboard or the pointer is at, or -1. */
+    this.bar = -1;
     this.utc = false;
-    this.follow(select);
+    this.follow();
     // Size and colors are kept: reading them at every drawing would make the browser lay out everything at once.
     new ResizeObserver(([{ contentRect }]) => {
       this.size = contentRect;
@@ -47,67 +50,114 @@ export class Strip {
     }
   }
 
-  /**
-   * Follow the pointer while it selects a span.
-   * @param {(from: number | null, to: number | null) => void} select
-   */
-  follow(select) {
+  /** Follow pointer and keyboard. */
+  follow() {
     const { canvas } = this;
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
       this.drag = [this.timeAt(event), this.timeAt(event)];
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (!this.drag) return;
-      this.drag[1] = this.timeAt(event);
-      this.draw();
+      if (this.drag) this.drag[1] = this.timeAt(event);
+      this.point(Math.floor((this.timeAt(event) - this.start) / this.step));
     });
     canvas.addEventListener("pointerup", () => {
       if (!this.drag) return;
       const [from, to] = this.drag.toSorted((one, other) => one - other);
       this.drag = null;
-      if (to - from < BUCKET_MS / 2) select(null, null);
-      else select(Math.floor(from / 1000) * 1000, Math.ceil(to / 1000) * 1000);
+      if (to - from < this.step / 2) this.select(null, null);
+      else this.select(Math.floor(from / SECOND) * SECOND, Math.ceil(to / SECOND) * SECOND);
     });
     canvas.addEventListener("pointercancel", () => (this.drag = null));
+    for (const name of ["pointerleave", "blur"]) canvas.addEventListener(name, () => this.point(-1));
+    canvas.addEventListener("keydown", (key) => this.key(key));
+  }
+
+  /** @param {KeyboardEvent} key */
+  key(key) {
+    const bar = this.bar < 0 ? this.counts.length - 1 : this.bar;
+    /** @type {Record<string, number>} */
+    const places = { ArrowLeft: bar - 1, ArrowRight: bar + 1, Home: 0, End: this.counts.length - 1 };
+    if (key.key in places) this.point(Math.max(0, Math.min(places[key.key], this.counts.length - 1)));
+    else if (key.key === "Enter" && this.bar >= 0) this.select(this.timeOf(bar), this.timeOf(bar + 1));
+    else if (key.key === "Backspace") this.select(null, null);
+    else return;
+    key.preventDefault();
+    key.stopPropagation();
+  }
+
+  /**
+   * Show what the bar number *bar* stands for. -1: none.
+   * @param {number} bar
+   */
+  point(bar) {
+    this.bar = bar < this.counts.length ? bar : -1;
+    const counts = this.counts[this.bar];
+    const tip = $("strip-tip");
+    tip.hidden = !counts;
+    if (counts) {
+      const words = SEVERITIES.filter((severity) => counts[severity]).map(
+        (severity) => `${number(counts[severity])} ${severity}`,
+      );
+      const times = [bar, bar + 1].map((end) => dateAndTime(this.timeOf(end), this.utc));
+      tip.textContent = `${times[0]} – ${times[1].slice(11)}: ${words.join(", ") || "no event"}`;
+      const place = this.canvas.offsetLeft + ((bar + 0.5) / this.counts.length) * this.size.width;
+      tip.style.left = `${Math.max(8, Math.min(place - 130, this.size.width - 260))}px`;
+    }
+    this.draw();
+  }
+
+  /** @param {number} bar */
+  timeOf(bar) {
+    return this.start + bar * this.step;
   }
 
   /** @param {PointerEvent} event */
   timeAt(event) {
     const box = this.canvas.getBoundingClientRect();
-    const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-    return this.start + share * MINUTES * 60_000;
+    const share = Math.min(0.9999, Math.max(0, (event.clientX - box.left) / box.width));
+    return this.start + share * this.counts.length * this.step;
   }
 
-  /** Start to count the 15 minutes until now. */
-  begin() {
-    const end = Math.ceil(Date.now() / BUCKET_MS) * BUCKET_MS;
-    this.start = end - MINUTES * 60_000;
-    this.counts = Array.from({ length: BUCKETS }, () => ({ error: 0, warning: 0, info: 0 }));
+  /**
+   * Start to count: from *from* (ms since 1970) to *to*, or until now.
+   * @param {number} from
+   * @param {number | null} to
+   */
+  begin(from, to = null) {
+    const until = Math.max(to ?? Date.now(), from + SECOND);
+    const span = to === null ? Math.max(until - from, MIN_SPAN_MS) : until - from;
+    this.step = STEPS.find((step) => span / step <= MAX_BARS) ?? span / MAX_BARS;
+    const end = Math.ceil(until / this.step) * this.step;
+    const bars = Math.max(1, Math.ceil((span - (end - until)) / this.step) + (end > until ? 1 : 0));
+    this.start = end - bars * this.step;
+    this.counts = Array.from({ length: bars }, () => ({ error: 0, warning: 0, info: 0 }));
+    this.isOpen = to === null;
   }
 
   /** @param {Row} row */
   count(row) {
-    const bucket = this.counts[Math.floor((row.at - this.start) / BUCKET_MS)];
-    if (bucket) bucket[row.severity]++;
+    const bar = Math.floor((row.at - this.start) / this.step);
+    // The clock of a source may be ahead: what it says of the future counts as now.
+    const counts = this.counts[this.isOpen ? Math.min(bar, this.counts.length - 1) : bar];
+    if (counts) counts[row.severity]++;
   }
 
   /**
-   * Draw the counts, and mark a span (null: open).
-   * @param {number | null} from
-   * @param {number | null} to
+   * Draw the counts.
    * @param {boolean} utc
    */
-  show(from, to, utc) {
-    this.selected = [from, to];
+  show(utc) {
     this.utc = utc;
     /** @param {Severity} severity */
-    const total = (severity) => this.counts.reduce((sum, bucket) => sum + bucket[severity], 0);
+    const total = (severity) => this.counts.reduce((sum, counts) => sum + counts[severity], 0);
     const [errors, warnings, infos] = SEVERITIES.map(total);
+    const span = spanInWords(this.counts.length * this.step);
     const summary = `${counted(errors, "error")}, ${counted(warnings, "warning")}`;
-    const words = `${number(errors + warnings + infos)} in ${MINUTES} min: ${summary}`;
+    const words = `${number(errors + warnings + infos)} in ${span}: ${summary}`;
     if (this.caption.textContent !== words) this.caption.textContent = words;
-    this.canvas.ariaLabel = `Events of the last ${MINUTES} minutes: ${words}`;
+    const label = `Events from ${dateAndTime(this.start, utc)} on: ${words}. Arrows choose a bar, Enter selects its time`;
+    this.canvas.ariaLabel = label;
     this.draw();
   }
 
@@ -135,32 +185,79 @@ export class Strip {
     context.clearRect(0, 0, width, height);
     const colors = (this.colors ??= this.readColors());
     const room = height - 14; // below it, the times
-    const max = Math.max(4, ...this.counts.map((bucket) => bucket.error + bucket.warning + bucket.info));
-    const wide = width / BUCKETS;
-
-    const [from, to] = this.drag ? this.drag.toSorted((one, other) => one - other) : this.selected;
-    if (from || to) {
-      /** @param {number} ms */
-      const x = (ms) => Math.min(width, Math.max(0, ((ms - this.start) / (MINUTES * 60_000)) * width));
-      context.fillStyle = colors.chosen;
-      context.fillRect(x(from ?? 0), 0, x(to ?? Infinity) - x(from ?? 0), room);
-    }
-    this.counts.forEach((bucket, index) => {
+    this.drawSelection(context, colors, width, room);
+    const max = Math.max(4, ...this.counts.map((counts) => counts.error + counts.warning + counts.info));
+    const wide = width / this.counts.length;
+    this.counts.forEach((counts, index) => {
       let bottom = room;
       for (const severity of SEVERITIES) {
-        if (!bucket[severity]) continue;
-        const tall = Math.max(2, (bucket[severity] / max) * (room - 2));
+        if (!counts[severity]) continue;
+        const tall = Math.max(2, (counts[severity] / max) * (room - 2));
         context.fillStyle = colors[severity];
         context.fillRect(index * wide + 0.5, bottom - tall, Math.max(1, wide - 1), tall);
         bottom -= tall;
       }
     });
+    this.drawAxis(context, colors, width, height);
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Record<string, string>} colors
+   * @param {number} width
+   * @param {number} room
+   */
+  drawSelection(context, colors, width, room) {
+    const span = this.counts.length * this.step;
+    const bar = this.bar < 0 ? null : [this.timeOf(this.bar), this.timeOf(this.bar + 1)];
+    const marked = this.drag?.toSorted((one, other) => one - other) ?? bar;
+    if (!marked) return;
+    const [from, to] = marked.map((ms) => Math.min(width, Math.max(0, ((ms - this.start) / span) * width)));
+    context.fillStyle = colors.chosen;
+    context.fillRect(from, 0, to - from, room);
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Record<string, string>} colors
+   * @param {number} width
+   * @param {number} height
+   */
+  drawAxis(context, colors, width, height) {
+    const span = this.counts.length * this.step;
     context.fillStyle = colors.line;
-    context.fillRect(0, room, width, 1);
-    context.fillStyle = colors.faint;
+    context.fillRect(0, height - 14, width, 1);
     context.font = colors.font;
-    for (let minute = 0; minute < MINUTES; minute += 5) {
-      context.fillText(timeOfDay(this.start + minute * 60_000, this.utc), (minute / MINUTES) * width + 2, height - 2);
+    const apart = STEPS.find((step) => (step / span) * width >= 110) ?? span;
+    const zone = this.utc ? 0 : new Date(this.start).getTimezoneOffset() * MINUTE;
+    const first = Math.ceil((this.start - zone) / apart) * apart + zone;
+    for (let time = first; time < this.start + span; time += apart) {
+      const x = ((time - this.start) / span) * width;
+      context.fillStyle = colors.line;
+      context.fillRect(x, height - 14, 1, 4);
+      context.fillStyle = colors.faint;
+      context.fillText(this.timeInWords(time, apart, span), x + 3, height - 2);
     }
   }
+
+  /**
+   * @param {number} time
+   * @param {number} apart
+   * @param {number} span
+   */
+  timeInWords(time, apart, span) {
+    if (apart >= DAY) return dateAndTime(time, this.utc).slice(0, 10);
+    if (apart < MINUTE) return dateAndTime(time, this.utc).slice(11, 19);
+    return span > DAY ? dateAndTime(time, this.utc).slice(5, 16) : timeOfDay(time, this.utc);
+  }
+}
+
+/**
+ * "15 min", "3 h", "2 d"
+ * @param {number} ms
+ */
+function spanInWords(ms) {
+  if (ms < 2 * MINUTE) return `${Math.round(ms / SECOND)} s`;
+  if (ms < 2 * HOUR) return `${Math.round(ms / MINUTE)} min`;
+  return ms < 2 * DAY ? `${Math.round(ms / HOUR)} h` : `${Math.round(ms / DAY)} d`;
 }

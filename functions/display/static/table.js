@@ -6,6 +6,10 @@ import { make } from "./dom.js";
 
 const SPARE_ROWS = 6;
 
+// The view holds while the pointer is over it, but not for a pointer that somebody left there.
+const LEFT_AFTER_MS = 120_000;
+const TOUCH_MS = 700; // from the touch of a row until it is opened
+
 /**
  * @typedef {object} TableListeners
  * @property {(row: Row) => void} open called when a row is opened
@@ -43,6 +47,15 @@ export class Table {
      * @type {Row | null}
      */
     this.focusNext = null;
+    /** When the pointer last moved over the table, or 0 if it is elsewhere. */
+    this.pointedAt = 0;
+    this.isPressed = false;
+    /**
+     * Rows to recreate once the pointer is up.
+     * @type {Set<Row>}
+     */
+    this.stale = new Set();
+    this.followPointer();
     this.narrow = matchMedia("(max-width: 720px)");
     scroller.addEventListener(
       "scroll",
@@ -61,8 +74,46 @@ export class Table {
     rows.addEventListener("keydown", (key) => this.key(key));
   }
 
+  /** Hold still while somebody aims at a row, or presses one. */
+  followPointer() {
+    const { scroller } = this;
+    const point = () => (this.pointedAt = Date.now());
+    /** @param {PointerEvent} event */
+    const leave = ({ pointerType }) => {
+      if (pointerType !== "touch") this.pointedAt = 0;
+      this.on.scroll();
+    };
+    scroller.addEventListener("pointermove", (event) => event.pointerType !== "touch" && point());
+    scroller.addEventListener("pointerenter", (event) => event.pointerType !== "touch" && point());
+    scroller.addEventListener("pointerleave", leave);
+    scroller.addEventListener("pointerdown", () => {
+      this.isPressed = true;
+      point();
+    });
+    for (const name of /** @type {const} */ (["pointerup", "pointercancel"])) {
+      addEventListener(name, ({ pointerType }) => {
+        if (!this.isPressed) return;
+        this.isPressed = false;
+        if (pointerType === "touch") this.pointedAt = Date.now() - LEFT_AFTER_MS + TOUCH_MS;
+        setTimeout(() => this.release(), TOUCH_MS);
+      });
+    }
+  }
+
+  /** Is somebody about to press a row? */
+  get isHeld() {
+    return this.isPressed || Date.now() - this.pointedAt < LEFT_AFTER_MS;
+  }
+
+  release() {
+    for (const row of this.stale) this.refresh(row);
+    this.stale.clear();
+    this.paint();
+    this.on.scroll();
+  }
+
   get rowHeight() {
-    return this.narrow.matches ? 54 : 28;
+    return this.narrow.matches ? 54 : document.body.classList.contains("wall") ? 40 : 28;
   }
 
   /** The element that holds the rows and their heading. */
@@ -109,8 +160,18 @@ export class Table {
    * @param {Row} row
    */
   refresh(row) {
+    if (this.isPressed) {
+      this.stale.add(row);
+      return;
+    }
     this.elements.get(row)?.remove();
     this.elements.delete(row);
+  }
+
+  /** Are the last entries in view, or nearly? */
+  get isAtEnd() {
+    const { scrollTop, clientHeight } = this.scroller;
+    return scrollTop + clientHeight >= (this.entries.length - 2 * SPARE_ROWS) * this.rowHeight;
   }
 
   toTop() {

@@ -34,6 +34,10 @@ interface Row {
   /** When it happened, or when it arrived if it does not say, in ms since 1970. */
   at: number;
   severity: Severity;
+  /** Is its time one? */
+  isDated: boolean;
+  /** 1, or more if an event with the same source and id and other data arrived before. */
+  version: number;
   /** Is the severity read from the name of the type? */
   inferred: boolean;
   /** Is it no longer held? */
@@ -45,6 +49,8 @@ interface Row {
   id: string;
   target: string;
   targettype: string;
+  host: string;
+  cluster: string;
   size: number;
   /** The id of the event that caused it, if it is the reply of a reaction. */
   cause: string;
@@ -126,6 +132,26 @@ interface Numbers {
   received: number;
   gaps: number;
   rejected: number;
+  /** Errors and warnings among those held. */
+  important: number;
+  /** Why the last event could not be saved in the file. */
+  unsaved: string | null;
+  /** Why the file lacks earlier events. */
+  damaged: string | null;
+  sources?: SourceHealth[];
+}
+
+/** What the adapter that reads a source reported last. */
+interface SourceHealth {
+  source: string;
+  reporter: string;
+  /** When its last heartbeat arrived, in ms since 1970, or 0. */
+  beat: number;
+  /** Seconds between two heartbeats, or 0 if it sends none. */
+  interval: number;
+  /** Since when the source cannot be read, in ms since 1970, or null. */
+  since: number | null;
+  reason: string;
 }
 
 /** What this page may send, and the token that it sends with. */

@@ -87,7 +87,7 @@ def test_offline_page_shows_since_when(served: Served, visit: Visit) -> None:
     served.process.terminate()
     expect(page.locator("body[data-connection=offline]")).to_be_attached()
     expect(page.locator("#connection")).to_have_text(
-        re.compile(r"^offline since \d\d:\d\d, (next attempt in \d+ s|connecting)$")
+        re.compile(r"^offline since \d\d:\d\d:\d\d, (next attempt in \d+ s|connecting)$")
     )
 
 
@@ -182,7 +182,12 @@ def test_surplus_viewer_waits_until_another_leaves(visit: Visit) -> None:
             seat.sendall(b"GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n")
             assert seat.recv(15) == b"HTTP/1.1 200 OK"
         page = visit(served.address)
-        expect(page.locator("body[data-connection=reconnecting]")).to_be_attached()
+        expect(page.locator("body[data-connection=rejected]")).to_be_attached()
+        expect(page.locator("#connection")).to_contain_text(
+            "3 viewers are connected; DISPLAY_VIEWERS allows more, next"
+        )
+        expect(page.locator("#unconnected")).to_contain_text("Nothing is shown yet: 3 viewers are connected")
+        expect(page.locator("#count-error")).to_be_hidden()  # no zeros before the first numbers
         for seat in seats:
             seat.close()
         served.post(happened("a"), id="a")  # what is written to a viewer who left shows that they did
