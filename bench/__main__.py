@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import attack, display, failures, faults, knative, largest, page, poller, runtime
+from bench import attack, display, failures, faults, knative, largest, long_memory, page, poller, runtime
 from bench.measure import Measurement
 from demo.vcsim import build
 from pipeline import logs
@@ -33,6 +33,7 @@ MEASUREMENTS = {
     "ticks": poller.ticks,
     "display": display.display,
     "page": page.page,
+    "long_memory": long_memory.long_memory,
     "runtime": runtime.runtime,
     "attack": attack.attack,
     "viewers": attack.viewers,

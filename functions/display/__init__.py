@@ -48,6 +48,7 @@ class Display:
         """
         self._hosts.check_origin({name.lower(): value for name, value in headers.items()})
         try:
+            _check_encoding(headers)
             events = events_from_http(HTTPMessage(headers, body), LENIENT)
         except NotACloudEvent as error:
             self._rejected.add(str(error), headers, body)
@@ -61,6 +62,13 @@ class Display:
     def close(self) -> None:
         """End every stream."""
         self._history.close()
+
+
+def _check_encoding(headers: Mapping[str, str]) -> None:
+    """Raise `NotACloudEvent` for a compressed body, whose content nobody could read."""
+    encoding = next((value for name, value in headers.items() if name.lower() == "content-encoding"), "identity")
+    if encoding.lower() not in ("", "identity"):
+        raise NotACloudEvent([f"the body has the content-encoding {encoding[:40]!r}; send it without"])
 
 
 def create(environ: Environ) -> Display:

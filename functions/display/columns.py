@@ -237,4 +237,5 @@ COLUMNS = (
     ),
     Column("repeats", None, Use.CSV, trigger=Cell("Repeats", "60px", "repeats", "figures right")),
     Column("version", None),
+    Column("important", None),
 )  # fmt: skip

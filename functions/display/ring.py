@@ -22,7 +22,19 @@ from vsphere import severity
 Key = tuple[str, str]
 """Source and id, which make it the same event when it arrives again with the same data."""
 
-_SEVERITY = row.SUMMARY_NAMES.index("severity")
+_SEVERITY, _TYPE = (row.SUMMARY_NAMES.index(name) for name in ("severity", "type"))
+
+_CONSEQUENCES = frozenset(
+    f"com.vmware.vsphere.{name}.v0"
+    for name in (
+        "VmDisconnectedEvent",
+        "VmRestartedOnAlternateHostEvent",
+        "com.vmware.vc.ha.VmRestartedByHAEvent",
+        "HostDisconnectedEvent",
+        "VmOrphanedEvent",
+    )
+)
+"""Types that the catalogue calls information, and that a lost host has by the dozen: they say what it took along."""
 
 RESERVED_SHARE = 0.2
 """The share of the places that only errors and warnings take."""
@@ -59,8 +71,8 @@ class StoredEvent:
 
     @property
     def is_important(self) -> bool:
-        """Return whether it is an error or a warning."""
-        return not str(self.summary[_SEVERITY]).startswith(severity.INFO)
+        """Return whether it is an error, a warning, or what usually follows one."""
+        return not str(self.summary[_SEVERITY]).startswith(severity.INFO) or self.summary[_TYPE] in _CONSEQUENCES
 
     @property
     def event(self) -> CloudEvent:
@@ -253,7 +265,9 @@ class Ring:
                 yield change, stored
 
     def _insert(self, stored: StoredEvent) -> None:
-        stored.row = row.write(stored.seq, stored.repeats, stored.received_ms, stored.version, stored.summary)
+        stored.row = row.write(
+            stored.seq, stored.repeats, stored.received_ms, stored.version, stored.is_important, stored.summary
+        )
         self._last_seq = max(self._last_seq, stored.seq)
         self._by_seq.add(stored)
         self._by_key[stored.key] = stored

@@ -92,7 +92,7 @@ def find(path: Path, query: Query, before: int, limit: int) -> tuple[list[bytes]
 
 
 _FIND = """
-    SELECT events.seq, events.repeats, events.received_ms, events.version, events.summary
+    SELECT events.seq, events.repeats, events.received_ms, events.version, events.important, events.summary
     FROM search JOIN events ON events.seq = search.rowid
     WHERE search MATCH ? AND search.rowid < ? AND search.rowid >= ? AND events.at_ms >= ? AND events.at_ms < ?
     ORDER BY search.rowid DESC LIMIT ?
@@ -109,10 +109,11 @@ def _bounds(file: sqlite3.Connection, query: Query) -> tuple[int, int]:
     return (0, 0) if bounds[0] is None else bounds
 
 
-def _row(columns: tuple[int, int, int, int, str]) -> bytes:
-    seq, repeats, received_ms, version, saved = columns
+def _row(columns: tuple[int, int, int, int, int, str]) -> bytes:
+    seq, repeats, received_ms, version, important, saved = columns
     values = json.loads(saved)
-    return row.write(seq, repeats, received_ms, version, tuple(values.get(name, "") for name in row.SUMMARY_NAMES))
+    summary = tuple(values.get(name, "") for name in row.SUMMARY_NAMES)
+    return row.write(seq, repeats, received_ms, version, bool(important), summary)
 
 
 def _facet(name: str, value: Value) -> str:

@@ -1,11 +1,14 @@
 """Access to all routes: authentication, and the security headers of every response."""
 
+import structlog
 from flask import Blueprint, Response, request
 
 from functions.display.app_state import AppState
 from functions.display.authenticator import CHALLENGE, REASON
 from functions.display.routes import responses
 from pipeline import web
+
+log = structlog.get_logger()
 
 OPEN_PATHS = ("/health/liveness", "/health/readiness")
 
@@ -22,8 +25,11 @@ def add(routes: Blueprint, state: AppState) -> None:
         host = request.headers.get("Host", "")
         if not state.hosts.allow(host):
             return responses.text(state.hosts.reason(host), 403)
-        if state.authenticator.is_allowed(request.headers.get("Authorization", "")):
+        authorization = request.headers.get("Authorization", "")
+        if state.authenticator.is_allowed(authorization):
             return None
+        if authorization:  # without one, a browser only asks whether it needs one
+            log.warning("Login rejected", path=request.path, address=request.remote_addr)
         response = responses.text(REASON, 401)
         response.headers["WWW-Authenticate"] = CHALLENGE
         return response

@@ -24,7 +24,7 @@ const ROOTS = ["host", "cluster", "datastore", "datastore cluster", "network", "
  */
 
 /**
- * Group errors and warnings by cause. The gravest first, and among them the latest.
+ * Group errors, warnings and their consequences by cause. The gravest first, and among them the latest.
  * @param {Iterable<Row>} rows
  * @returns {Group[]}
  */
@@ -58,7 +58,7 @@ export function groupByCause(rows) {
     group.rows = [];
   }
   return groups
-    .filter(({ rows: own }) => own.length)
+    .filter(({ rows: own, root }) => own.length && root.severity !== "info")
     .sort((one, other) => gravity(other) - gravity(one) || timeOf(other) - timeOf(one));
 }
 
@@ -79,6 +79,7 @@ function scopeOf(row) {
  * @param {Row} row
  */
 function rank(row) {
+  if (row.severity === "info") return 9;
   return (ROOTS.includes(row.targettype) ? 0 : 2) + (row.severity === "error" ? 0 : 1);
 }
 

@@ -13,6 +13,8 @@ import { copying, curl, showTrigger, structured } from "./trigger.js";
 const MAX_STEPS = 100;
 const TABS = ["summary", "payload", "headers", "trigger"];
 
+const MAX_ATTRIBUTES = 300;
+
 /**
  * @typedef {object} DetailListeners
  * @property {(name: string, value: string, exclude: boolean) => void} filter called when a value is clicked
@@ -200,7 +202,12 @@ export class Detail {
   fill(whole) {
     this.whole = whole;
     if (whole.message) $("detail-message").textContent = whole.message;
-    $("attributes").replaceChildren(...pairs([...Object.entries(whole.attributes), ["payload", bytes(whole.size)]]));
+    const attributes = Object.entries(whole.attributes);
+    const more = attributes.length - MAX_ATTRIBUTES;
+    $("attributes").replaceChildren(
+      ...pairs([...attributes.slice(0, MAX_ATTRIBUTES), ["payload", bytes(whole.size)]]),
+      ...(more > 0 ? pairs([["", `${counted(more, "attribute")} more, in “Copy as JSON”`]]) : []),
+    );
     showPayload($("panel-payload"), whole);
     const headers = Object.entries(whole.headers);
     $("panel-headers").replaceChildren(

@@ -174,10 +174,10 @@ function openRow(row) {
 }
 
 const attention = new Attention({
-  open({ by, scope, root }) {
+  open({ by, scope, root, rows: [first] }) {
     query.clear();
-    query.severities = new Set(["error", "warning"]);
     query.toggle(by, scope);
+    query.from = Math.floor(first.at / 1000) * 1000;
     find.changed();
     table.open(root);
   },
@@ -199,7 +199,7 @@ const past = new Past((lists) => {
 /** Let the search in the file continue where the rows end that are held. */
 function startPast() {
   let first = Infinity;
-  for (const row of rows.values()) if (row.severity === "info") first = Math.min(first, row.seq);
+  for (const row of rows.values()) if (!row.important) first = Math.min(first, row.seq);
   past.start(Number.isFinite(first) ? first : rows.last + 1);
   if (table.isAtEnd) past.read(query);
 }

@@ -11,7 +11,7 @@ export class Rows {
      */
     this.bySeq = new Map();
     /**
-     * The errors and warnings among them.
+     * The errors and warnings among them, and their consequences.
      * @type {Map<number, Row>}
      */
     this.important = new Map();
@@ -88,7 +88,7 @@ export class Rows {
    * @param {Row} row
    */
   put(row) {
-    for (const rows of row.severity === "info" ? [this.bySeq] : [this.bySeq, this.important]) {
+    for (const rows of row.important ? [this.bySeq, this.important] : [this.bySeq]) {
       rows.delete(row.seq);
       rows.set(row.seq, row);
     }
@@ -106,7 +106,7 @@ export class Rows {
     }
     for (const row of this.bySeq.values()) {
       if (this.bySeq.size <= held) break;
-      if (row.severity === "info") this.remove(row);
+      if (!row.important) this.remove(row);
     }
   }
 

@@ -6,9 +6,9 @@ import { counted, DAY, dateAndTime, HOUR, MINUTE, number, SECOND, SEVERITIES, ti
 const MIN_SPAN_MS = 15 * MINUTE;
 const MAX_BARS = 120;
 /** The lengths of time that a bar may stand for, and the distance of two times on the axis. */
-const STEPS = [1, 2, 5, 10, 15, 30].map((count) => count * SECOND);
-STEPS.push(...[1, 2, 5, 10, 15, 30].map((count) => count * MINUTE));
-STEPS.push(...[1, 2, 3, 6, 12].map((count) => count * HOUR), DAY, 2 * DAY, 7 * DAY, 30 * DAY, 365 * DAY);
+const LENGTHS = [1, 2, 5, 10, 15, 30].map((count) => count * SECOND);
+LENGTHS.push(...[1, 2, 5, 10, 15, 30].map((count) => count * MINUTE));
+LENGTHS.push(...[1, 2, 3, 6, 12].map((count) => count * HOUR), DAY, 2 * DAY, 7 * DAY, 30 * DAY, 365 * DAY);
 
 export class Strip {
   /**
@@ -127,7 +127,7 @@ export class Strip {
   begin(from, to = null) {
     const until = Math.max(to ?? Date.now(), from + SECOND);
     const span = to === null ? Math.max(until - from, MIN_SPAN_MS) : until - from;
-    this.step = STEPS.find((step) => span / step <= MAX_BARS) ?? span / MAX_BARS;
+    this.step = LENGTHS.find((step) => span / step <= MAX_BARS) ?? span / MAX_BARS;
     const end = Math.ceil(until / this.step) * this.step;
     const bars = Math.max(1, Math.ceil((span - (end - until)) / this.step) + (end > until ? 1 : 0));
     this.start = end - bars * this.step;
@@ -228,7 +228,7 @@ export class Strip {
     context.fillStyle = colors.line;
     context.fillRect(0, height - 14, width, 1);
     context.font = colors.font;
-    const apart = STEPS.find((step) => (step / span) * width >= 110) ?? span;
+    const apart = LENGTHS.find((step) => (step / span) * width >= 110) ?? span;
     const zone = this.utc ? 0 : new Date(this.start).getTimezoneOffset() * MINUTE;
     const first = Math.ceil((this.start - zone) / apart) * apart + zone;
     for (let time = first; time < this.start + span; time += apart) {

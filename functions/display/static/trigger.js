@@ -158,7 +158,8 @@ function isValidJson(text) {
 }
 
 /** @param {string} text */
-const toBase64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+const toBase64 = (text) =>
+  btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(""));
 
 /**
  * A command that posts the event again, to this display.

@@ -36,6 +36,8 @@ interface Row {
   severity: Severity;
   /** Is its time one? */
   isDated: boolean;
+  /** 1 if it is an error, a warning or a consequence of one. */
+  important: 0 | 1;
   /** 1, or more if an event with the same source and id and other data arrived before. */
   version: number;
   /** Is the severity read from the name of the type? */

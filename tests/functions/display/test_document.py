@@ -11,7 +11,7 @@ from functions.display import document
 def test_page_is_small_compressed_and_cached(client: FlaskClient) -> None:
     response = client.get("/", headers={"Accept-Encoding": "gzip"})
     assert response.headers["Content-Encoding"] == "gzip"
-    assert len(response.data) < 40_000
+    assert len(response.data) < 60_000
     assert client.get("/").text.startswith("<!doctype html>")
     again = client.get("/", headers={"If-None-Match": response.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")

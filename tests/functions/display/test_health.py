@@ -1,6 +1,7 @@
 """The health of the sources, by the reports of their adapters."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from functions.display import row
 from functions.display.health import Health
@@ -13,7 +14,7 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 NOON_MS = 1_795_608_000_000
 
 
-def observed(*events: CloudEvent) -> object:
+def observed(*events: CloudEvent) -> list[dict[str, Any]]:
     health = Health()
     for event in events:
         health.observe(event, NOON_MS + 5)
@@ -32,10 +33,10 @@ def test_heartbeat_shows_that_poller_and_broker_work() -> None:
 def test_outage_lasts_until_the_recovery() -> None:
     outage = REPORTS.unreachable(NOON, "connection refused")
 
-    (source,) = observed(REPORTS.heartbeat(30, NOON), outage)  # type: ignore[misc]
+    (source,) = observed(REPORTS.heartbeat(30, NOON), outage)
     assert (source["since"], source["reason"], source["beat"]) == (NOON_MS, "connection refused", NOON_MS + 5)
 
-    (source,) = observed(outage, REPORTS.recovered(NOON, NOON))  # type: ignore[misc]
+    (source,) = observed(outage, REPORTS.recovered(NOON, NOON))
     assert (source["since"], source["reason"]) == (None, "")
 
 
@@ -49,4 +50,4 @@ def test_heartbeat_is_only_a_change_of_the_state() -> None:
 
 
 def test_sources_that_anybody_can_invent_are_few() -> None:
-    assert len(observed(*(StatusEvents(f"/s{number}").heartbeat(1, NOON) for number in range(100)))) == 20  # type: ignore[arg-type]
+    assert len(observed(*(StatusEvents(f"/s{number}").heartbeat(1, NOON) for number in range(100)))) == 20

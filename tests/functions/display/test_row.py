@@ -57,7 +57,7 @@ def test_summary_has_what_the_event_says() -> None:
 
 
 def test_row_is_small() -> None:
-    assert len(row.write(1, 0, 1_795_000_000_000, 1, row.summary(EVENT))) < 350
+    assert len(row.write(1, 0, 1_795_000_000_000, 1, False, row.summary(EVENT))) < 350
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,11 @@ def test_only_a_managed_type_is_cut_off_a_subject(subject: str, payload: object,
     event = CloudEvent(dict(EVENT.attributes) | {"subject": subject}, json.dumps(payload).encode())
 
     assert row.by_name(row.summary(event))["target"] == target
+
+
+def test_characters_that_turn_the_direction_are_marked() -> None:
+    message = "Host ok \u202e.gnihtyreve si dab\x07"
+    event = CloudEvent(dict(EVENT.attributes), json.dumps({"FullFormattedMessage": message}).encode())
+
+    mark = "\N{REPLACEMENT CHARACTER}"
+    assert row.by_name(row.summary(event))["message"] == f"Host ok {mark}.gnihtyreve si dab{mark}"
