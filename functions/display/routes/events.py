@@ -28,9 +28,7 @@ def add(routes: Blueprint, state: AppState) -> None:
     @routes.get("/api/events/<int:seq>")
     def one_event(seq: int) -> Response:
         """One event in full. Its payload is `text` if it is UTF-8, else `base64`."""
-        stored = history.get(seq)
-        if stored is None and state.file is not None:
-            stored = read_event(state.file, seq)
+        stored = history.get(seq) or (read_event(state.file, seq) if state.file is not None else None)
         return text("this event is no longer held", 404) if stored is None else json_document(_document(stored))
 
     @routes.get("/api/events/<int:seq>/triggers")

@@ -58,7 +58,6 @@ interface Row {
   cause: string;
   chain: string;
   user: string;
-  host: string;
   operation?: Operation;
   storm?: Operation;
   divider?: undefined;

@@ -22,7 +22,7 @@ spec:
 
 def stored() -> StoredEvent:
     event = create({"id": "1", "source": "/lab", "type": "VmPoweredOff"}, {})
-    return Ring(10, 10_000_000).add(event, summary(event), {}, 0)[0]
+    return Ring(10, 10_000_000).arrival(event, summary(event), {}, 0)[0]
 
 
 def test_those_that_select_it_come_first_with_their_reasons(tmp_path: Path) -> None:
