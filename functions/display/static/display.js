@@ -356,7 +356,7 @@ function showNumbers() {
 setInterval(survey, 10_000); // time spans move without events, too
 setInterval(() => query.minutes && !isHolding() && look(), 10_000);
 setInterval(() => {
-  if (waiting.length && !isHolding()) paint();
+  if (waiting.length && !isHolding()) paintSoon();
   showHealthNow();
 }, 1000);
 

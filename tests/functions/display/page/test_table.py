@@ -30,7 +30,7 @@ def test_event_appears_while_the_page_is_open(served: Served, visit: Visit) -> N
     held(page, 1)
     row = rows(page)
     assert row.locator(".message").inner_text() == "DC0_H0_VM0 on DC0_H0 in DC0 is powered off"
-    assert row.locator(".type").inner_text() == "VmPoweredOffEvent"
+    assert row.locator(".type").inner_text() == "VM powered off"
     assert "com.vmware.vsphere.VmPoweredOffEvent.v0" in (row.locator(".type").get_attribute("title") or "")
     assert row.locator(".target").inner_text() == "DC0_H0_VM0"
     assert row.get_by_role("img", name="VM").get_attribute("data-field") == "targettype"
