@@ -290,9 +290,10 @@ export class Table {
    * @param {EntryElement | null} previous
    */
   place(element, index, previous) {
-    const top = `${index * this.rowHeight}px`;
-    if (element.style.top !== top) {
-      element.style.top = top;
+    // A transform moves it without a layout, which `top` would cause.
+    const place = `translateY(${index * this.rowHeight}px)`;
+    if (element.style.transform !== place) {
+      element.style.transform = place;
       element.setAttribute("aria-rowindex", String(index + 2));
     }
     // In the order in which they are seen, for the keyboard and for screen readers.

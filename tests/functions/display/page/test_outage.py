@@ -47,7 +47,7 @@ def test_outage_is_one_line_with_its_cause_until_dismissed(visit: Visit) -> None
         held(page, 0)
         expect(page.locator("#attention-line")).to_have_text("Nothing needs attention")
         calm = page.locator("link[rel=icon]").get_attribute("href")
-        top = page.locator("#scroller").bounding_box()
+        top = page.locator("#scroller").evaluate("(element) => element.getBoundingClientRect().top")
         lose_a_host(served)
         log_in(served, 300)  # far more than there are places
         held(page, 200)
@@ -57,7 +57,7 @@ def test_outage_is_one_line_with_its_cause_until_dismissed(visit: Visit) -> None
         expect(line.locator(".since")).to_contain_text("33 events, last ")
         assert page.title() == "(33) esx07: host connection lost \N{EN DASH} vCenter events"
         assert page.locator("link[rel=icon]").get_attribute("href") != calm
-        assert page.locator("#scroller").bounding_box() == top
+        assert page.locator("#scroller").evaluate("(element) => element.getBoundingClientRect().top") == top
         page.reload()
         held(page, 200)
         expect(line.locator(".cause")).to_have_text("Host esx07 in Berlin is not responding")
