@@ -14,7 +14,7 @@ LOCKED := requirements.txt requirements-dev.txt
 MUTATE := .cache/mutate/.installed
 DOCS := .cache/docs/packages/.installed
 
-.PHONY: help demo run test e2e faults simulate lint docs bench mutate reaction settings metrics kind plugin release lock clean
+.PHONY: help demo run test e2e faults simulate lint docs bench mutate reaction settings metrics doctor kind plugin release lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ settings: $(STAMP) ## write docs/reference/settings.md
 
 metrics: $(STAMP) ## write docs/reference/metrics.md
 	@$(BIN)/python -m tools.metrics
+
+doctor: $(STAMP) ## check this machine, the cluster and the account in vCenter (VC_URL, …), and say what to do
+	@$(BIN)/python -m tools.doctor
 
 kind: ## show the demo on a kind cluster with Knative (needs Docker, kind, kubectl, Go)
 	@tools/kind/up.sh
