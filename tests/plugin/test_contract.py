@@ -52,6 +52,10 @@ def test_c2_version_prints_three_lines() -> None:
     assert version.current().version == f"v{VERSION}"
 
 
+def test_flags_that_kn_hands_on_are_accepted() -> None:
+    assert kn_vsphere("--plugins-dir /plugins --config /kn.yaml version").out == kn_vsphere("version").out
+
+
 @pytest.mark.parametrize(
     ("group", "commands"),
     [

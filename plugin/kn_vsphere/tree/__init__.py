@@ -9,7 +9,7 @@ have a name in `candidates.LOOKUPS`.
 
 from kn_vsphere.grammar import Command
 from kn_vsphere.tree import auth, binding, completion, events, horizon, source
-from kn_vsphere.tree.common import CLUSTER, VERBOSE
+from kn_vsphere.tree.common import CLUSTER, OF_KN, VERBOSE
 
 VERSION = Command("version", "Prints the plugin version", run="version:show")
 HELP = Command("help", "Help about any command", run="help:show", arguments="[command]")
@@ -18,7 +18,7 @@ ROOT = Command(
     "kn-vsphere",
     "Knative plugin to create Knative compatible Event Sources for VMware vSphere events,\n"
     "and Bindings to access the vSphere API",
-    persistent=(*CLUSTER, VERBOSE),
+    persistent=(*CLUSTER, VERBOSE, *OF_KN),
     commands=(
         auth.GROUP,
         source.GROUP,

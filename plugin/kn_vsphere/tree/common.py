@@ -9,6 +9,11 @@ CLUSTER = (
     Flag("kubeconfig", "kubectl configuration file (default: $KUBECONFIG, or ~/.kube/config)", completes="files"),
     Flag("context", "name of the kubeconfig context to use", completes="contexts"),
 )
+OF_KN = (
+    Flag("plugins-dir", "passed on by kn, without effect here", hidden=True),
+    Flag("config", "passed on by kn, without effect here", hidden=True),
+)
+"""kn's own flags before the name of the plugin, which it hands on."""
 VERBOSE = Flag("verbose", "report each request on standard error", Kind.BOOL)
 WAIT = (
     Flag("wait", "wait until it is ready, and report why it is not", Kind.BOOL),
