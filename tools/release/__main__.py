@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runtime import VERSION
+from tools import plugin
 from tools.release import changelog, manifests, sbom
 from tools.release.archive import files_below, write_tar
 from tools.release.errors import CannotRelease
@@ -63,6 +64,14 @@ def fetch_wheels(source: Path, target: Path) -> None:
     run(*pip, *only, "--dest", target, "--requirement", source / "requirements.txt")
 
 
+def write_plugin(target: Path) -> None:
+    """Build `kn vsphere` from the checkout into the folder *target*: a wheel, and a program of one file."""
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    run(*pip, "--wheel-dir", target, ROOT / "plugin")
+    [wheel] = target.glob("kn_vsphere-*.whl")
+    plugin.write(wheel, target / "kn-vsphere")
+
+
 def write_bundle(target: Path, files: Path, extra: Sequence[Path], seconds: int) -> None:
     """Write everything that a site without internet needs: the release's *files*, and *extra* files and folders."""
     content = files_below(files)
@@ -100,6 +109,7 @@ def build(target: Path, options: argparse.Namespace) -> None:
             (target / f"{name}.yaml").write_text(manifests.render(source, name, VERSION), encoding="utf-8")
         extra = [options.image_archive] if options.image_archive else []
         if options.wheels:
+            write_plugin(target)
             fetch_wheels(source, wheels)
             extra.append(wheels)
         write_bundle(target / f"vcenter-events-air-gap-{VERSION}.tar", target, extra, seconds)
@@ -114,7 +124,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--image", required=True, help="the image that the manifests name, with a tag or digest")
     parser.add_argument("--tag", default="", help="the tag of the release, with which version and changelog must agree")
     parser.add_argument("--image-archive", type=Path, help="a file with the image, to put into the air-gap bundle")
-    parser.add_argument("--no-wheels", dest="wheels", action="store_false", help="leave packages out of the bundle")
+    parser.add_argument(
+        "--no-wheels",
+        dest="wheels",
+        action="store_false",
+        help="leave out what needs the network: packages, the plugin",
+    )
     parser.add_argument("--output", type=Path, default=ROOT / "dist", help="the folder to write, which is replaced")
     options = parser.parse_args(arguments)
     try:
