@@ -19,6 +19,8 @@ from tests.support.requirements import give_up
 
 pytestmark = pytest.mark.cluster
 
+SECRET = "vcenter-credentials"
+
 PAGE = "docs/how-to/install-with-kn.md"
 CONFIG_MAP = ("v1", "ConfigMap")
 
