@@ -165,7 +165,7 @@ def test_func_yaml_is_the_poller_of_config(installed_with_kn: Installation) -> N
     assert pod["serviceAccountName"] == expected["spec"]["template"]["spec"]["serviceAccountName"]
     mounted = {volume["name"]: volume for volume in pod["volumes"]}
     assert {mount["mountPath"]: mounted[mount["name"]] for mount in its["volumeMounts"]} == {
-        "/etc/vcenter": {"name": "configmap-vcenter", "configMap": {"name": "vcenter"}},
+        "/etc/vcenter": {"name": "config-map-vcenter", "configMap": {"name": "vcenter"}},
         "/var/bindings/vsphere": {
             "name": "secret-vcenter-credentials",
             "secret": {"secretName": "vcenter-credentials"},
