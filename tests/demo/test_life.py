@@ -9,7 +9,9 @@ from pyVmomi import vim
 from demo.data_center import FAILURES, HOSTS, VCENTER, DataCenter
 from demo.life import Life
 from demo.vcsim import VCSim
+from pipeline.cloudevents import CloudEvent
 from tests.support.waiting import wait_until
+from vsphere import severity
 
 STORY_SECONDS = 600
 
@@ -55,6 +57,11 @@ def test_all_chapters_have_the_whole_story(story: list[Any]) -> None:
     assert counts["VmDisconnectedEvent"] >= counts["com.vmware.vc.ha.VmRestartedByHAEvent"] >= 12
     colours = [event.to for event in story if type_of(event) == "AlarmStatusChangedEvent"]
     assert colours[:7] == ["yellow", *["red", "green"] * 3]
+
+
+def test_no_severity_is_inferred_from_a_name(story: list[Any]) -> None:
+    events = [CloudEvent({"type": type_of(event)}, b"") for event in story]
+    assert [event["type"] for event in events if severity.of(event, {}).endswith(severity.INFERRED)] == []
 
 
 def test_every_event_names_its_user_and_its_place(story: list[Any]) -> None:
