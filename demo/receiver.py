@@ -100,11 +100,9 @@ def main(arguments: Sequence[str]) -> int:
     """Print each notification until Ctrl-C or SIGTERM."""
     port = int(arguments[0]) if arguments else 0
     ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    with (
-        contextlib.suppress(KeyboardInterrupt),
-        Receiver(port, lambda *lines: print(*lines, "", sep="\n", flush=True)) as it,
-    ):
+    for signal_number in (signal.SIGINT, signal.SIGTERM):  # a shell's background processes ignore the first one
+        signal.signal(signal_number, lambda *_: ended.set())
+    with Receiver(port, lambda *lines: print(*lines, "", sep="\n", flush=True)) as it:
         print(f"Listening. Set NOTIFY_URLS={it.notify_url}\n", flush=True)
         ended.wait()
     return 0
