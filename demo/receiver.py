@@ -6,7 +6,6 @@ does not let go of a VM that is in use: an event that cannot be delivered become
 `python -m demo.receiver [PORT]` prints each one, until Ctrl-C.
 """
 
-import contextlib
 import json
 import signal
 import sys

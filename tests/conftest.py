@@ -1,6 +1,7 @@
 """Fixtures that tests of several packages share."""
 
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,12 @@ from tests.support.recorder import Recorder, Request, Response
 from tests.support.requirements import VCSIM_WITH_ALARMS, require_built, require_variable, require_vcsim
 
 pytest_plugins = ["tests.support.flaky"]
+
+
+def pytest_configure() -> None:
+    """Let the programs under test notice Ctrl-C, which a shell's background processes and their children ignore."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:
