@@ -182,9 +182,10 @@ class Story:
             self._visit,
         )
         yield 4
+        yield from self._restart()  # first, since the tutorials wait for a VM that is powered off
         while True:
-            yield from self._random.choice(work)()
             yield self._random.uniform(3, 8)
+            yield from self._random.choice(work)()
 
     def _restart(self) -> Scene:
         name = self._any_vm()

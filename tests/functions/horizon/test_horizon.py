@@ -172,6 +172,7 @@ def test_crash_before_the_first_acknowledgement_loses_nothing(
     sink.respond = lambda request: Response(503)
     with reading(environ):
         wait_until(lambda: bool(sink.requests))
+        wait_until(lambda: Path(environ["CHECKPOINT"].removeprefix("file:")).exists())
         wait_until(lambda: is_true_within(1, lambda: checkpoint(environ)["lastEventTime"] == NOW))
     server.add(*(event(number, NOW + number) for number in range(10, 60)))
     sink.respond = lambda request: OK

@@ -1,6 +1,5 @@
 """The page for everybody: findings of axe, phones, dark and forced colors, screen readers."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -277,5 +276,5 @@ def test_screen_readers_get_the_connection_and_no_rows(browser: Browser, filled:
     first = page.locator("#rows .row").first
     assert first.get_attribute("aria-rowindex") == "2"
     assert "inferred" in first.locator(".severity").inner_text()
-    assert json.loads(page.evaluate("JSON.stringify(document.title)")) == "vCenter events"
+    assert page.title().endswith("vCenter events")  # after what needs attention
     context.close()
