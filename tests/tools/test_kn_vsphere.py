@@ -1,7 +1,9 @@
 """docs/reference/kn-vsphere.md, and the program of one file."""
 
+import ast
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -25,3 +27,18 @@ def test_program_of_one_file_runs_and_is_reproducible(tmp_path: Path) -> None:
 
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert done.stdout == "Version:      v1.2.3\nBuild Date:   then\nGit Revision: abc\n"
+
+
+def test_wheel_has_every_module_that_the_plugin_imports() -> None:
+    build = tomllib.loads(plugin.PYPROJECT.read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    vendored = tuple(path.removeprefix("kn_vsphere/_vendor/") for path in build["force-include"].values())
+    root = plugin.PYPROJECT.parent.parent
+    imported = {
+        node.module.replace(".", "/")
+        for file in (plugin.PYPROJECT.parent / "kn_vsphere").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module and (root / node.module.partition(".")[0]).is_dir()
+    }
+
+    assert "vsphere/session" in imported
+    assert [module for module in sorted(imported) if not f"{module}.py".startswith(vendored)] == []
