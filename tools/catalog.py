@@ -35,7 +35,25 @@ ATTRIBUTION = (
 )
 
 _COMMENT = re.compile(r"^((?://.*\n)+)type (\w+) struct", re.MULTILINE)
-_OPENING = re.compile(r"^(?:This|The|These) events? (?:records?|indicates?|suggests?|notifies)(?: that| when| if)? ")
+_OPENING = re.compile(
+    r"^(?:This|The|These) (?:events?|class) "
+    r"(?:(?:records?|indicates?|suggests?|notifies)(?: that| when| if)?|is (?:generated|fired) when|is) "
+)
+_CONTINUOUS = re.compile(r"^(a virtual machine)(?= \w+ing\b)", re.IGNORECASE)
+_MODERN = {
+    "Virtual Center Server": "vCenter", "Virtual Center server": "vCenter", "VirtualCenter server": "vCenter",
+    "VirtualCenter": "vCenter", "Virtual Center": "vCenter", "vNetwork Distributed Switch": "distributed switch",
+    "Vmotion": "vMotion", "VMotion": "vMotion", "vmotion": "vMotion", "a HA ": "an HA ", "Mtu": "MTU", "mtu": "MTU",
+    "Vlans": "VLAN", "vlan": "VLAN", "a.k.a": "that is,", "could be : ": "may be ", " api": " API", "iScsi": "iSCSI",
+}  # fmt: skip
+"""Names in the API's comments → the present ones."""
+_WORDS = {
+    "mac": "MAC", "wwn": "WWN", "Mtu": "MTU", "mks": "MKS", "def": "definition", "passthru": "passthrough",
+    "Vc": "vCenter", "portgroup": "port group", "Dvpg": "Distributed port group", "DV": "Distributed",
+    "linux": "Linux", "sysprep": "Sysprep", "vnic": "vNIC",
+    "info": "information", "ok": "is right", "auto": "automatic", "config": "configuration",
+}  # fmt: skip
+"""Words of class names → words of titles."""
 _LINK = re.compile(r"\(?@link [\w.]+\.(\w+) \w+\)|`([\w.]+)`")
 
 
@@ -68,16 +86,21 @@ def served_by_vcsim() -> Catalog:
 
 
 def shortened(comment: str) -> str:
-    """Return the first paragraphs of an API comment as sentences about the event."""
+    """Return the first two sentences of an API comment, about the event instead of the type."""
     text = re.sub(r"^(Deprecated[^\n]*(?:\n[^\n]+)*)\n\n", "", comment).partition("\n- ")[0]
     text = _LINK.sub(lambda link: link[1] or link[2], " ".join(text.split()))
-    text = _OPENING.sub("", text)
+    sentences = re.split(r"(?<=[.]) (?=[A-Z])", text)[:2]
+    text = " ".join(sentence for sentence in sentences if not re.search("alarm will be|configIssue", sentence))
+    text = _CONTINUOUS.sub(r"\1 is", _OPENING.sub("", text))
+    for old, new in _MODERN.items():
+        text = text.replace(old, new)
     return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
 def title(name: str) -> str:
     """Return an event class in words."""
-    return payload.type_in_words(CloudEvent({"type": name}, b""))
+    words = payload.type_in_words(CloudEvent({"type": name}, b"")).split()
+    return " ".join(_WORDS.get(word, word) for word in words)
 
 
 def rows(facts: Mapping[str, Any], served: Catalog, documented: Mapping[str, str]) -> dict[str, list[Any]]:
@@ -90,15 +113,20 @@ def rows(facts: Mapping[str, Any], served: Catalog, documented: Mapping[str, str
         description = facts["description"].get(name) or shortened(documented.get(name, ""))
         result[name] = [
             (entry.category if entry else "") or categories.get(name, "info"),
-            (entry.title if entry else "") or title(name),
+            (entry.title if entry else "") or facts["title"].get(name) or _of_base(title(name), description),
             description,
             causes.get(name, []),
         ]
-    unknown = sorted({*categories, *causes, *facts["description"]} - result.keys())
+    unknown = sorted({*categories, *causes, *facts["description"], *facts["title"]} - result.keys())
     if unknown:
         raise KeyError(f"tools/catalog.toml names {', '.join(unknown)}")
     types = {name: [*row, causes.get(name, [])] for name, row in facts["type"].items()}
     return {**result, **types}
+
+
+def _of_base(title: str, description: str) -> str:
+    """Return the title of a base class, which names no event of its own, with the word event."""
+    return f"{title} event" if description.endswith("The base of more specific ones.") else title
 
 
 def document(entries: Mapping[str, list[Any]]) -> str:

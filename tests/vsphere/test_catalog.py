@@ -78,6 +78,9 @@ def test_file_names_its_sources_and_licence() -> None:
         ("This event records when a\nhost fails", "A host fails."),
         ("Deprecated as of API 5.0, it is\nold.\n\nThis event records the loss.", "The loss."),
         ("Something happens.\n- one\n- two", "Something happens."),
+        ("This event records a virtual machine resuming.", "A virtual machine is resuming."),
+        ("A first one. A second one. A third one.", "A first one. A second one."),
+        ("The VirtualCenter agent stopped. A default alarm will be triggered.", "The vCenter agent stopped."),
         ("", ""),
     ],
 )
