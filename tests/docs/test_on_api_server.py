@@ -60,10 +60,10 @@ def mark_ready(server: ApiServer, ended: threading.Event) -> None:
             root, _, plural = server.path(
                 kubernetes_api.reference(version, kind, ""), "default", named=False
             ).partition("/namespaces/default/")
-            for item in server.request("GET", f"{root}/{plural}")["items"]:
-                if not item.get("status", {}).get("conditions"):
-                    metadata = item["metadata"]
-                    with contextlib.suppress(Rejected):  # deleted meanwhile
+            with contextlib.suppress(Rejected):  # a kind that is not served yet, or an object that was deleted
+                for item in server.request("GET", f"{root}/{plural}")["items"]:
+                    if not item.get("status", {}).get("conditions"):
+                        metadata = item["metadata"]
                         server.patch(version, kind, metadata["name"], metadata["namespace"], change, "status")
 
 
