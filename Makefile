@@ -48,7 +48,7 @@ simulate: $(STAMP) ## run the poller between models, on a virtual clock: SEED=0 
 lint: $(STAMP) ## check format, types, imports, words and workflows
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	PYTHONPATH=. $(BIN)/lint-imports --no-logo
+	PYTHONPATH=.:plugin $(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tools.javascript
 	$(BIN)/python -m tools.words
 	$(BIN)/python -m tools.workflows

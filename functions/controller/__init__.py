@@ -26,7 +26,6 @@ from functions.controller.adapter_readiness import AdapterReadiness
 from functions.controller.admission import AdmissionServer
 from functions.controller.certificates import CertificateStore
 from functions.controller.horizonsource import HorizonSourceReconciler
-from functions.controller.kinds import HORIZON_SOURCES, VSPHERE_BINDINGS, VSPHERE_SOURCES
 from functions.controller.metrics import ControllerMetrics
 from functions.controller.reconciler import Reconciler
 from functions.controller.retire import retire
@@ -40,6 +39,7 @@ from pipeline import settings
 from pipeline.cloudevents import CloudEvent
 from pipeline.errors import SettingsError
 from pipeline.settings import Environ
+from sources.kinds import HORIZON_SOURCES, VSPHERE_BINDINGS, VSPHERE_SOURCES
 
 if TYPE_CHECKING:
     from flask import Blueprint

@@ -10,9 +10,9 @@ from cluster.resources import (
     SERVICE_ACCOUNTS,
     Object,
 )
-from functions.controller.kinds import VSPHERE_BINDINGS
 from functions.controller.reconciler import Child, Policy
 from sources import names
+from sources.kinds import VSPHERE_BINDINGS
 
 _RBAC = "rbac.authorization.k8s.io"
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from cluster.resources import DEPLOYMENTS, ROLE_BINDINGS, ROLES, Object
 from functions.controller import adapters, children, surroundings
-from functions.controller.kinds import HORIZON_SOURCES
 from functions.controller.reconciler import Children, Failure, Observer, Outcome, Report
 from functions.controller.surroundings import Cluster, Surroundings
 from sources import conditions, horizonsource, names, sink
 from sources.conditions import TRUE, Condition, ConditionSet
+from sources.kinds import HORIZON_SOURCES
 from sources.sink import SinkUnresolved
 
 SINK, DEPLOYED = "SinkProvided", "Deployed"

@@ -11,7 +11,6 @@ from typing import Any
 
 from cluster.errors import ClusterError
 from cluster.resources import JOBS, NAMESPACES, Key, Object, Resource, controller_of, key_of
-from functions.controller.kinds import VSPHERE_BINDINGS
 from functions.controller.reconciler import Children, Failure, Observer, Outcome, Report, SubjectPatch
 from functions.controller.webhook import Webhook, WebhookState, read_all
 from sources.admission import names_revision, pod_template
@@ -27,6 +26,7 @@ from sources.binding import (
     unbind,
 )
 from sources.conditions import READY, Condition, ConditionSet, false, unknown
+from sources.kinds import VSPHERE_BINDINGS
 
 FINALIZER = "vspherebindings.sources.tanzu.vmware.com"
 

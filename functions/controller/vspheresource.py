@@ -6,12 +6,12 @@ from typing import Any
 
 from cluster.resources import DEPLOYMENTS, ROLE_BINDINGS, ROLES, Object
 from functions.controller import adapters, children, surroundings
-from functions.controller.kinds import VSPHERE_BINDINGS, VSPHERE_SOURCES
 from functions.controller.reconciler import Child, Children, Failure, Observer, Outcome
 from functions.controller.surroundings import Cluster, Surroundings
 from sources import conditions, names, vspheresource
 from sources.binding import bind
 from sources.conditions import UNKNOWN, Condition, ConditionSet
+from sources.kinds import VSPHERE_BINDINGS, VSPHERE_SOURCES
 from sources.sink import SinkUnresolved
 
 AUTH, ADAPTER = "AuthReady", "AdapterReady"

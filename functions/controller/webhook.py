@@ -21,10 +21,10 @@ import structlog
 from cluster.client import ClusterClient
 from cluster.errors import ClusterError
 from cluster.resources import CONFIG_MAPS, JOBS, MUTATING_WEBHOOKS, NAMESPACES, Object, Resource
-from functions.controller.kinds import VSPHERE_BINDINGS
 from functions.controller.reconciler import Observer
 from sources.admission import PROBE_LABEL, is_probed
 from sources.binding import EXCLUDE_LABEL, INCLUDE_LABEL, Binding, InvalidSubject
+from sources.kinds import VSPHERE_BINDINGS
 
 log = structlog.get_logger()
 

@@ -1,20 +1,19 @@
 """`kn vsphere auth`: Secrets with a login, and a check of them."""
 
 import base64
-import getpass
 from typing import Any
 
 from cluster.client import ClusterClient
 from cluster.errors import ClusterError
 from cluster.resources import SECRETS, Object
-from kn_vsphere import address
+from kn_vsphere import address, passwords
 from kn_vsphere.call import Call
 from kn_vsphere.checks import require
 from kn_vsphere.errors import CheckError, CommandError
 from kn_vsphere.grammar import Invocation
-from kn_vsphere.kinds import VSPHERE_BINDINGS, VSPHERE_SOURCES
 from kn_vsphere.manage import delete_named
 from kn_vsphere.site import Site, at_site, failing
+from sources.kinds import VSPHERE_BINDINGS, VSPHERE_SOURCES
 
 BASIC_AUTH = "kubernetes.io/basic-auth"
 
@@ -78,10 +77,7 @@ def read_password(call: Call) -> str:
     if not call.flags.is_set("password-stdin"):
         return call.flags.text("password")
     try:
-        if call.stdin.isatty():
-            password = getpass.getpass("Password:", stream=call.err)
-        else:
-            password = call.stdin.read().removesuffix("\n").removesuffix("\r")
+        password = passwords.typed(call) if call.stdin.isatty() else passwords.piped(call)
     except (OSError, EOFError, ValueError) as error:
         raise CommandError(f"failed to get password: {str(error) or 'the input has ended'}") from error
     if not password:

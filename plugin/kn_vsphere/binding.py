@@ -3,15 +3,13 @@
 from typing import Any
 
 from cluster.resources import Object
-from kn_vsphere import address, selector, waiting
+from kn_vsphere import address, manage, selector
 from kn_vsphere.call import Call
 from kn_vsphere.checks import require
 from kn_vsphere.errors import CheckError, CommandError
 from kn_vsphere.grammar import Invocation
-from kn_vsphere.kinds import VSPHERE_BINDINGS
 from kn_vsphere.listing import Listing, print_list
-from kn_vsphere.manage import delete_named, manifest
-from kn_vsphere.site import at_site, failing
+from sources.kinds import VSPHERE_BINDINGS
 
 LISTING = Listing(VSPHERE_BINDINGS, "bindings", "VCENTER")
 
@@ -26,17 +24,12 @@ subject can optionally be configured with one of the following flags (but severa
 def create(call: Call) -> None:
     """Create a binding."""
     check_create(call.flags)
-    with at_site(call) as site:
-        created = binding(call.flags, site.namespace)
-        with failing("failed to create Binding", site.url):
-            site.client.create(VSPHERE_BINDINGS, created)
-        call.print("Created binding")
-        waiting.wait_if_set(call, site, VSPHERE_BINDINGS)
+    manage.create(call, VSPHERE_BINDINGS, binding, "Binding", "binding")
 
 
 def delete(call: Call) -> None:
     """Delete a binding."""
-    delete_named(call, VSPHERE_BINDINGS, "binding")
+    manage.delete_named(call, VSPHERE_BINDINGS, "binding")
     call.print("Deleted binding")
 
 
@@ -61,17 +54,11 @@ def check_create(flags: Invocation) -> None:
 
 def binding(flags: Invocation, namespace: str) -> Object:
     """Return the VSphereBinding that the flags of `binding create` mean. Raises `CommandError`."""
-    try:
-        url = address.check(flags.text("vc-address"))
-    except ValueError as error:
-        raise CommandError(f"failed to parse binding address: {error}") from error
     spec: dict[str, Any] = {
-        "address": url,
-        "skipTLSVerify": flags.is_set("skip-tls-verify"),
-        "secretRef": {"name": flags.text("secret-ref")},
+        **manage.server_fields(flags, "vc-address", "binding"),
         "subject": _subject(flags, namespace),
     }
-    return manifest(VSPHERE_BINDINGS, flags.text("name"), namespace, spec)
+    return manage.manifest(VSPHERE_BINDINGS, flags.text("name"), namespace, spec)
 
 
 def _subject(flags: Invocation, namespace: str) -> dict[str, Any]:

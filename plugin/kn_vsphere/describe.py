@@ -8,8 +8,8 @@ from cluster.resources import CONFIG_MAPS, EVENTS, Object, Resource
 from kn_vsphere import ages, table
 from kn_vsphere.call import Call
 from kn_vsphere.errors import CheckError
-from kn_vsphere.kinds import HORIZON_SOURCES, VSPHERE_BINDINGS, VSPHERE_SOURCES
 from kn_vsphere.site import Site, at_site, failing
+from sources.kinds import HORIZON_SOURCES, VSPHERE_BINDINGS, VSPHERE_SOURCES
 from sources.names import config_map_name
 
 MAX_EVENTS = 10

@@ -3,15 +3,12 @@
 from typing import Any
 
 from cluster.resources import Object
-from kn_vsphere import address, sink, waiting
+from kn_vsphere import manage, sink
 from kn_vsphere.call import Call
 from kn_vsphere.checks import require
-from kn_vsphere.errors import CommandError
 from kn_vsphere.grammar import Invocation
-from kn_vsphere.kinds import HORIZON_SOURCES
 from kn_vsphere.listing import Listing, print_list
-from kn_vsphere.manage import delete_named, manifest
-from kn_vsphere.site import at_site, failing
+from sources.kinds import HORIZON_SOURCES
 
 LISTING = Listing(HORIZON_SOURCES, "Horizon sources", "HORIZON")
 
@@ -22,17 +19,12 @@ def create(call: Call) -> None:
     require(call.flags, "address", "address", "address")
     require(call.flags, "secret-ref", "secret-ref", "secret reference")
     sink.check(call.flags)
-    with at_site(call) as site:
-        created = source(call.flags, site.namespace)
-        with failing("failed to create Horizon source", site.url):
-            site.client.create(HORIZON_SOURCES, created)
-        call.print("Created Horizon source")
-        waiting.wait_if_set(call, site, HORIZON_SOURCES)
+    manage.create(call, HORIZON_SOURCES, source, "Horizon source")
 
 
 def delete(call: Call) -> None:
     """Delete a source."""
-    delete_named(call, HORIZON_SOURCES, "Horizon source")
+    manage.delete_named(call, HORIZON_SOURCES, "Horizon source")
     call.print("Deleted Horizon source")
 
 
@@ -43,15 +35,9 @@ def list_(call: Call) -> None:
 
 def source(flags: Invocation, namespace: str) -> Object:
     """Return the HorizonSource that the flags of `horizon create` mean. Raises `CommandError`."""
-    try:
-        url = address.check(flags.text("address"))
-    except ValueError as error:
-        raise CommandError(f"failed to parse source address: {error}") from error
     spec: dict[str, Any] = {
-        "address": url,
-        "skipTLSVerify": flags.is_set("skip-tls-verify"),
-        "secretRef": {"name": flags.text("secret-ref")},
+        **manage.server_fields(flags, "address", "source"),
         "sink": sink.destination(flags, namespace),
         "serviceAccountName": flags.text("service-account-name"),
     }
-    return manifest(HORIZON_SOURCES, flags.text("name"), namespace, spec)
+    return manage.manifest(HORIZON_SOURCES, flags.text("name"), namespace, spec)

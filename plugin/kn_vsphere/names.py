@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from cluster import kubeconfig
 from cluster.resources import NAMESPACES, SECRETS, SERVICE_ACCOUNTS, Resource
 from kn_vsphere.call import Call
-from kn_vsphere.kinds import HORIZON_SOURCES, VSPHERE_BINDINGS, VSPHERE_SOURCES
 from kn_vsphere.site import at_site, kubeconfig_files
+from sources.kinds import HORIZON_SOURCES, VSPHERE_BINDINGS, VSPHERE_SOURCES
 
 Names = Iterator[tuple[str, str]]
 

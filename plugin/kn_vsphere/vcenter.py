@@ -18,6 +18,18 @@ TIMEOUT_SECONDS = 15.0
 
 
 @contextlib.contextmanager
+def connected(call: Call, settings: VCenterSettings) -> Iterator[Session]:
+    """Yield a session at the vCenter of *settings*, and log out. Raises `VCenterRejected` and `VCenterUnavailable`."""
+    logs.configure(call)
+    current = Session(settings, TIMEOUT_SECONDS)
+    try:
+        current.connect()
+        yield current
+    finally:
+        current.close()
+
+
+@contextlib.contextmanager
 def session(
     call: Call, url: str, insecure: bool, username: str, password: str, insecure_flag: str
 ) -> Iterator[Session]:
@@ -25,15 +37,11 @@ def session(
 
     *insecure_flag* is the flag to name if the certificate is not trusted.
     """
-    logs.configure(call)
-    current = Session(settings(url, insecure, username, password), TIMEOUT_SECONDS)
     try:
-        current.connect()
-        yield current
+        with connected(call, settings(url, insecure, username, password)) as current:
+            yield current
     except (VCenterRejected, VCenterUnavailable) as error:
         raise CommandError(f"failed to authenticate with vCenter: {explain(error, url, insecure_flag)}") from error
-    finally:
-        current.close()
 
 
 def settings(url: str, insecure: bool, username: str, password: str) -> VCenterSettings:

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from cluster.resources import Resource
-from functions.controller import kinds
 from functions.controller.settings import ControllerSettings
 from pipeline import settings
+from sources import kinds
 from tests.support.manifests import ROOT, Object, container, environment, identity, objects_in, rendered
 
 OBJECTS = objects_in("config/sources", "config/sources/010-crds")

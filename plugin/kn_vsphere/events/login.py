@@ -1,13 +1,13 @@
 """The session of `kn vsphere events`: the vCenter and the login, by flags or by the variables of a VSphereBinding."""
 
 import contextlib
-import getpass
 import os
 from collections.abc import Iterator, Mapping
 
-from kn_vsphere import logs
+from kn_vsphere import passwords
 from kn_vsphere.call import Call
 from kn_vsphere.errors import CheckError, CommandError
+from kn_vsphere.vcenter import connected
 from pipeline.errors import SettingsError
 from pipeline.settings import read
 from vsphere.errors import VCenterRejected, VCenterUnavailable
@@ -15,7 +15,6 @@ from vsphere.history import check_selection
 from vsphere.session import Session
 from vsphere.settings import VCenterSettings
 
-TIMEOUT_SECONDS = 15.0
 NO_ADDRESS = "no vCenter is named: use --vc-address, or the variable VC_URL"
 NO_LOGIN = (
     "no login is given: use --username and --password-stdin, or the variables VC_USERNAME and VC_PASSWORD, or mount "
@@ -35,15 +34,11 @@ def names_vcenter(call: Call) -> bool:
 @contextlib.contextmanager
 def session(call: Call) -> Iterator[Session]:
     """Yield a session at the vCenter of the flags, and log out. Raises `CheckError` and `CommandError`."""
-    current = Session(settings(call), TIMEOUT_SECONDS)
-    logs.configure(call)
     try:
-        current.connect()
-        yield current
+        with connected(call, settings(call)) as current:
+            yield current
     except (VCenterRejected, VCenterUnavailable) as error:
         raise CommandError(f"{error}. {REMEDIES[type(error)]}") from error
-    finally:
-        current.close()
 
 
 def settings(call: Call) -> VCenterSettings:
@@ -93,10 +88,10 @@ def _password(call: Call) -> str:
     """Return the password of the flags, of the standard input, or of a person at a terminal, or ""."""
     flags = call.flags
     if flags.is_set("password-stdin"):
-        return call.stdin.read().removesuffix("\n").removesuffix("\r")
+        return passwords.piped(call)
     needed = flags.text("username") and not flags.text("password") and not call.environ.get("VC_PASSWORD")
     if needed and call.stdin.isatty():
-        return getpass.getpass("Password:", stream=call.err)
+        return passwords.typed(call)
     return flags.text("password")
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from cluster.resources import DEPLOYMENTS, SERVICES, Key
 from functions.controller.interests import Interest, Interests
-from functions.controller.kinds import VSPHERE_SOURCES
+from sources.kinds import VSPHERE_SOURCES
 
 FOO, BAR = Key(VSPHERE_SOURCES, "ns", "foo"), Key(VSPHERE_SOURCES, "ns", "bar")
 

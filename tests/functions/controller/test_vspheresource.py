@@ -10,11 +10,11 @@ from cluster.errors import ClusterError
 from cluster.resources import CONFIG_MAPS, DEPLOYMENTS, ROLE_BINDINGS, ROLES
 from functions.controller.adapters import UPDATING
 from functions.controller.desired import DIGEST, digest
-from functions.controller.kinds import VSPHERE_BINDINGS
 from functions.controller.reconciler import Failure, Outcome, Policy
 from functions.controller.surroundings import Cluster, Surroundings
 from functions.controller.vspheresource import ADAPTER, AUTH, Observed, VSphereSourceReconciler
 from sources.conditions import TRUE, UNKNOWN, Condition, false, unknown
+from sources.kinds import VSPHERE_BINDINGS
 from sources.sink import SinkUnresolved
 from tests.support.predecessor import vsphere_source
 
