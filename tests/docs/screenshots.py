@@ -14,7 +14,7 @@ from typing import Any
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from tests.support.manifests import TOKEN
-from tests.support.serving import SENDING, Served
+from tests.support.serving import BASIC, SENDING, Served
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "display"
 BATCH = {"content-type": "application/cloudevents-batch+json"}
@@ -61,7 +61,7 @@ def events(number: int, minutes: float) -> Iterator[dict[str, Any]]:
         time = (now - timedelta(minutes=minutes * (1 - share))).isoformat().replace("+00:00", "Z")
         data: dict[str, Any] = {
             "Key": 80_000 + index,
-            "ChainId": 80_000 + index // 3,
+            "ChainId": 80_000 + index,
             "CreatedTime": time,
             "UserName": user,
             "Datacenter": {"Name": "Berlin", "Datacenter": {"Type": "Datacenter", "Value": "datacenter-3"}},
@@ -196,7 +196,7 @@ def main() -> None:
             ) as served,
         ):
             fail(deadletter, 12)
-            page = browser.new_page(viewport=wide)
+            page = browser.new_page(viewport=wide, extra_http_headers={"Authorization": BASIC})
             page.clock.set_fixed_time(datetime.now(UTC) + timedelta(hours=2))  # so that the dead letters have an age
             page.goto(served.address)
             settled(page, 0)
