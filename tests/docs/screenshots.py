@@ -177,6 +177,7 @@ def main() -> None:
             picture("trigger-view", page)
             page.click("#show-rejected")
             page.click("#rejected-list summary")
+            page.wait_for_selector("#rejected-list pre")
             picture("rejected", page)
             small = browser.new_page(viewport=phone, device_scale_factor=2, is_mobile=True, has_touch=True)
             small.goto(served.address)
